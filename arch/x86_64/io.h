@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Register access, I/O ports, DMA order. The only place with volatile. All devices are little-endian, and so are we.
+ */
+#ifndef ARCH_IO_H
+#define ARCH_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+static inline uint8_t mmio_read8(const void *p)
+{
+	return *(const volatile uint8_t *)p;
+}
+
+static inline uint16_t mmio_read16(const void *p)
+{
+	return *(const volatile uint16_t *)p;
+}
+
+static inline uint32_t mmio_read32(const void *p)
+{
+	return *(const volatile uint32_t *)p;
+}
+
+static inline void mmio_write8(void *p, uint8_t v)
+{
+	*(volatile uint8_t *)p = v;
+}
+
+static inline void mmio_write16(void *p, uint16_t v)
+{
+	*(volatile uint16_t *)p = v;
+}
+
+static inline void mmio_write32(void *p, uint32_t v)
+{
+	*(volatile uint32_t *)p = v;
+}
+
+/* 64-bit registers as two 32-bit accesses, low half first: what NVMe (1.4 §3.1) and virtio (1.1 §4.1.3.1) allow everywhere */
+static inline uint64_t mmio_read64(const void *p)
+{
+	uint32_t lo = mmio_read32(p);
+
+	return (uint64_t)mmio_read32((const char *)p + 4) << 32 | lo;
+}
+
+static inline void mmio_write64(void *p, uint64_t v)
+{
+	mmio_write32(p, (uint32_t)v);
+	mmio_write32((char *)p + 4, (uint32_t)(v >> 32));
+}
+
+static inline uint8_t pio_read8(uint16_t port)
+{
+	uint8_t v;
+
+	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
+static inline uint16_t pio_read16(uint16_t port)
+{
+	uint16_t v;
+
+	__asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
+static inline uint32_t pio_read32(uint16_t port)
+{
+	uint32_t v;
+
+	__asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
+static inline void pio_write8(uint16_t port, uint8_t v)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
+}
+
+static inline void pio_write16(uint16_t port, uint16_t v)
+{
+	__asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port));
+}
+
+static inline void pio_write32(uint16_t port, uint32_t v)
+{
+	__asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port));
+}
+
+/*
+ * Memory shared with a device. DMA is cache-coherent and stores are seen in order (Intel SDM 3A §8.2), so only the compiler has to be held back.
+ * dma_wmb(): what was written before is seen by the device before what is written after. dma_rmb(): the same for reads. dma_mb(): store, then load.
+ */
+static inline void dma_wmb(void)
+{
+	__asm__ volatile("" : : : "memory");
+}
+
+static inline void dma_rmb(void)
+{
+	__asm__ volatile("" : : : "memory");
+}
+
+static inline void dma_mb(void)
+{
+	__asm__ volatile("mfence" : : : "memory");
+}
+
+/* A load or store of memory shared with a device that must happen exactly once */
+#define dma_load(p)	(*(const volatile __typeof__(*(p)) *)(p))
+#define dma_store(p, v)	(*(volatile __typeof__(*(p)) *)(p) = (v))
+
+/* For a device that is not cache-coherent: write lines back before it reads, drop them before the CPU reads. Nothing to do here. */
+static inline void dma_clean(uint64_t pa, size_t len)
+{
+	(void)pa;
+	(void)len;
+}
+
+static inline void dma_invalidate(uint64_t pa, size_t len)
+{
+	(void)pa;
+	(void)len;
+}
+
+static inline void cpu_relax(void)
+{
+	__asm__ volatile("pause");
+}
+
+#endif

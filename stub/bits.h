@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Bit, alignment and type helpers. They exist once, here; tests/unit/test_bits.c covers each.
+ */
+#ifndef STUB_BITS_H
+#define STUB_BITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint64_t phys_addr_t;
+
+/* Bits h..l set, as the specifications write them: [h:l] */
+#define GENMASK(h, l)	((~0ULL >> (63 - (h))) & (~0ULL << (l)))
+#define BIT(n)		(1ULL << (n))
+#define FIELD_GET(mask, value)	(((uint64_t)(value) & (mask)) >> __builtin_ctzll(mask))
+#define FIELD_PREP(mask, value)	(((uint64_t)(value) << __builtin_ctzll(mask)) & (mask))
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define KIB(n)		((n) * 1024ULL)
+#define MIB(n)		((n) * 1024ULL * 1024)
+
+/* a is a power of two */
+#define ALIGN_DOWN(x, a)	((x) & ~((uint64_t)(a) - 1))
+#define ALIGN_UP(x, a)		ALIGN_DOWN((x) + ((uint64_t)(a) - 1), a)
+#define IS_ALIGNED(x, a)	(((x) & ((uint64_t)(a) - 1)) == 0)
+#define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
+
+#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+
+static inline uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline uint64_t max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static inline bool is_power_of_2(uint64_t x)
+{
+	return x && !(x & (x - 1));
+}
+
+/* [start, end): does it lie inside [in_start, in_end)? Safe against wrap-around. */
+static inline bool range_inside(uint64_t start, uint64_t len, uint64_t in_start, uint64_t in_end)
+{
+	return start >= in_start && start <= in_end && len <= in_end - start;
+}
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the stub was told: by the loader (command line, own place) and by the firmware tables (buses, UARTs, reset).
+ * Filled by arch/, read by everybody. Everything in it was range-checked where it was parsed.
+ */
+#ifndef STUB_BOOT_INFO_H
+#define STUB_BOOT_INFO_H
+
+#include "stub/bits.h"
+
+#define BOOT_CMDLINE_MAX	2048
+#define BOOT_MAX_PCI_HOSTS	8
+#define BOOT_MAX_VIRTIO_MMIO	32
+#define BOOT_MAX_UARTS		8
+
+enum uart_type {
+	UART_NONE,
+	UART_16550_IO,		/* 16550, x86 I/O ports */
+	UART_16550_MMIO,	/* 16550, 8-bit registers in memory */
+	UART_16550_MMIO32,	/* 16550, 32-bit registers, 4 bytes apart */
+	UART_PL011,
+};
+
+struct uart_spec {
+	enum uart_type type;
+	uint8_t  reg_shift;	/* 16550: register n is at addr + (n << reg_shift) */
+	uint32_t baud;		/* 0: leave the line as the dead kernel set it */
+	uint32_t clock_hz;	/* 0: unknown, 1843200 (16550) or 24000000 (PL011) is assumed */
+	phys_addr_t addr;
+};
+
+/* A UART under the name the dead kernel's users know it by */
+struct uart_entry {
+	char name[16];		/* "ttyS0", "ttyAMA0" */
+	struct uart_spec spec;
+};
+
+struct pci_host {
+	phys_addr_t ecam;	/* of bus 0 (MCFG convention); 0: use I/O ports 0xcf8/0xcfc */
+	uint16_t segment;
+	uint8_t  bus_start;
+	uint8_t  bus_end;	/* inclusive */
+	bool     dma_coherent;
+};
+
+struct virtio_mmio_spec {
+	phys_addr_t addr;
+	uint64_t size;
+	bool dma_coherent;
+};
+
+enum reset_method { RESET_UNKNOWN, RESET_IO, RESET_MMIO, RESET_PCI_CONFIG, RESET_PSCI_HVC, RESET_PSCI_SMC };
+
+struct reset_spec {
+	enum reset_method method;
+	phys_addr_t addr;	/* port, address, or (bus 0) device << 16 | function << 8 | offset... as FADT says */
+	uint8_t value;
+};
+
+struct boot_info {
+	char cmdline[BOOT_CMDLINE_MAX];	/* NUL-terminated; cut if it was longer */
+	phys_addr_t image_start;	/* the stub's own memory, [start, end) */
+	phys_addr_t image_end;
+	phys_addr_t rsdp;		/* 0: none known */
+	phys_addr_t fdt;		/* 0: none */
+	phys_addr_t elfcorehdr;		/* from the device tree; 0: look at the command line */
+	uint64_t elfcorehdr_size;	/* 0: unknown */
+	const char *machine;		/* utsname machine: "x86_64", "aarch64" */
+	bool image_damaged;		/* the loader does not check and our own checksum failed */
+
+	/* filled by arch_discover() */
+	unsigned nr_pci_hosts;
+	struct pci_host pci_hosts[BOOT_MAX_PCI_HOSTS];
+	unsigned nr_virtio_mmio;
+	struct virtio_mmio_spec virtio_mmio[BOOT_MAX_VIRTIO_MMIO];
+	unsigned nr_uarts;
+	struct uart_entry uarts[BOOT_MAX_UARTS];
+	struct uart_spec firmware_console;	/* SPCR or stdout-path; type UART_NONE: none */
+	struct reset_spec reset;
+};
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The stub's command line. Pure. Unknown words are reported and ignored; a bad value is reported and its default used: a typo must not cost the dump.
+ */
+#ifndef STUB_CMDLINE_H
+#define STUB_CMDLINE_H
+
+#include "stub/boot_info.h"
+
+#define CMDLINE_MAX_TARGETS	8
+
+enum target_kind { TARGET_UUID, TARGET_PARTUUID, TARGET_PARTLABEL, TARGET_SERIAL, TARGET_UART };
+
+struct target_spec {
+	enum target_kind kind;
+	uint8_t uuid[16];	/* UUID (label), PARTUUID of a GPT entry; RFC 4122 byte order as printed */
+	bool mbr;		/* PARTUUID of an MBR partition: SSSSSSSS-PP */
+	uint32_t mbr_signature;
+	uint8_t mbr_index;
+	char text[73];		/* PARTLABEL (UTF-8), SERIAL, or UART name; also for messages */
+	struct uart_spec uart;	/* TARGET_UART: type UART_NONE when only the name is known */
+	uint32_t baud;		/* TARGET_UART: 0 unless given */
+};
+
+enum after_action { AFTER_REBOOT, AFTER_HALT };
+
+struct cmdline {
+	unsigned nr_targets;	/* 0: first target with a valid label */
+	struct target_spec targets[CMDLINE_MAX_TARGETS];
+	unsigned level;		/* default 31 */
+	unsigned compress;	/* KDUMP_COMPRESSED_LZO (default) or 0 */
+	char console_name[16];	/* "ttyS0"; empty: see console_spec */
+	struct uart_spec console_spec;	/* from uart8250,… / pl011,…; baud also for console_name */
+	bool console_given;
+	enum after_action after;
+	bool overwrite;		/* overwrite=yes (default) | no: keep a dump that was not saved */
+	uint32_t deadline_s;	/* deadline=SECONDS for the whole capture to a disk; default 4 h; 0: none */
+	phys_addr_t elfcorehdr;	/* 0: not given */
+	uint64_t elfcorehdr_size;
+	unsigned nr_virtio_mmio;	/* virtio_mmio.device=SIZE@ADDR:IRQ[:ID] */
+	struct virtio_mmio_spec virtio_mmio[BOOT_MAX_VIRTIO_MMIO];
+	/* Complaints, collected because the console is not up yet while parsing */
+	unsigned nr_complaints;
+	char complaints[8][80];
+};
+
+/* Never fails. @text may be any bytes up to NUL. */
+void cmdline_parse(struct cmdline *cl, const char *text);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The dead kernel's log, from the lockless ring buffer (5.10+) or the older log_buf. Pure.
+ */
+#ifndef STUB_DMESG_H
+#define STUB_DMESG_H
+
+#include "stub/vtop.h"
+
+/*
+ * Emit the log as `dmesg` prints it ("[    1.234567] text\n"), oldest first, in pieces of whole lines where they fit. @skip_to_last: only the
+ * last that many records (0: all). Returns number of records, or -errno when there is no readable log; what was emitted stays valid.
+ */
+int dmesg_emit(struct vtop *vt, const struct vmcoreinfo *vi, unsigned skip_to_last,
+	       int (*emit)(void *ctx, const char *text, size_t len), void *ctx);
+
+#endif

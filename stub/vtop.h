@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Virtual to physical in the dead kernel, from VMCOREINFO alone. Pure. One implementation per architecture of the dump,
+ * arch/<arch>/vtop.c, same names; host programs for both build it twice.
+ */
+#ifndef STUB_VTOP_H
+#define STUB_VTOP_H
+
+#include "stub/vmcoreinfo.h"
+
+struct vtop {
+	const struct vmcore *vc;
+	uint64_t pgd;			/* physical address of the kernel's top table; 0: no walk possible */
+	unsigned levels;
+	unsigned page_shift;
+	uint64_t image_virt, image_end;	/* kernel image mapping: pa = va - image_virt + image_phys */
+	uint64_t image_phys;
+	uint64_t phys_base;		/* kdump_sub_header.phys_base */
+	uint64_t linear_virt, linear_end, linear_phys;	/* direct map; end 0: unknown */
+	uint64_t pte_mask;		/* address bits of an entry (encryption bits cleared) */
+	uint64_t arch[4];		/* anything else the implementation wants */
+	struct { uint64_t va, pa, size; } cache;	/* last leaf found by a walk */
+	const char *missing;		/* first VMCOREINFO entry that was missed; NULL: none */
+};
+
+/* 0, or -ENOENT with vt->missing set: some kinds of address can then not be translated, the others still can. */
+int vtop_init(struct vtop *vt, const struct vmcore *vc, const struct vmcoreinfo *vi);
+
+/* 0, -ENOENT (not mapped), -EFAULT (a table is not in RAM or unreadable). *ret_len (may be NULL): contiguous bytes from va. */
+int vtop(struct vtop *vt, uint64_t va, phys_addr_t *ret_pa, uint64_t *ret_len);
+
+/* Read @len bytes at virtual address @va. 0 or -errno. Generic, stub/vread.c. */
+int vtop_read(struct vtop *vt, void *dst, uint64_t va, size_t len);
+
+#endif
