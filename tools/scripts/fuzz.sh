@@ -1,0 +1,38 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Run one libFuzzer program for a bounded time.
+#
+#   fuzz.sh PROGRAM SEEDS RUNS SECONDS
+#
+# SEEDS/<name> holds the first inputs of fuzz_<name>. Without SECONDS: RUNS inputs from a fixed
+# start, so that two runs of "make check" do the same, and at most a minute. With SECONDS: that long,
+# from a random start. New inputs are kept beside the program; one that fails stays as a file.
+set -eu
+
+[ $# -eq 4 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
+prog=$1 name=$(basename "$1") seeds=$2/${name#fuzz_} runs=$3 seconds=$4
+corpus=$(dirname "$prog")/corpus/$name
+log=$prog.log
+mkdir -p "$corpus"
+[ -d "$seeds" ] || seeds=
+
+if [ -n "$seconds" ]; then
+	limit="-max_total_time=$seconds"
+else
+	# A corpus left by an earlier long run would change what a short one does.
+	corpus=$(mktemp -d "$prog.XXXXXX")
+	trap 'rm -rf "$corpus"' EXIT
+	limit="-runs=$runs -seed=1 -max_total_time=60"
+fi
+
+# shellcheck disable=SC2086
+if ! "$prog" $limit -timeout=10 -rss_limit_mb=1024 -artifact_prefix="$prog-" -print_final_stats=1 \
+	"$corpus" $seeds >"$log" 2>&1; then
+	tail -n 60 "$log" >&2
+	echo "$name failed; log: $log" >&2
+	exit 1
+fi
+printf '  FUZZ    %s: %s inputs, %s\n' "$name" \
+	"$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" \
+	"$(sed -n 's/.*\(cov: [0-9]*\).*/\1/p' "$log" | tail -n 1)"
