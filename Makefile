@@ -95,10 +95,12 @@ STUB_CFLAGS = -std=gnu11 -Os -g -ffreestanding -fPIE -fno-plt -ffunction-section
 # --build-id=none          nothing that differs between two builds of the same source
 # --fatal-warnings         a linker warning is an error
 # -z norelro               nobody would protect the pages after relocation
+# --no-warn-rwx-segments   the file is loaded flat; page tables of our own decide who may write
 # -z noexecstack           said once, so that no assembler file needs the note
 STUB_LDFLAGS = -static-pie -nostdlib -Wl,-T,linker/$(ARCH).ld -Wl,--gc-sections \
 	-Wl,--build-id=none -Wl,--fatal-warnings -Wl,-z,noexecstack -Wl,-z,norelro \
-	-Wl,-z,max-page-size=4096 -Wl,--no-dynamic-linker -Wl,-Map,$@.map $(ARCH_LDFLAGS)
+	-Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Wl,--no-dynamic-linker \
+	-Wl,-Map,$@.map $(ARCH_LDFLAGS)
 STUB_LIBS = -Wl,--start-group $(LIBDIR)/liblzo2.a $(LIBDIR)/libfdt.a $(NEWLIB)/lib/libc.a -lgcc \
 	-Wl,--end-group
 

@@ -8,6 +8,8 @@ set -eu
 
 [ $# -eq 3 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
 build=$(realpath "$1") newlib=$(realpath "$2") cache=$(realpath -m "$3")
+# A make of its own, not a part of the one that started this script.
+unset MAKEFLAGS MFLAGS MAKELEVEL
 copy=$build/again
 fail=0
 rm -rf "$copy"

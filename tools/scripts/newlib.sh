@@ -18,7 +18,7 @@ dir=$(realpath "$dir")
 # Position-independent and split in sections, like the stub itself, so that the linker keeps only
 # what is called. No stack protector: part of this code runs before the guard is set.
 cflags="-Os -g -fPIE -ffreestanding -ffunction-sections -fdata-sections -fno-stack-protector
-	-fno-asynchronous-unwind-tables -ffile-prefix-map=$dir/src=newlib"
+	-fno-asynchronous-unwind-tables -ffile-prefix-map=$dir=newlib"
 case $arch in
 x86_64)
 	target=x86_64-elf
