@@ -28,6 +28,7 @@ struct uart {
 	const struct uart_ops *ops;
 	struct uart_spec spec;
 	void *regs;		/* MMIO mapping, NULL for ports */
+	unsigned fifo_len;	/* bytes the empty transmitter takes; the driver's */
 	bool rts_cts;		/* honour CTS before sending */
 	bool dead;		/* a write deadline passed: nothing is sent any more */
 };
