@@ -5,6 +5,7 @@
 #
 #   debs.sh CACHE SUITE ARCH resolve PACKAGE    print the package a metapackage depends on first
 #   debs.sh CACHE SUITE ARCH version PACKAGE    print the candidate version
+#   debs.sh CACHE SUITE ARCH libraries PACKAGE  print the library packages it needs, recursively
 #   debs.sh CACHE SUITE ARCH unpack DIR PACKAGE...   download, verify, and unpack into DIR
 #
 # apt runs with a configuration of its own: sources, lists, package cache and dpkg status all live
@@ -89,6 +90,23 @@ resolve() {
 		awk '$1 == "Depends:" || $1 == "|Depends:" { print $2; exit }'
 }
 
+# Only lib* packages are followed: what a program needs to start, not to be installed.
+libraries() {
+	todo=$1 seen=" $1 "
+	while [ -n "$todo" ]; do
+		next=
+		# shellcheck disable=SC2086
+		for p in $(apt apt-cache depends --important $todo |
+				awk '$1 == "Depends:" && $2 ~ /^lib/ { print $2 }'); do
+			case $seen in *" $p "*) continue ;; esac
+			seen="$seen$p "
+			next="$next $p"
+			echo "$p"
+		done
+		todo=$next
+	done
+}
+
 version() {
 	apt apt-cache policy "$1" | awk '$1 == "Candidate:" { print $2 }'
 }
@@ -133,6 +151,6 @@ flock 9
 
 update
 case $verb in
-resolve | version | unpack) "$verb" "$@" ;;
+resolve | version | libraries | unpack) "$verb" "$@" ;;
 *) usage ;;
 esac

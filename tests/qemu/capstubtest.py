@@ -1,0 +1,662 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Harness of the QEMU tests: crash a real Debian kernel, let the stub run, judge what it left.
+
+A test case is a small program run by prove (TAP on standard output):
+
+    from capstubtest import Disk, Guest, case, done
+
+    with case("virtio-blk, modern"):
+        disk = Disk("1G", driver="virtio")
+        disk.format()
+        with Guest(disks=[disk]) as guest:
+            guest.capture()             # boot, kexec -p, crash, stub, reset
+        disk.expect(stop="ok", state="complete")
+        guest.compare_pages(disk)
+    done()
+
+Everything that waits has a deadline, and leaving the "with" block kills QEMU. Nothing needs root or
+KVM. Files of a case are kept in $BUILD/qemu/<case>/ when it fails, and removed when it passes
+(KEEP=1 keeps them). Environment: BUILD, CAPSTUB_CACHE (the Makefile sets both).
+"""
+import json
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import time
+import uuid
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.path.abspath(os.environ.get("BUILD") or os.path.join(TOP, "build"))
+CACHE = os.path.abspath(os.environ.get("CAPSTUB_CACHE") or os.path.join(BUILD, "cache"))
+KEEP = bool(os.environ.get("KEEP"))
+# A slow machine can stretch every deadline; none of them is a measurement.
+SLOW = float(os.environ.get("SLOW") or 1)
+
+IMAGE = {"x86_64": "capstub.bzImage", "arm64": "capstub.Image"}
+TOOL = os.path.join(BUILD, "capstub")
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+
+
+class Failure(Exception):
+    """A case failed: the text says what was expected and what was seen."""
+
+
+def check(condition, text):
+    if not condition:
+        raise Failure(text)
+
+
+def size_of(text):
+    """'512M' -> bytes"""
+    if isinstance(text, int):
+        return text
+    return int(text[:-1]) << {"K": 10, "M": 20, "G": 30}[text[-1]] if text[-1] in "KMG" else int(text)
+
+
+def run(*argv, timeout=300, ok=(0,), **kw):
+    """Run a program to its end; returns its output. Any other exit status fails the case."""
+    try:
+        p = subprocess.run(argv, stdin=kw.pop("stdin", subprocess.DEVNULL), stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, timeout=timeout * SLOW, check=False, **kw)
+    except subprocess.TimeoutExpired:
+        raise Failure("%s: no end after %d s" % (argv[0], timeout * SLOW)) from None
+    out = p.stdout.decode(errors="replace")
+    check(ok is None or p.returncode in ok,
+          "%s: exit status %d\n%s" % (" ".join(argv), p.returncode, out[-3000:]))
+    return out
+
+
+# --- TAP ------------------------------------------------------------------------------------------
+
+class case:
+    """One TAP test: passes when its block ends, fails with any exception."""
+
+    count = 0
+    failed = 0
+    current = None
+
+    def __init__(self, name):
+        self.name = name
+        slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()
+        script = os.path.basename(sys.argv[0]).replace(".t", "") or "adhoc"
+        self.dir = os.path.join(BUILD, "qemu", script, slug)
+
+    def __enter__(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+        os.makedirs(self.dir)
+        case.count += 1
+        case.current = self
+        self.start = time.monotonic()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        case.current = None
+        note("%s: %.1f s" % (self.name, time.monotonic() - self.start))
+        if kind is None:
+            print("ok %d - %s" % (case.count, self.name), flush=True)
+            if not KEEP:
+                shutil.rmtree(self.dir, ignore_errors=True)
+            return True
+        if kind is KeyboardInterrupt:
+            return False
+        case.failed += 1
+        print("not ok %d - %s" % (case.count, self.name), flush=True)
+        if kind is Failure:
+            note(str(value))
+        else:
+            import traceback
+            note("".join(traceback.format_exception(kind, value, trace)))
+        note("files: " + self.dir)
+        return True
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+
+def note(text):
+    """A TAP comment."""
+    for line in text.splitlines():
+        print("#", line, flush=True)
+
+
+def done():
+    """End of a test program."""
+    print("1..%d" % case.count, flush=True)
+    sys.exit(1 if case.failed or not case.count else 0)
+
+
+# --- the label (include/capstub/label.h), an implementation of its own --------------------------------
+
+STATES = ["empty", "dumping", "complete", "incomplete", "saved"]
+LABEL_SIZE = 4096
+END_AREAS = 65536
+
+_CRC = []
+for _i in range(256):
+    for _ in range(8):
+        _i = _i >> 1 ^ (0x82f63b78 if _i & 1 else 0)
+    _CRC.append(_i)
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc = crc >> 8 ^ _CRC[(crc ^ byte) & 0xff]
+    return crc ^ 0xffffffff
+
+
+def stop_codes():
+    """Short name -> number, from the one list there is."""
+    with open(os.path.join(TOP, "include/capstub/stopcode.h"), encoding="utf-8") as f:
+        return {name: int(nr) for nr, name in re.findall(r'X\((\d+), \w+, "([^"]+)"', f.read())}
+
+
+class Label:
+    """A decoded label; attributes are named as in label.h."""
+
+    U32 = {"version": 8, "crc32c": 12, "state": 0x68, "captures": 0x6c, "stop_code": 0x70,
+           "dump_level": 0x74, "dump_level_asked": 0x78, "compress": 0x7c}
+    U64 = {"target_bytes": 0x60, "crash_time": 0x80, "dump_bytes": 0xd8, "dmesg_offset": 0xe0,
+           "dmesg_bytes": 0xe8, "log_bytes": 0xf0, "elapsed_us": 0xf8, "page_size": 0x100,
+           "pages_total": 0x108, "pages_stored": 0x110, "pages_unreadable": 0x118,
+           "pages_missing": 0x120, "data_bytes_raw": 0x128, "data_bytes_stored": 0x130,
+           "first_block_us": 0x178, "data_us": 0x180}
+
+    def __init__(self, raw):
+        self.raw = raw
+        check(raw[:8] == b"CAPSTUB\0", "no label magic: %r" % raw[:8])
+        for name, off in self.U32.items():
+            setattr(self, name, struct.unpack_from("<I", raw, off)[0])
+        for name, off in self.U64.items():
+            setattr(self, name, struct.unpack_from("<Q", raw, off)[0])
+        self.uuid = str(uuid.UUID(bytes=raw[0x10:0x20]))
+        self.name = raw[0x20:0x60].split(b"\0")[0].decode()
+        self.release = raw[0x88:0xc9].split(b"\0")[0].decode()
+        self.machine = raw[0xc9:0xd8].split(b"\0")[0].decode()
+        self.by_class = struct.unpack_from("<8Q", raw, 0x138)
+        crc = crc32c(raw[:12] + b"\0\0\0\0" + raw[16:])
+        check(crc == self.crc32c, "label CRC is %#x, should be %#x" % (self.crc32c, crc))
+
+    @staticmethod
+    def make(target_bytes, name="", ident=None, **fields):
+        """Bytes of a fresh label."""
+        raw = bytearray(LABEL_SIZE)
+        raw[:8] = b"CAPSTUB\0"
+        raw[0x10:0x20] = (ident or uuid.uuid4()).bytes
+        raw[0x20:0x20 + len(name)] = name.encode()
+        for key, value in dict({"version": 1, "target_bytes": target_bytes}, **fields).items():
+            if key in Label.U32:
+                struct.pack_into("<I", raw, Label.U32[key], value)
+            else:
+                struct.pack_into("<Q", raw, Label.U64[key], value)
+        struct.pack_into("<I", raw, 12, crc32c(raw))
+        return bytes(raw)
+
+
+# --- disks ------------------------------------------------------------------------------------------
+
+class Disk:
+    """A raw image that the guest sees through one driver.
+
+    driver: virtio (modern PCI), virtio-legacy, virtio-trans (both), virtio-mmio (arm64), nvme
+    table:  None (whole disk), gpt, mbr: one partition, the target, between two others
+    """
+
+    def __init__(self, size="1G", driver="virtio", block=512, table=None, name=None, props="",
+                 blockdev=None):
+        self.size, self.driver, self.block, self.table = size_of(size), driver, block, table
+        self.props, self.blockdev = props, blockdev
+        if name is None:
+            Disk.serial = getattr(Disk, "serial", 0) + 1
+            name = "disk%d" % Disk.serial
+        self.name = name
+        self.path = case.current.path(name + ".img")
+        with open(self.path, "wb") as f:
+            f.truncate(self.size)
+        self.start, self.end = 0, self.size
+        if table:
+            self._partition()
+
+    def _partition(self):
+        """A guard partition, the target, a guard partition, all on MiB borders."""
+        third = self.size // 8 // MIB
+        sectors = MIB // self.block
+        table = "label: %s\nunit: sectors\n" % ("dos" if self.table == "mbr" else self.table)
+        if self.table == "gpt":
+            table = table.replace("unit", "first-lba: %d\nunit" % sectors)
+        first, count = third * sectors, (self.size // MIB - 2 * third) * sectors
+        for begin, length, name in ((sectors, first - sectors, "before"), (first, count, "capstub"),
+                                    (first + count, first - 2 * sectors, "after")):
+            table += "start=%d, size=%d" % (begin, length)
+            table += ', name="%s"\n' % name if self.table == "gpt" else ", type=83\n"
+        run("sfdisk", "-q", "--sector-size", str(self.block), self.path, stdin=self._pipe(table))
+        self.start, self.end = first * self.block, (first + count) * self.block
+
+    @staticmethod
+    def _pipe(text):
+        r, w = os.pipe()
+        os.write(w, text.encode())
+        os.close(w)
+        return os.fdopen(r)
+
+    def format(self, name="", fill=True, label=None, **fields):
+        """Write a label; fill the rest of the image with a pattern so that strays are seen."""
+        target = (self.end - self.start) & ~(LABEL_SIZE - 1)
+        with open(self.path, "r+b") as f:
+            if label is None:
+                label = Label.make(target, name, **fields)
+            f.seek(self.start + target - LABEL_SIZE)
+            f.write(label)
+        if fill and self.table:
+            self.guard = self._outside()
+        self.initial = Label(label) if len(label) == LABEL_SIZE and fields.get("crc32c") is None else None
+        return self
+
+    def _outside(self):
+        """Digest of everything outside the target's window."""
+        import hashlib
+        digest = hashlib.sha256()
+        with open(self.path, "rb") as f:
+            for begin, end in ((0, self.start), (self.end, self.size)):
+                f.seek(begin)
+                left = end - begin
+                while left:
+                    data = f.read(min(left, 4 * MIB))
+                    digest.update(data)
+                    left -= len(data)
+        return digest.hexdigest()
+
+    def read(self, offset, length):
+        """Bytes of the target."""
+        with open(self.path, "rb") as f:
+            f.seek(self.start + offset)
+            return f.read(length)
+
+    @property
+    def target_bytes(self):
+        return (self.end - self.start) & ~(LABEL_SIZE - 1)
+
+    def label(self):
+        return Label(self.read(self.target_bytes - LABEL_SIZE, LABEL_SIZE))
+
+    def log(self):
+        """The stub's own log of its last capture."""
+        return self.read(self.target_bytes - END_AREAS, self.label().log_bytes).decode(errors="replace")
+
+    def dmesg(self):
+        label = self.label()
+        return self.read(label.dmesg_offset, label.dmesg_bytes).decode(errors="replace")
+
+    def expect(self, stop="ok", state="complete"):
+        """Judge by the label; returns it."""
+        label = self.label()
+        codes = stop_codes()
+        check(label.stop_code == codes[stop], "stop code %d, expected %d (%s)" %
+              (label.stop_code, codes[stop], stop))
+        check(STATES[label.state] == state, "state %s, expected %s" % (STATES[label.state], state))
+        if getattr(self, "guard", None):
+            check(self.guard == self._outside(), "bytes outside the target have changed")
+        return label
+
+    def untouched(self):
+        """Nothing was written: the label is as formatted and there is no dump."""
+        label = self.label()
+        check(label.state == 0 and label.captures == 0, "the label was written: state %s, %d captures" %
+              (STATES[label.state], label.captures))
+        check(self.read(0, 8) != b"KDUMP   ", "a dump header was written")
+
+    def dump(self):
+        """Path of a file that readers can open as it is: the disk, or the partition cut out."""
+        if not self.table:
+            return self.path
+        out = self.path + ".part"
+        label = self.label()
+        run("dd", "if=" + self.path, "of=" + out, "bs=1M", "iflag=skip_bytes,count_bytes",
+            "skip=%d" % self.start, "count=%d" % max(label.dump_bytes, MIB), "conv=sparse", "status=none")
+        return out
+
+    # QEMU's side
+
+    def guest_name(self, index):
+        """Device node in the guest: disks of one kind are numbered in order."""
+        return "/dev/nvme%dn1" % index if self.driver == "nvme" else "/dev/vd" + "abcdefgh"[index]
+
+    def options(self):
+        node = self.blockdev or {"driver": "raw", "file": {"driver": "file", "filename": self.path}}
+        node = json.loads(json.dumps(node).replace("@PATH@", self.path))
+        node["node-name"] = self.name
+        props = "drive=%s,id=dev-%s,serial=%s" % (self.name, self.name, self.name)
+        blocks = ",logical_block_size=%d,physical_block_size=%d" % (self.block, self.block)
+        if self.driver == "nvme":
+            device = "nvme," + props + blocks
+        else:
+            kind = {"virtio": "virtio-blk-pci,disable-legacy=on,disable-modern=off",
+                    "virtio-legacy": "virtio-blk-pci,disable-legacy=off,disable-modern=on",
+                    "virtio-trans": "virtio-blk-pci,disable-legacy=off,disable-modern=off",
+                    "virtio-mmio": "virtio-blk-device"}[self.driver]
+            device = kind + "," + props + blocks
+        return ["-blockdev", json.dumps(node), "-device", device + ("," + self.props if self.props else "")]
+
+
+# --- the guest --------------------------------------------------------------------------------------
+
+class Qmp:
+    """QEMU's monitor: commands, and events kept until somebody asks for them."""
+
+    def __init__(self, path, process, deadline):
+        self.events, self.buf = [], b""
+        while True:
+            self.sock = socket.socket(socket.AF_UNIX)
+            try:
+                self.sock.connect(path)
+                break
+            except OSError:
+                self.sock.close()
+                check(process.poll() is None and time.monotonic() < deadline, "QEMU did not start")
+                time.sleep(0.05)
+        self._line(deadline)
+        self.command("qmp_capabilities")
+
+    def _line(self, deadline):
+        while b"\n" not in self.buf:
+            self.sock.settimeout(max(0.01, deadline - time.monotonic()))
+            try:
+                data = self.sock.recv(65536)
+            except (socket.timeout, TimeoutError):
+                return None
+            except OSError:
+                data = b""
+            if not data:
+                raise EOFError
+            self.buf += data
+        line, self.buf = self.buf.split(b"\n", 1)
+        return json.loads(line)
+
+    def command(self, name, timeout=60, **arguments):
+        self.sock.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
+        deadline = time.monotonic() + timeout * SLOW
+        while True:
+            try:
+                msg = self._line(deadline)
+            except EOFError:
+                raise Failure("QEMU ended during %s" % name) from None
+            check(msg is not None, "no answer to %s" % name)
+            if "event" in msg:
+                self.events.append(msg)
+            elif "error" in msg:
+                raise Failure("%s: %s" % (name, msg["error"]["desc"]))
+            else:
+                return msg["return"]
+
+    def poll(self, seconds):
+        """Take in what arrives within that time."""
+        msg = self._line(time.monotonic() + seconds)
+        if msg is not None and "event" in msg:
+            self.events.append(msg)
+
+    def seen(self, name):
+        for e in self.events:
+            if e["event"] == name:
+                return e
+        return None
+
+
+class Guest:
+    """One virtual machine, from boot to its end.
+
+    A reset stops the machine instead of restarting it, memory intact, so that compare_pages() can
+    read what the dead kernel left.
+    """
+
+    def __init__(self, disks=(), arch="x86_64", suite="bookworm", cpu=None, smp=1, mem="512M",
+                 machine=None, append="console=ttyS0", level=0, compress="none", kexec="-p",
+                 crashkernel="1M", panic="sysrq", panic_cpu=0, io=False, write=(), words="",
+                 before="", stub=None, extra=()):
+        self.arch, self.suite, self.disks, self.mem, self.smp = arch, suite, list(disks), size_of(mem), smp
+        self.panic, self.words, self.crashkernel, self.extra = panic, words, crashkernel, list(extra)
+        self.cpu = cpu or {"x86_64": "max,la57=off", "arm64": "cortex-a72"}[arch]
+        self.machine = machine or {"x86_64": "q35", "arm64": "virt,gic-version=3"}[arch]
+        if arch == "arm64":
+            append = append.replace("ttyS0", "ttyAMA0")
+        self.append = append
+        if level is not None:
+            self.append += " level=%d" % level
+        if compress is not None:
+            self.append += " compress=%s" % compress
+        self.stub = stub or os.path.join(BUILD, arch, IMAGE[arch])
+        self.case = {"KEXEC": kexec, "APPEND": self.append, "STUB": "/stub", "PANIC": panic,
+                     "CPU": str(panic_cpu), "IO": "", "WRITE": " ".join(write), "BEFORE": before,
+                     "DISKS": " ".join(self.names())}
+        if io:
+            self.case["IO"] = " ".join(self.names())
+        self.process = self.qmp = None
+        self.crash_start = None
+        Guest.serial = getattr(Guest, "serial", 0) + 1
+        self.id = "guest%d" % Guest.serial
+        self.console_path = case.current.path(self.id + ".console")
+        self.dir = case.current.dir
+
+    def names(self):
+        """Device nodes of the disks, in order."""
+        count, names = {}, []
+        for d in self.disks:
+            kind = d.driver == "nvme"
+            names.append(d.guest_name(count.get(kind, 0)))
+            count[kind] = count.get(kind, 0) + 1
+        return names
+
+    def path(self, name):
+        return os.path.join(self.dir, self.id + "." + name)
+
+    # Start and stop
+
+    def __enter__(self):
+        kernel = run(os.path.join(HERE, "kernels"), CACHE, self.suite, self.arch, timeout=1200).split()[-1]
+        with open(self.path("case"), "w", encoding="utf-8") as f:
+            for key, value in self.case.items():
+                f.write("%s='%s'\n" % (key, value.replace("'", "'\\''")))
+        files = ["case=" + self.path("case")]
+        if self.case["KEXEC"]:
+            files.append("stub=" + self.stub)
+        run(os.path.join(HERE, "mkinitramfs.py"), "files", self.path("cpio"), *files)
+        # The kernel unpacks concatenated archives (the second may start on any 4-byte border).
+        with open(self.path("initrd"), "wb") as out:
+            for part in (os.path.join(kernel, "base.cpio"), self.path("cpio")):
+                with open(part, "rb") as f:
+                    shutil.copyfileobj(f, out)
+                out.write(b"\0" * (-out.tell() % 512))
+        console = {"x86_64": "ttyS0", "arm64": "ttyAMA0"}[self.arch]
+        words = "console=%s crashkernel=%s panic=-1 quiet loglevel=4 %s" % (console, self.crashkernel, self.words)
+        # Unix socket names are short; the case's folder may not be.
+        self.sock = "/tmp/capstub-%d-%s.qmp" % (os.getpid(), self.id)
+        argv = ["qemu-system-" + {"x86_64": "x86_64", "arm64": "aarch64"}[self.arch],
+                "-nodefaults", "-no-user-config", "-display", "none", "-nic", "none",
+                "-machine", self.machine, "-accel", "tcg,thread=multi", "-cpu", self.cpu,
+                "-smp", str(self.smp), "-m", "%dM" % (self.mem // MIB),
+                "-kernel", os.path.join(kernel, "vmlinuz"), "-initrd", self.path("initrd"),
+                "-append", words, "-chardev", "file,id=con,path=" + self.console_path, "-serial", "chardev:con",
+                "-qmp", "unix:%s,server=on,wait=off" % self.sock,
+                "-action", "reboot=shutdown,shutdown=pause,panic=none"]
+        for d in self.disks:
+            argv += d.options()
+        argv += self.extra
+        self.stderr = open(self.path("stderr"), "wb")
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.stderr, stderr=self.stderr)
+        try:
+            self.qmp = Qmp(self.sock, self.process, time.monotonic() + 20 * SLOW)
+        except Failure as e:
+            self.__exit__(None, None, None)
+            with open(self.path("stderr"), encoding="utf-8", errors="replace") as f:
+                raise Failure(str(e) + "\n" + f.read()) from None
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.qmp:
+            self.qmp.sock.close()
+        if getattr(self, "sock", None) and os.path.exists(self.sock):
+            os.unlink(self.sock)
+        if getattr(self, "stderr", None):
+            self.stderr.close()
+        if kind is Failure:
+            value.args = (value.args[0] + "\n--- end of the console ---\n" + self.console()[-2500:],)
+        return False
+
+    # Watching
+
+    def console(self):
+        try:
+            with open(self.console_path, encoding="utf-8", errors="replace") as f:
+                return f.read().replace("\r", "")
+        except FileNotFoundError:
+            return ""
+
+    def wait(self, what, timeout, pattern=None):
+        """Wait for the console to match, or (no pattern) for the machine's reset or shutdown."""
+        deadline = time.monotonic() + timeout * SLOW
+        while True:
+            if pattern:
+                found = re.search(pattern, self.console(), re.M)
+                if found:
+                    return found
+            ended = self.qmp.seen("SHUTDOWN")
+            if ended:
+                if pattern is None:
+                    return ended
+                raise Failure("the machine ended (%s) before: %s" % (ended["data"]["reason"], what))
+            check(time.monotonic() < deadline, "no %s within %d s" % (what, timeout * SLOW))
+            try:
+                self.qmp.poll(0.1)
+            except EOFError:
+                raise Failure("QEMU ended before: %s" % what) from None
+
+    # The story of a capture
+
+    def boot(self, timeout=120):
+        """Until the moment before the crash; the stub is loaded."""
+        self.wait("boot", timeout, r"^@@ (panic|ready)")
+        text = self.console()
+        check("@@ error" not in text, "the guest's init reported an error")
+        if self.case["KEXEC"]:
+            check(re.search(r"^@@ loaded 1$", text, re.M), "the stub was not loaded")
+        self.boot_seconds = time.monotonic() - self.started
+        # /proc/iomem: "00100000-1ffdefff : System RAM", inclusive ends
+        self.ram, self.reserved = [], []
+        for start, end, what in re.findall(r"^@@ iomem ([0-9a-f]+)-([0-9a-f]+) : (.*)$", text, re.M):
+            piece = (int(start, 16), int(end, 16) + 1)
+            (self.reserved if what == "Crash kernel" else self.ram).append(piece)
+        self.release = re.search(r"^@@ kernel (\S+)", text, re.M).group(1)
+
+    def crash(self):
+        if self.panic == "nmi":
+            time.sleep(0.5)
+            self.qmp.command("inject-nmi")
+
+    def wait_end(self, timeout=300, reason="guest-reset"):
+        """Until the stub has reset the machine."""
+        event = self.wait("reset", timeout)
+        self.reset_seconds = time.monotonic() - self.started
+        got = event["data"]["reason"]
+        check(got == reason, "the machine ended by %s, expected %s" % (got, reason))
+
+    def stop_code(self):
+        """What the stub said on the console."""
+        found = re.findall(r"capstub: stop code (\d+) \(([a-z-]+)\)", self.console())
+        check(found, "no stop code on the console")
+        return found[-1][1]
+
+    def capture(self, stop="ok", timeout=300):
+        """Boot, crash, wait for the reset; judge the stop code on the console."""
+        self.boot()
+        self.crash()
+        self.wait_end(timeout)
+        check(self.stop_code() == stop, "stop code %s on the console, expected %s" % (self.stop_code(), stop))
+
+    # Judging
+
+    def ram_pieces(self):
+        """RAM as the machine has it: (physical start, length)."""
+        if self.arch == "arm64":
+            return [(GIB, self.mem)]
+        # hw/i386: RAM goes on at 4 GiB when it does not fit below the PCI hole
+        if self.machine.startswith("q35"):
+            low = 2 * GIB if self.mem >= 0xb0000000 else self.mem
+        else:
+            low = 3 * GIB if self.mem >= 0xe0000000 else self.mem
+        return [(0, low)] + ([(4 * GIB, self.mem - low)] if self.mem > low else [])
+
+    def save_memory(self):
+        """Copy the guest's RAM out; returns file@start words for pages."""
+        words = []
+        for start, length in self.ram_pieces():
+            path = self.path("ram-%x" % start)
+            self.qmp.command("pmemsave", timeout=300, val=start, size=length, filename=path)
+            words.append("%s@%#x" % (path, start))
+        return words
+
+    def compare_pages(self, disk, want_all=True, dump=None):
+        """Every page of the dump against QEMU's own memory. Call inside the with block.
+
+        want_all: every page that /proc/iomem called System RAM must be there, the reserved region
+        aside. Low memory counts from 1 MiB: kexec_file_load leaves the rest out.
+        """
+        argv = [os.path.join(BUILD, "pages"), dump or disk.dump()]
+        for start, end in self.reserved:
+            argv += ["-x", "%#x-%#x" % (start, end)]
+        if want_all:
+            for start, end in self.ram:
+                start, end = max(start, MIB), end & ~4095
+                start = (start + 4095) & ~4095
+                if start < end:
+                    argv += ["-r", "%#x-%#x" % (start, end)]
+        out = run(*argv, *self.save_memory(), timeout=900)
+        note("pages: " + out.strip().replace("\n", ", "))
+        return {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", out)}
+
+
+# --- readers ------------------------------------------------------------------------------------------
+
+def debug_vmlinux(suite="bookworm", arch="x86_64", fetch=True):
+    """Path of Debian's debug vmlinux; None when it is not at hand and fetch is False."""
+    have = os.path.join(CACHE, "kernels", "%s-%s" % (suite, arch), "debug/usr/lib/debug/boot")
+    if not fetch and not (os.path.isdir(have) and os.listdir(have)):
+        return None
+    return run(os.path.join(HERE, "kernels"), CACHE, suite, arch, "debug", timeout=3000).split()[-1]
+
+
+def foreign(program, arch):
+    """argv that runs Debian's program for that architecture: as it is, or by qemu-user."""
+    if arch == os.uname().machine or arch == "x86_64":
+        return [program]
+    root = os.path.join(CACHE, "tools-" + arch)
+    debs = os.path.join(TOP, "tools/scripts/debs.sh")
+    libs = run(debs, CACHE, "bookworm", arch, "libraries", program, timeout=300).split()
+    run(debs, CACHE, "bookworm", arch, "unpack", root, program, *libs, timeout=1200)
+    return ["qemu-aarch64-static", "-L", root, os.path.join(root, "usr/bin", program)]
+
+
+def crash(vmlinux, dump, commands, arch="x86_64", timeout=600):
+    """Run crash's commands on a dump; returns the output."""
+    r, w = os.pipe()
+    os.write(w, ("set scroll off\n" + "\n".join(commands) + "\nexit\n").encode())
+    os.close(w)
+    with os.fdopen(r) as stdin:
+        return run(*foreign("crash", arch), "-s", vmlinux, dump, stdin=stdin, timeout=timeout, ok=None,
+                   env=dict(os.environ, HOME=case.current.dir if case.current else "/nonexistent", TERM="dumb"))
+
+
+def makedumpfile(*argv, arch="x86_64", timeout=600, ok=(0,)):
+    return run(*foreign("makedumpfile", arch), *argv, timeout=timeout, ok=ok)
+
+
+def capstub(*argv, ok=(0,), timeout=300):
+    """The host tool."""
+    return run(TOOL, *argv, ok=ok, timeout=timeout)
