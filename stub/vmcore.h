@@ -43,6 +43,12 @@ struct vmcore {
 	uint64_t vmcoreinfo_size;	/* of that text; 0: none */
 
 	uint32_t page_size;		/* of the dead kernel: from VMCOREINFO, else the stub's; set by the caller */
+
+	/* Of vmcore.c alone */
+	uint64_t cpu_notes_size;	/* merged notes before the VMCOREINFO note */
+	phys_addr_t vmcoreinfo_pa;	/* of the text */
+	unsigned hint_cpu;		/* the segment hint_phdr begins with the note of CPU hint_cpu */
+	uint32_t hint_phdr;
 };
 
 /*
@@ -53,8 +59,9 @@ struct vmcore {
 int vmcore_parse(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit, phys_addr_t own_start, phys_addr_t own_end);
 
 /*
- * Emit the merged notes in order, vc->notes_size bytes in total, in pieces: each CPU's NT_PRSTATUS, then VMCOREINFO. A note that became
- * unreadable is emitted as zeros so that the size holds. Returns 0 or what @emit returned.
+ * Emit the merged notes in order, vc->notes_size bytes in total, in pieces: each CPU's NT_PRSTATUS (and whatever other
+ * notes its segment has), then VMCOREINFO. What became unreadable or shorter since vmcore_parse() is emitted as zeros,
+ * so that the size and vmcoreinfo_offset hold. Returns 0 or what @emit returned.
  */
 int vmcore_notes(struct vmcore *vc, int (*emit)(void *ctx, const void *buf, size_t len), void *ctx);
 
@@ -70,7 +77,7 @@ int vmcore_copy_vmcoreinfo(struct vmcore *vc, char *buf, size_t size);
 /* Is [pa, pa+len) RAM of the dead kernel? One range must hold it. */
 bool vmcore_is_ram(const struct vmcore *vc, phys_addr_t pa, uint64_t len);
 
-/* Where the bytes of @pa are to be read; *ret_len: how many follow contiguously in its range. -ENOENT: not RAM. */
+/* Where the bytes of @pa are to be read; *ret_len (may be NULL): how many follow in its range. -ENOENT: not RAM. */
 int vmcore_source(const struct vmcore *vc, phys_addr_t pa, phys_addr_t *ret_source, uint64_t *ret_len);
 
 /* Read RAM of the dead kernel: 0, -ENOENT (not RAM), -EFAULT. May cross adjacent ranges. */
@@ -79,7 +86,10 @@ int vmcore_read(const struct vmcore *vc, void *dst, phys_addr_t pa, size_t len);
 /* One past the highest page frame of RAM (max_mapnr). A frame counts only when it is RAM as a whole. */
 uint64_t vmcore_max_pfn(const struct vmcore *vc);
 
-/* First pfn >= @pfn that is wholly RAM, and *ret_end: one past the last of that run. False: no more. */
+/*
+ * First pfn >= @pfn that is wholly RAM, and *ret_end: one past the last of that run. False: no more. A run stays inside
+ * one range, so the bytes of its frames follow each other at vmcore_source() of the first.
+ */
 bool vmcore_next_run(const struct vmcore *vc, uint64_t pfn, uint64_t *ret_pfn, uint64_t *ret_end);
 
 #endif
