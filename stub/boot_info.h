@@ -26,6 +26,7 @@ struct uart_spec {
 	uint8_t  reg_shift;	/* 16550: register n is at addr + (n << reg_shift) */
 	uint32_t baud;		/* 0: leave the line as the dead kernel set it */
 	uint32_t clock_hz;	/* 0: unknown, 1843200 (16550) or 24000000 (PL011) is assumed */
+	bool rts_cts;		/* wait for CTS before sending: "r" after the baud rate, 115200n8r */
 	phys_addr_t addr;
 };
 
@@ -53,7 +54,8 @@ enum reset_method { RESET_UNKNOWN, RESET_IO, RESET_MMIO, RESET_PCI_CONFIG, RESET
 
 struct reset_spec {
 	enum reset_method method;
-	phys_addr_t addr;	/* port, address, or (bus 0) device << 16 | function << 8 | offset... as FADT says */
+	/* Port, address, or on PCI bus 0 device << 32 | function << 16 | offset (ACPI 6.4 §5.2.3.2) */
+	phys_addr_t addr;
 	uint8_t value;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The stub's command line. Pure. Unknown words are reported and ignored; a bad value is reported and its default used: a typo must not cost the dump.
+ * The stub's command line. Pure. Unknown words are reported and ignored; a bad value is reported
+ * and changes nothing: a typo must not cost the dump. The last good value of a word counts.
  */
 #ifndef STUB_CMDLINE_H
 #define STUB_CMDLINE_H
@@ -9,7 +10,7 @@
 
 #define CMDLINE_MAX_TARGETS	8
 
-enum target_kind { TARGET_UUID, TARGET_PARTUUID, TARGET_PARTLABEL, TARGET_SERIAL, TARGET_UART };
+enum target_kind { TARGET_UUID, TARGET_LABEL, TARGET_PARTUUID, TARGET_PARTLABEL, TARGET_SERIAL, TARGET_UART };
 
 struct target_spec {
 	enum target_kind kind;
@@ -17,7 +18,7 @@ struct target_spec {
 	bool mbr;		/* PARTUUID of an MBR partition: SSSSSSSS-PP */
 	uint32_t mbr_signature;
 	uint8_t mbr_index;
-	char text[73];		/* PARTLABEL (UTF-8), SERIAL, or UART name; also for messages */
+	char text[73];		/* LABEL (name in the label), PARTLABEL (UTF-8), SERIAL, UART name; the UUID as given, for messages */
 	struct uart_spec uart;	/* TARGET_UART: type UART_NONE when only the name is known */
 	uint32_t baud;		/* TARGET_UART: 0 unless given */
 };
@@ -30,13 +31,15 @@ struct cmdline {
 	unsigned level;		/* default 31 */
 	unsigned compress;	/* KDUMP_COMPRESSED_LZO (default) or 0 */
 	char console_name[16];	/* "ttyS0"; empty: see console_spec */
-	struct uart_spec console_spec;	/* from uart8250,… / pl011,…; baud also for console_name */
+	/* From uart8250,… / pl011,…; with console_name its type is UART_NONE, baud and rts_cts are set */
+	struct uart_spec console_spec;
 	bool console_given;
 	enum after_action after;
 	bool overwrite;		/* overwrite=yes (default) | no: keep a dump that was not saved */
 	uint32_t deadline_s;	/* deadline=SECONDS for the whole capture to a disk; default 4 h; 0: none */
 	phys_addr_t elfcorehdr;	/* 0: not given */
-	uint64_t elfcorehdr_size;
+	uint64_t elfcorehdr_size;	/* 0: unknown */
+	phys_addr_t rsdp;	/* acpi_rsdp=, which kexec adds on EFI machines; 0: not given */
 	unsigned nr_virtio_mmio;	/* virtio_mmio.device=SIZE@ADDR:IRQ[:ID] */
 	struct virtio_mmio_spec virtio_mmio[BOOT_MAX_VIRTIO_MMIO];
 	/* Complaints, collected because the console is not up yet while parsing */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The elfcorehdr: an ELF core header without the core, that kexec-tools or the kernel wrote when the stub was
  * loaded. Its program headers carry physical addresses of the dead kernel in p_offset and p_paddr:

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Look-ups in the VMCOREINFO text (Documentation/admin-guide/kdump/vmcoreinfo.rst of Linux). The text is hostile: a value
  * counts only if it is a number up to the end of its line and fits.
