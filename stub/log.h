@@ -31,7 +31,7 @@ void log_console(const char *fmt, ...);
 /* return log_err(-EIO, "nvme: CSTS %#x", csts); */
 #define log_err(rc, ...) ({ log_print(LOG_ERR, __VA_ARGS__); (rc); })
 
-/* The collected text, oldest line first; *ret_len bytes. */
+/* The collected text, oldest line first; *ret_len bytes. 4-KiB aligned, zeros up to the next 4 KiB: ready for DMA. */
 const char *log_text(size_t *ret_len);
 
 struct uart;

@@ -18,6 +18,8 @@ struct vtop {
 	uint64_t phys_base;		/* kdump_sub_header.phys_base */
 	uint64_t linear_virt, linear_end, linear_phys;	/* direct map; end 0: unknown */
 	uint64_t pte_mask;		/* address bits of an entry (encryption bits cleared) */
+	unsigned section_size_bits;	/* sparse memory: one mem_section covers 1 << this bytes */
+	unsigned max_physmem_bits;	/* both from VMCOREINFO, else the architecture's default */
 	uint64_t arch[4];		/* anything else the implementation wants */
 	struct { uint64_t va, pa, size; } cache;	/* last leaf found by a walk */
 	const char *missing;		/* first VMCOREINFO entry that was missed; NULL: none */

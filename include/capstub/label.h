@@ -67,7 +67,7 @@ struct capstub_label {
 	uint64_t pages_missing;		/* 0x120 chosen by the level, not stored */
 	uint64_t data_bytes_raw;	/* 0x128 pages stored with data of their own, uncompressed */
 	uint64_t data_bytes_stored;	/* 0x130 the same, as stored */
-	uint64_t pages_by_class[CAPSTUB_NR_CLASSES];	/* 0x138 found, whether stored or not */
+	uint64_t pages_by_class[CAPSTUB_NR_CLASSES];	/* 0x138 found in RAM, stored or not; "zero": of those kept */
 	uint64_t first_block_us;	/* 0x178 from the stub's entry to its first completed write */
 	uint64_t data_us;		/* 0x180 spent writing page data (pass 2) */
 	uint8_t  rsvd188[4096 - 0x188];

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What is known of the dead kernel, gathered once before anything is written.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cpu.h>
+
+#include "stub/arch.h"
+#include "stub/dump.h"
+#include "stub/log.h"
+
+const char *stop_name(enum capstub_stop code)
+{
+	switch (code) {
+#define STOP_NAME(nr, sym, name, text) case STOP_##sym: return name;
+	CAPSTUB_STOP_CODES(STOP_NAME)
+#undef STOP_NAME
+	}
+	return "unknown";
+}
+
+const char *stop_text(enum capstub_stop code)
+{
+	switch (code) {
+#define STOP_TEXT(nr, sym, name, text) case STOP_##sym: return text;
+	CAPSTUB_STOP_CODES(STOP_TEXT)
+#undef STOP_TEXT
+	}
+	return "";
+}
+
+static uint32_t dead_page_size(const struct vmcoreinfo *vi)
+{
+	char value[16];
+	unsigned long size;
+
+	if (vmcoreinfo_string(vi, "PAGESIZE", value, sizeof(value))) {
+		log_warn("VMCOREINFO has no PAGESIZE, %u is assumed", ARCH_PAGE_SIZE);
+		return ARCH_PAGE_SIZE;
+	}
+	size = strtoul(value, NULL, 10);
+	if (size < ARCH_PAGE_SIZE || size > ARCH_PAGE_SIZE_MAX || !is_power_of_2(size)) {
+		log_warn("PAGESIZE=%s is not a page size of this architecture, %u is assumed", value, ARCH_PAGE_SIZE);
+		return ARCH_PAGE_SIZE;
+	}
+	return (uint32_t)size;
+}
+
+/*
+ * struct uts_namespace holds struct new_utsname behind a kref, at OFFSET(uts_namespace.name) since 5.15; before that, and in case of
+ * doubt, it is found by its release field, which must say what OSRELEASE says.
+ */
+static bool read_utsname(struct capture *c)
+{
+	uint64_t va, offset = 0, last = 64;
+
+	if (vmcoreinfo_symbol(&c->vi, "init_uts_ns", &va))
+		return false;
+	if (!vmcoreinfo_offset(&c->vi, "uts_namespace.name", &offset))
+		last = offset;
+	for (; offset <= last && offset < 4096; offset += 4) {
+		if (vtop_read(&c->vt, &c->uts, va + offset, sizeof(c->uts)))
+			return false;
+		if (!strncmp(c->uts.release, c->release, sizeof(c->uts.release)))
+			return true;
+	}
+	return false;
+}
+
+static void fill_utsname(struct capture *c)
+{
+	bool known = c->release[0] && read_utsname(c);
+
+	if (!known) {
+		memset(&c->uts, 0, sizeof(c->uts));
+		strcpy(c->uts.sysname, "Linux");
+		memcpy(c->uts.release, c->release, sizeof(c->uts.release));
+	}
+	c->uts.sysname[64] = c->uts.nodename[64] = c->uts.version[64] = c->uts.domainname[64] = '\0';
+	/* crash decides by this field whether the dump is for it, so it is never taken from old memory */
+	memset(c->uts.machine, 0, sizeof(c->uts.machine));
+	strcpy(c->uts.machine, ARCH_MACHINE);
+}
+
+static uint64_t ram_mib(const struct vmcore *vc)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < vc->nr_ranges; i++)
+		bytes += vc->ranges[i].end - vc->ranges[i].start;
+	return bytes >> 20;
+}
+
+static void read_vmcoreinfo(struct capture *c)
+{
+	char value[24];
+	int len = vmcore_copy_vmcoreinfo(&c->vc, c->vi.text, sizeof(c->vi.text));
+
+	c->vi.len = len > 0 ? (size_t)len : 0;
+	if (!c->vi.len)
+		log_warn("no VMCOREINFO: pages cannot be told apart, no dmesg");
+	c->vc.page_size = dead_page_size(&c->vi);
+	if (vmcoreinfo_string(&c->vi, "OSRELEASE", c->release, sizeof(c->release)))
+		c->release[0] = '\0';
+	if (!vmcoreinfo_string(&c->vi, "CRASHTIME", value, sizeof(value)))
+		c->crash_time = strtoll(value, NULL, 10);
+}
+
+enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi, const struct cmdline *cl)
+{
+	phys_addr_t hdr = cl->elfcorehdr ? cl->elfcorehdr : bi->elfcorehdr;
+	uint64_t size = cl->elfcorehdr ? cl->elfcorehdr_size : bi->elfcorehdr_size;
+	int rc;
+
+	c->bi = bi;
+	c->cl = cl;
+	c->vc.read = arch_read_mem;
+	c->vc.is_zero = arch_mem_is_zero;
+	if (!hdr)
+		return log_err(STOP_NO_ELFCOREHDR, "no elfcorehdr= on the command line or in the device tree");
+	rc = vmcore_parse(&c->vc, hdr, size, bi->image_start, bi->image_end);
+	if (rc == -ENODATA)
+		return log_err(STOP_NO_MEMORY_RANGES, "elfcorehdr at %#llx: no usable memory range", (unsigned long long)hdr);
+	if (rc)
+		return log_err(STOP_BAD_ELFCOREHDR, "elfcorehdr at %#llx: cannot be used (%d)", (unsigned long long)hdr, rc);
+	read_vmcoreinfo(c);
+	if (vtop_init(&c->vt, &c->vc, &c->vi) && c->vi.len)
+		log_warn("address translation is limited: VMCOREINFO lacks %s", c->vt.missing ? c->vt.missing : "an entry");
+	fill_utsname(c);
+	log_info("dead kernel: Linux %s, %u CPU(s), %llu MiB of RAM in %u range(s), page size %u",
+		 c->release[0] ? c->release : "(unknown release)", c->vc.nr_cpus,
+		 (unsigned long long)ram_mib(&c->vc), c->vc.nr_ranges, (unsigned)c->vc.page_size);
+	return STOP_OK;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The capture: what is known of the dead kernel, and the dump of it to a target.
+ */
+#ifndef STUB_DUMP_H
+#define STUB_DUMP_H
+
+#include "stub/cmdline.h"
+#include "stub/target.h"
+#include "stub/vmcoreinfo.h"
+#include "stub/vtop.h"
+
+struct capture {
+	const struct boot_info *bi;
+	const struct cmdline *cl;
+	struct vmcore vc;
+	struct vmcoreinfo vi;		/* len 0: the dead kernel left none */
+	struct vtop vt;
+	int64_t crash_time;		/* seconds since 1970; 0: unknown */
+	char release[65];
+	struct {			/* struct new_utsname of the dead kernel, or what could be found of it */
+		char sysname[65], nodename[65], release[65], version[65], machine[65], domainname[65];
+	} uts;
+};
+
+/* Fill @c from the elfcorehdr. STOP_OK or why there is nothing to dump. */
+enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi, const struct cmdline *cl);
+
+/*
+ * Write the dump, dmesg, log and result to @t (opened by target_open) and leave its disk shut down. Whatever goes wrong, what was stored
+ * up to then stays readable.
+ */
+enum capstub_stop dump_to_target(struct capture *c, struct target *t);
+
+/* One sentence and the short name for a stop code, from include/capstub/stopcode.h */
+const char *stop_name(enum capstub_stop code);
+const char *stop_text(enum capstub_stop code);
+
+#endif

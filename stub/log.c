@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The log: console now, log area of the target later. See stub/log.h.
+ */
+#include "stub/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "stub/arch.h"
+#include "stub/uart.h"
+
+#define LOG_TEXT_MAX	8192	/* what is kept for the log area; enough for some 120 lines */
+#define LOG_LINE_MAX	160
+
+static char text[LOG_TEXT_MAX] __attribute__((aligned(4096)));	/* DMA goes straight from here */
+static size_t text_len;
+static bool text_full;
+static struct uart *console;
+
+/* Console lines end in CR LF: a terminal behind a UART wants both, and log collectors drop the CR */
+static void console_line(const char *line, size_t len)
+{
+	if (!console)
+		return;
+	uart_write(console, line, len);
+	uart_write(console, "\r\n", 2);
+}
+
+static size_t format_line(char *line, const char *fmt, va_list ap)
+{
+	int prefix = snprintf(line, LOG_LINE_MAX, "capstub: ");
+	int len = vsnprintf(line + prefix, (size_t)(LOG_LINE_MAX - prefix), fmt, ap);
+
+	if (len < 0)
+		len = 0;
+	return min_u64((uint64_t)(prefix + len), LOG_LINE_MAX - 1);
+}
+
+void log_print(enum log_level level, const char *fmt, ...)
+{
+	char line[LOG_LINE_MAX];
+	va_list ap;
+	size_t len;
+
+	(void)level;
+	va_start(ap, fmt);
+	len = format_line(line, fmt, ap);
+	va_end(ap);
+
+	/* The first lines say what went wrong first, so the buffer keeps its beginning */
+	if (!text_full && len + 1 <= LOG_TEXT_MAX - text_len) {
+		memcpy(text + text_len, line, len);
+		text[text_len + len] = '\n';
+		text_len += len + 1;
+	} else {
+		text_full = true;
+	}
+	console_line(line, len);
+}
+
+void log_console(const char *fmt, ...)
+{
+	char line[LOG_LINE_MAX];
+	va_list ap;
+	size_t len;
+
+	va_start(ap, fmt);
+	len = format_line(line, fmt, ap);
+	va_end(ap);
+	console_line(line, len);
+}
+
+const char *log_text(size_t *ret_len)
+{
+	*ret_len = text_len;
+	return text;
+}
+
+void log_set_console(struct uart *u)
+{
+	const char *line = text;
+
+	console = u;
+	while (line < text + text_len) {
+		const char *end = memchr(line, '\n', (size_t)(text + text_len - line));
+
+		console_line(line, (size_t)(end - line));
+		line = end + 1;
+	}
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The whole story: what happens between the entry and the reset.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "stub/arch.h"
+#include "stub/boot_info.h"
+#include "stub/cmdline.h"
+#include "stub/dmesg.h"
+#include "stub/dump.h"
+#include "stub/log.h"
+#include "stub/target.h"
+#include "stub/uart.h"
+
+#ifndef CAPSTUB_VERSION
+#define CAPSTUB_VERSION "0"
+#endif
+
+#define DMESG_TAIL_RECORDS 12	/* some 100 ms at 115200 baud */
+
+static struct cmdline cmdline;
+static struct uart console;
+static struct capture capture;
+static struct target target;
+
+/* The UART that console= names: an address given in full, or a name that arch or firmware knows */
+static const struct uart_spec *console_spec(const struct boot_info *bi)
+{
+	static struct uart_spec spec;
+
+	if (cmdline.console_spec.type != UART_NONE)
+		return &cmdline.console_spec;
+	if (!cmdline.console_given)
+		return bi->firmware_console.type == UART_NONE ? NULL : &bi->firmware_console;
+	for (unsigned i = 0; i < bi->nr_uarts; i++) {
+		if (strcmp(bi->uarts[i].name, cmdline.console_name))
+			continue;
+		spec = bi->uarts[i].spec;
+		spec.baud = cmdline.console_spec.baud;
+		return &spec;
+	}
+	return NULL;
+}
+
+static void start_console(const struct boot_info *bi)
+{
+	const struct uart_spec *spec = console_spec(bi);
+
+	if (!spec || console.ops || uart_open(&console, spec)) {
+		if (!console.ops || !spec)
+			console.ops = NULL;
+		return;
+	}
+	log_set_console(&console);
+}
+
+static void hello(void)
+{
+	log_info("version %s", CAPSTUB_VERSION);
+	for (unsigned i = 0; i < cmdline.nr_complaints; i++)
+		log_warn("command line: %s", cmdline.complaints[i]);
+}
+
+static int show_text(void *ctx, const char *text, size_t len)
+{
+	(void)ctx;
+	while (len) {
+		const char *end = memchr(text, '\n', len);
+		size_t line = end ? (size_t)(end - text) : len;
+
+		log_console("| %.*s", (int)line, text);
+		line += end != NULL;
+		text += line;
+		len -= line;
+	}
+	return 0;
+}
+
+static void show_dmesg_tail(void)
+{
+	if (capture.vi.len)
+		dmesg_emit(&capture.vt, &capture.vi, DMESG_TAIL_RECORDS, show_text, NULL);
+}
+
+static enum capstub_stop dump_to(const struct boot_info *bi, const struct target_spec *spec)
+{
+	enum capstub_stop stop = target_open(&target, bi, spec);
+
+	return stop == STOP_OK ? dump_to_target(&capture, &target) : stop;
+}
+
+/* A dump that is there but not whole is no reason to try the next target */
+static bool stored_something(enum capstub_stop stop)
+{
+	return stop == STOP_OK || stop == STOP_SPACE || stop == STOP_DEADLINE;
+}
+
+/* Try the dump= words in order; report the first failure if none works, because that is the one the operator meant */
+static enum capstub_stop dump_somewhere(const struct boot_info *bi)
+{
+	enum capstub_stop first = STOP_OK;
+
+	if (!cmdline.nr_targets)
+		return dump_to(bi, NULL);
+	for (unsigned i = 0; i < cmdline.nr_targets; i++) {
+		enum capstub_stop stop = dump_to(bi, &cmdline.targets[i]);
+
+		if (stored_something(stop))
+			return stop;
+		if (first == STOP_OK)
+			first = stop;
+		if (i + 1 < cmdline.nr_targets)
+			log_warn("dump=%s failed (%s), trying the next", cmdline.targets[i].text, stop_name(stop));
+	}
+	return first;
+}
+
+static noreturn void finish(enum capstub_stop stop)
+{
+	log_console("stop code %d (%s): %s", stop, stop_name(stop), stop_text(stop));
+	log_console("%s", cmdline.after == AFTER_HALT ? "halted" : "resetting the machine");
+	if (console.ops)
+		uart_flush(&console);
+	if (cmdline.after == AFTER_HALT)
+		arch_halt();
+	arch_reset();
+}
+
+noreturn void stub_main(struct boot_info *bi)
+{
+	enum capstub_stop stop = STOP_IMAGE_CHECKSUM;
+
+	cmdline_parse(&cmdline, bi->cmdline);
+	start_console(bi);
+	hello();
+	if (!bi->image_damaged) {
+		arch_discover(bi);
+		start_console(bi);
+		stop = capture_init(&capture, bi, &cmdline);
+	}
+	if (stop == STOP_OK) {
+		show_dmesg_tail();
+		stop = dump_somewhere(bi);
+	}
+	finish(stop);
+}
+
+/* Also reached from an exception inside finish(): the second time there is nothing left but the reset */
+noreturn void stub_exception(const char *what)
+{
+	static bool nested;
+
+	if (!nested) {
+		nested = true;
+		log_print(LOG_ERR, "%s", what);
+		if (target.dev)
+			target.dev->ops->shutdown(target.dev);
+		finish(STOP_EXCEPTION);
+	}
+	arch_reset();
+}
