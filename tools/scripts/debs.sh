@@ -3,7 +3,8 @@
 #
 # Fetch Debian packages of any suite and architecture, without touching the system's apt.
 #
-#   debs.sh CACHE SUITE ARCH resolve PACKAGE    print the package a metapackage depends on first
+#   debs.sh CACHE SUITE ARCH resolve PACKAGE    print what a metapackage depends on first,
+#                                               a line for each of its versions, newest first
 #   debs.sh CACHE SUITE ARCH version PACKAGE    print the candidate version
 #   debs.sh CACHE SUITE ARCH libraries PACKAGE  print the library packages it needs, recursively
 #   debs.sh CACHE SUITE ARCH unpack DIR PACKAGE...   download, verify, and unpack into DIR
@@ -85,19 +86,24 @@ update() {
 	touch "$root/updated"
 }
 
-resolve() {
-	apt apt-cache depends --no-recommends --no-suggests "$1" |
-		awk '$1 == "Depends:" || $1 == "|Depends:" { print $2; exit }'
+versions() {
+	apt apt-cache madison "$1" | awk -F' *[|] *' '!seen[$2]++ { print $2 }'
 }
 
-# Only lib* packages are followed: what a program needs to start, not to be installed.
+resolve() {
+	versions "$1" | while read -r v; do
+		apt apt-cache show "$1=$v" | sed -n 's/^Depends: *\([^ ,(]*\).*/\1/p'
+	done
+}
+
+# Only library packages are followed: what a program needs to start, not to be installed.
 libraries() {
 	todo=$1 seen=" $1 "
 	while [ -n "$todo" ]; do
 		next=
 		# shellcheck disable=SC2086
 		for p in $(apt apt-cache depends --important $todo |
-				awk '$1 == "Depends:" && $2 ~ /^lib/ { print $2 }'); do
+				awk '$1 == "Depends:" && $2 ~ /^z?lib/ { print $2 }'); do
 			case $seen in *" $p "*) continue ;; esac
 			seen="$seen$p "
 			next="$next $p"
@@ -115,34 +121,46 @@ download() {
 	(cd "$root/get" && apt apt-get -qq download "$1") >"$root/download.log" 2>&1
 }
 
-# Each package is unpacked once per version; DIR/.unpacked lists what is there.
+# Newest first. An index from some time ago may name files that the mirror has since replaced, and
+# the mirror may lack some of what its index names; then the next older version has to do.
+fetch() {
+	for try in $(versions "$1"); do
+		rm -rf "$root/get"
+		mkdir "$root/get"
+		download "$1=$try" && return
+		if [ -z "$refreshed" ]; then
+			refreshed=1
+			rm -f "$root/updated"
+			update
+			fetch "$1" && return
+			return 1
+		fi
+	done
+	grep '^E:' "$root/download.log" >&2
+	return 1
+}
+
+# Each package is unpacked once; DIR/.unpacked lists what is there.
 unpack() {
 	dir=$1
 	shift
 	case $dir in /*) ;; *) dir=$PWD/$dir ;; esac
 	mkdir -p "$dir"
 	for pkg; do
+		grep -qF "$pkg " "$dir/.unpacked" 2>/dev/null && continue
 		ver=$(version "$pkg")
 		if [ -z "$ver" ] || [ "$ver" = "(none)" ]; then
 			echo "debs.sh: no package $pkg in $suite/$arch" >&2
 			exit 1
 		fi
-		grep -qxF "$pkg $ver" "$dir/.unpacked" 2>/dev/null && continue
-		echo "  FETCH   $pkg $ver ($suite/$arch)" >&2
-		rm -rf "$root/get"
-		mkdir "$root/get"
-		if ! download "$pkg=$ver"; then
-			# An index from some time ago may name files that the mirror has since replaced.
-			rm -f "$root/updated"
-			update
-			ver=$(version "$pkg")
-			download "$pkg=$ver" || { cat "$root/download.log" >&2; exit 1; }
-		fi
+		echo "  FETCH   $pkg ($suite/$arch)" >&2
+		fetch "$pkg" || exit 1
 		dpkg-deb -x "$root/get"/*.deb "$dir"
+		echo "$pkg $try" >>"$dir/.unpacked"
 		rm -rf "$root/get"
-		echo "$pkg $ver" >>"$dir/.unpacked"
 	done
 }
+refreshed=
 
 # One user of this folder at a time: several builds may share a cache.
 mkdir -p "$root"
