@@ -27,8 +27,10 @@ struct part_source {
 };
 
 /*
- * Call @found for every partition that lies inside the disk, until it returns non-zero (which is returned). A table that is absent or damaged is
- * reported (damaged only) and yields nothing. The whole disk itself is not among them. Bounded: at most 256 entries.
+ * Call @found for every partition that lies inside the disk, until it returns non-zero (which is
+ * returned). It may use src->buf. A table that is absent or damaged is reported (damaged only) and
+ * yields nothing; a disk whose block 0 cannot be read returns that error. The whole disk itself is
+ * not among the partitions. Bounded: at most 256 entries.
  */
 int part_scan(const struct part_source *src, int (*found)(void *ctx, const struct part *p), void *ctx);
 
