@@ -148,9 +148,10 @@ $(OUT)/capstub.elf: $(STUB_O) linker/$(ARCH).ld
 	@$(say) LD $@
 	$(Q)$(CC) $(STUB_CFLAGS) $(STUB_LDFLAGS) -o $@ $(STUB_O) $(STUB_LIBS)
 
-$(OUT)/$(IMAGE): $(OUT)/capstub.elf tools/scripts/check-image.sh
+$(OUT)/$(IMAGE): $(OUT)/capstub.elf tools/scripts/check-image.sh $(IMAGE_SEAL)
 	@$(say) IMAGE $@
 	$(Q)$(CROSS_COMPILE)objcopy -O binary $< $@
+	$(if $(IMAGE_SEAL),$(Q)$(IMAGE_SEAL) $@)
 	$(Q)tools/scripts/check-image.sh $(CROSS_COMPILE) $< $@ $(IMAGE_MAX) $(RELOC_TYPE)
 
 -include $(patsubst %.o,%.d,$(STUB_O))
@@ -172,11 +173,13 @@ endif
 # The host tool: hosted C11, the native compiler.
 
 HOSTCC     ?= gcc
-TOOL_C     := $(wildcard tools/*.c)
+# crc.c is the stub's own: both sides must agree on what a label's CRC is.
+TOOL_C     := $(wildcard tools/*.c) stub/crc.c
 TOOL_O     := $(TOOL_C:%.c=$(BUILD)/host/%.o)
 HOST_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wvla -Wmissing-prototypes \
 	-Wstrict-prototypes -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -Iinclude \
-	-DCAPSTUB_VERSION='"$(VERSION)"' -ffile-prefix-map=$(CURDIR)=.
+	-DCAPSTUB_VERSION='"$(VERSION)"' -DCAPSTUB_LIBDIR='"$(prefix)/lib/capstub"' \
+	-ffile-prefix-map=$(CURDIR)=.
 TOOL_LIBS   = $(shell pkg-config --libs blkid libkdumpfile libaddrxlat) -llzo2 -lz
 
 .PHONY: tool
