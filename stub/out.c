@@ -68,6 +68,7 @@ static struct {
 	uint64_t next_seq;
 	unsigned failures;
 	uint64_t lost;
+	uint64_t bad_start, bad_end;	/* what failed since the last descriptor was put */
 	struct slot *stream;	/* being filled */
 	uint64_t stream_offset;
 	struct slot *raw;	/* being filled */
@@ -112,11 +113,14 @@ static int fail(int rc)
 
 /*
  * The data at [start, start+len) did not reach the disk: zero the descriptors that point there. They are all still in memory, because
- * a block of them is written only after its data completed. Entries are 24 bytes and may straddle two blocks, their 8-byte fields
+ * a block of them is written only after its data completed; the one for the page being written now is yet to come, so the place is
+ * remembered for it. Entries are 24 bytes and may straddle two blocks, their 8-byte fields
  * do not; the size field may be in the other block, so an entry counts as hit by page_size: at worst a good neighbour is dropped too.
  */
 static void drop_descs(uint64_t start, uint64_t len)
 {
+	out.bad_start = out.bad_end ? min_u64(out.bad_start, start) : start;
+	out.bad_end = max_u64(out.bad_end, start + len);
 	for (unsigned i = 0; i < OUT_NR_DESC; i++) {
 		struct desc_block *d = &descs[i];
 		uint64_t pos = d->nr * OUT_ALIGN;
@@ -466,7 +470,13 @@ int out_desc_put(uint64_t index, const struct page_desc *desc)
 	uint64_t pos = index * sizeof(*desc);
 	const uint8_t *p = (const uint8_t *)desc;
 	size_t len = sizeof(*desc);
+	bool bad = (uint64_t)desc->offset < out.bad_end && (uint64_t)desc->offset + desc->size > out.bad_start;
 
+	out.bad_start = out.bad_end = 0;
+	if (bad) {
+		out.lost++;
+		return out.error;
+	}
 	/* 4096 is not a multiple of 24: an entry may end in the next block */
 	while (len && !out.error) {
 		struct desc_block *d = get_desc(pos / OUT_ALIGN);
