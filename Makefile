@@ -260,6 +260,7 @@ images: all
 #---------------------------------------------------------------------------------------------------
 # Real kernels in QEMU.
 
+PROVE_FLAGS ?= -j$(shell nproc)
 QEMU_ENV = BUILD=$(abspath $(BUILD)) CAPSTUB_CACHE=$(abspath $(CAPSTUB_CACHE))
 PAGES   := $(BUILD)/pages
 

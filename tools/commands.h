@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The subcommands. Each returns an exit status; argv[0] is "capstub NAME". */
+#ifndef TOOLS_COMMANDS_H
+#define TOOLS_COMMANDS_H
+
+int format_main(int argc, char **argv);
+int info_main(int argc, char **argv);
+int save_main(int argc, char **argv);
+
+#endif

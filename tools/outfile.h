@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A file that `save` writes: invisible (NAME.part) until it is whole and on stable storage, never in
+ * place of another one unless asked. A running CRC-32C over the stream serves to verify the copy.
+ */
+#ifndef TOOLS_OUTFILE_H
+#define TOOLS_OUTFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct outfile {
+	int dirfd;
+	const char *dir;	/* for messages */
+	const char *name;
+	bool replace;
+	int fd;
+	uint64_t bytes;		/* appended so far */
+	uint32_t crc;		/* of those */
+};
+
+/* mkdir -p, mode 0700 (a dump holds every secret of the machine). The directory's fd, or -errno, said. */
+int outdir_open(const char *path);
+
+/* -EEXIST with a message when @name exists and @replace is false; nothing is created. */
+int outfile_check(int dirfd, const char *dir, const char *name, bool replace);
+
+int outfile_open(struct outfile *o, int dirfd, const char *dir, const char *name, bool replace);
+/* Append; runs of zeros become holes. 0 or -errno with a message. */
+int outfile_append(struct outfile *o, const void *buf, size_t len);
+int outfile_append_zeros(struct outfile *o, uint64_t len);
+/* Begin again from an empty file. */
+void outfile_rewind(struct outfile *o);
+/* Flush to stable storage, read back past the page cache, compare CRC and length. */
+int outfile_verify(struct outfile *o);
+/* Flush, give the file its name, flush the directory. Closes in any case; on error the part is removed. */
+int outfile_commit(struct outfile *o);
+void outfile_abort(struct outfile *o);
+
+/* All of it in one call, for small files */
+int outfile_write(int dirfd, const char *dir, const char *name, bool replace, const void *buf,
+		  size_t len);
+
+#endif
