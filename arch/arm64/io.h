@@ -4,7 +4,7 @@
  *
  * Registers are Device-nGnRE memory, read and written by single plain load and store instructions: a
  * hypervisor can decode an access that traps only when the syndrome is valid, which it is for neither
- * pairs nor write-back addressing (Arm ARM DDI 0487 D17.2.37, ISS encoding for a Data Abort, ISV). A
+ * pairs nor write-back addressing (Arm ARM DDI 0487, ESR_ELx, ISS encoding for a Data Abort: ISV). A
  * compiler is free to choose those for a volatile pointer, hence the assembler.
  */
 #ifndef ARCH_IO_H

@@ -1,0 +1,520 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "arch/arm64/devtree.h"
+
+#include <errno.h>
+#include <libfdt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stub/log.h"
+
+#define DT_MAX_DEPTH	8	/* device nodes deeper than this are not looked at */
+#define DT_MAX_TRIED	256	/* candidates of one walk: bounds the work on a tree made to be slow */
+#define DT_MAX_ALIASES	16	/* serialN with N below this */
+#define DT_MAX_RANGES	32	/* entries of one "ranges" */
+
+#define PCI_ECAM_BUS_SIZE MIB(1)
+
+/* A position in the tree: offsets of the node and of all its ancestors, root first */
+struct dt_pos {
+	const void *fdt;
+	int node[DT_MAX_DEPTH];
+	int depth;		/* node[depth] is the current one */
+};
+
+/* ---- Properties ---- */
+
+static uint64_t read_cells(const fdt32_t *p, int cells)
+{
+	uint64_t v = 0;
+
+	for (int i = 0; i < cells; i++)
+		v = v << 32 | fdt32_ld(&p[i]);
+	return v;
+}
+
+/* A property of exactly @cells cells */
+static bool get_number(const void *fdt, int node, const char *name, int cells, uint64_t *ret_value)
+{
+	int len;
+	const fdt32_t *p = fdt_getprop(fdt, node, name, &len);
+
+	if (!p || len != cells * (int)sizeof(*p))
+		return false;
+	*ret_value = read_cells(p, cells);
+	return true;
+}
+
+static uint32_t get_u32(const void *fdt, int node, const char *name, uint32_t fallback)
+{
+	uint64_t v;
+
+	return get_number(fdt, node, name, 1, &v) ? (uint32_t)v : fallback;
+}
+
+/* EFI's addresses are two cells whatever the tree says; older kernels wrote some as one. */
+static uint64_t get_u64(const void *fdt, int node, const char *name)
+{
+	uint64_t v;
+
+	if (get_number(fdt, node, name, 2, &v) || get_number(fdt, node, name, 1, &v))
+		return v;
+	return 0;
+}
+
+/* A string property that is NUL-terminated; its first string, if there are several */
+static const char *get_string(const void *fdt, int node, const char *name)
+{
+	int len;
+	const char *s = fdt_getprop(fdt, node, name, &len);
+
+	return s && len > 0 && memchr(s, 0, (size_t)len) ? s : NULL;
+}
+
+static bool has_prop(const void *fdt, int node, const char *name)
+{
+	return fdt_getprop(fdt, node, name, NULL) != NULL;
+}
+
+/* Cells of an address or a size below @node; 1 or 2, else 0: not an address of ours (PCI's have 3) */
+static int address_cells(const void *fdt, int node)
+{
+	int n = fdt_address_cells(fdt, node);
+
+	return n == 1 || n == 2 ? n : 0;
+}
+
+static int size_cells(const void *fdt, int node)
+{
+	int n = fdt_size_cells(fdt, node);
+
+	return n == 1 || n == 2 ? n : 0;
+}
+
+static bool status_ok(const void *fdt, int node)
+{
+	const char *s;
+
+	if (!has_prop(fdt, node, "status"))
+		return true;
+	s = get_string(fdt, node, "status");
+	return s && (!strcmp(s, "okay") || !strcmp(s, "ok"));
+}
+
+/* ---- Addresses (Devicetree Specification §2.3.6, §2.3.8) ---- */
+
+/* One step up: an address on the bus that @bus is, seen from @bus's parent. Needs all of [addr, addr + size) in one range. */
+static bool through_ranges(const void *fdt, int bus, int parent, uint64_t *addr, uint64_t size)
+{
+	int len, child = address_cells(fdt, bus), up = address_cells(fdt, parent), sz = size_cells(fdt, bus);
+	const fdt32_t *p = fdt_getprop(fdt, bus, "ranges", &len);
+	int entry = child + up + sz;
+
+	if (!p || !child || !up || !sz)
+		return false;
+	if (len == 0)
+		return true;	/* empty: the same address space */
+	for (int i = 0; i < DT_MAX_RANGES && len >= entry * 4; i++, p += entry, len -= entry * 4) {
+		uint64_t from = read_cells(p, child);
+		uint64_t to = read_cells(p + child, up);
+		uint64_t n = read_cells(p + child + up, sz);
+
+		if (*addr < from || *addr - from > n || size > n - (*addr - from))
+			continue;
+		if (to > UINT64_MAX - n)
+			return false;
+		*addr = to + (*addr - from);
+		return true;
+	}
+	return false;
+}
+
+/* First entry of "reg" as a CPU physical address */
+static bool get_reg(const struct dt_pos *pos, uint64_t *ret_addr, uint64_t *ret_size)
+{
+	const void *fdt = pos->fdt;
+	int parent, addr_cells, sz_cells, len;
+	const fdt32_t *p;
+	uint64_t addr, size;
+
+	if (pos->depth < 1)
+		return false;
+	parent = pos->node[pos->depth - 1];
+	addr_cells = address_cells(fdt, parent);
+	sz_cells = size_cells(fdt, parent);
+	p = fdt_getprop(fdt, pos->node[pos->depth], "reg", &len);
+	if (!p || !addr_cells || !sz_cells || len < (addr_cells + sz_cells) * 4)
+		return false;
+	addr = read_cells(p, addr_cells);
+	size = read_cells(p + addr_cells, sz_cells);
+	for (int d = pos->depth - 1; d > 0; d--)
+		if (!through_ranges(fdt, pos->node[d], pos->node[d - 1], &addr, size))
+			return false;
+	if (!size || addr > UINT64_MAX - size)
+		return false;
+	*ret_addr = addr;
+	*ret_size = size;
+	return true;
+}
+
+/* Said of the device or of a bus above it (Devicetree Specification §2.3.10) */
+static bool dma_coherent(const struct dt_pos *pos)
+{
+	for (int d = pos->depth; d >= 0; d--) {
+		if (has_prop(pos->fdt, pos->node[d], "dma-coherent"))
+			return true;
+		if (has_prop(pos->fdt, pos->node[d], "dma-noncoherent"))
+			return false;
+	}
+	return false;
+}
+
+/* ---- Walk ---- */
+
+/*
+ * Call @fn for each enabled node that has a "compatible", with its ancestors, none of which is disabled. Stops when @fn
+ * returns false.
+ */
+static void for_each_device(const void *fdt, bool (*fn)(const struct dt_pos *pos, void *ctx), void *ctx)
+{
+	struct dt_pos pos = { .fdt = fdt };
+	int skip_below = DT_MAX_DEPTH;	/* children of nodes at this depth are out */
+	int depth = 0;
+
+	for (int node = 0; node >= 0 && depth >= 0; node = fdt_next_node(fdt, node, &depth)) {
+		if (depth >= DT_MAX_DEPTH || depth > skip_below)
+			continue;
+		skip_below = DT_MAX_DEPTH;
+		pos.node[depth] = node;
+		pos.depth = depth;
+		if (!status_ok(fdt, node)) {
+			skip_below = depth;
+			continue;
+		}
+		if (depth > 0 && has_prop(fdt, node, "compatible") && !fn(&pos, ctx))
+			return;
+	}
+}
+
+static bool compatible(const struct dt_pos *pos, const char *what)
+{
+	return !fdt_node_check_compatible(pos->fdt, pos->node[pos->depth], what);
+}
+
+/* ---- /chosen ---- */
+
+int devtree_check(const void *fdt, size_t len)
+{
+	int rc;
+
+	if (len < sizeof(struct fdt_header) || fdt_check_header(fdt) || fdt_totalsize(fdt) > len)
+		return -EINVAL;
+	rc = fdt_check_full(fdt, len);
+	return rc ? log_err(-EINVAL, "device tree: %s", fdt_strerror(rc)) : 0;
+}
+
+/* An <address size> pair in the root's cells, as the kexec loaders write them */
+static bool get_chosen_range(const void *fdt, int chosen, const char *name, uint64_t *ret_addr, uint64_t *ret_size)
+{
+	int len, ac = address_cells(fdt, 0), sc = size_cells(fdt, 0);
+	const fdt32_t *p = fdt_getprop(fdt, chosen, name, &len);
+
+	if (!p || !ac || !sc || len < (ac + sc) * 4)
+		return false;
+	*ret_addr = read_cells(p, ac);
+	*ret_size = read_cells(p + ac, sc);
+	return true;
+}
+
+static void read_bootargs(const void *fdt, int chosen, struct boot_info *bi)
+{
+	int len;
+	const char *s = fdt_getprop(fdt, chosen, "bootargs", &len);
+	size_t n;
+
+	if (!s || len <= 0)
+		return;
+	n = strnlen(s, min_u64((uint64_t)len, sizeof(bi->cmdline) - 1));
+	memcpy(bi->cmdline, s, n);
+	bi->cmdline[n] = 0;
+}
+
+bool devtree_owns(const void *fdt, const struct boot_info *bi)
+{
+	int len, chosen = fdt_path_offset(fdt, "/chosen"), ac = address_cells(fdt, 0), sc = size_cells(fdt, 0);
+	const fdt32_t *p;
+
+	p = chosen < 0 ? NULL : fdt_getprop(fdt, chosen, "linux,usable-memory-range", &len);
+	if (!p || !ac || !sc)
+		return true;
+	for (; len >= (ac + sc) * 4; len -= (ac + sc) * 4, p += ac + sc) {
+		uint64_t start = read_cells(p, ac), size = read_cells(p + ac, sc);
+
+		if (start <= UINT64_MAX - size &&
+		    range_inside(bi->image_start, bi->image_end - bi->image_start, start, start + size))
+			return true;
+	}
+	return false;
+}
+
+/* ---- UARTs ---- */
+
+struct uart_walk {
+	struct boot_info *bi;
+	int alias[DT_MAX_ALIASES];	/* node that serialN names, or -1 */
+	int stdout_node;		/* or -1 */
+	uint32_t stdout_baud;
+	unsigned tried;
+	unsigned next_tty[2];		/* for UARTs without an alias: ttyS, ttyAMA */
+};
+
+/* The rate of a fixed clock that "clocks" names first; 0 when it is another kind of clock */
+static uint32_t fixed_clock_hz(const void *fdt, int node)
+{
+	int len, clock;
+	const fdt32_t *p = fdt_getprop(fdt, node, "clocks", &len);
+
+	if (!p || len < 4)
+		return 0;
+	clock = fdt_node_offset_by_phandle(fdt, fdt32_ld(p));
+	if (clock < 0 || fdt_node_check_compatible(fdt, clock, "fixed-clock"))
+		return 0;
+	return get_u32(fdt, clock, "clock-frequency", 0);
+}
+
+/* 8250 family: Documentation/devicetree/bindings/serial/8250.yaml. False for a register layout that is not supported. */
+static bool read_16550(const struct dt_pos *pos, struct uart_spec *spec)
+{
+	const void *fdt = pos->fdt;
+	int node = pos->node[pos->depth];
+	uint32_t width = get_u32(fdt, node, "reg-io-width", 1);
+	uint32_t shift = get_u32(fdt, node, "reg-shift", 0);
+	uint32_t offset = get_u32(fdt, node, "reg-offset", 0);
+
+	if (shift > 4 || offset > 4096 || spec->addr > UINT64_MAX - offset)
+		return false;
+	if (width != 1 && !(width == 4 && shift == 2))
+		return false;
+	spec->type = width == 4 ? UART_16550_MMIO32 : UART_16550_MMIO;
+	spec->reg_shift = (uint8_t)shift;
+	spec->addr += offset;
+	return true;
+}
+
+static bool read_uart(const struct dt_pos *pos, struct uart_spec *ret_spec)
+{
+	static const char *const pl011[] = { "arm,pl011", "arm,sbsa-uart" };
+	static const char *const ns16550[] = { "ns16550a", "ns16550", "snps,dw-apb-uart" };
+	struct uart_spec spec = { .type = UART_NONE };
+	uint64_t size;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(pl011); i++)
+		if (compatible(pos, pl011[i]))
+			spec.type = UART_PL011;
+	for (unsigned i = 0; i < ARRAY_SIZE(ns16550) && spec.type == UART_NONE; i++)
+		if (compatible(pos, ns16550[i]))
+			spec.type = UART_16550_MMIO;
+	if (spec.type == UART_NONE || !get_reg(pos, &spec.addr, &size))
+		return false;
+	if (spec.type != UART_PL011 && !read_16550(pos, &spec))
+		return false;
+	spec.clock_hz = get_u32(pos->fdt, pos->node[pos->depth], "clock-frequency", 0);
+	*ret_spec = spec;
+	return true;
+}
+
+/* Linux' name: the number of the serialN alias, else the next one */
+static void name_uart(struct uart_walk *w, struct uart_entry *u, int node)
+{
+	unsigned *next = &w->next_tty[u->spec.type == UART_PL011];
+	unsigned nr = *next;
+
+	for (unsigned i = 0; i < DT_MAX_ALIASES; i++)
+		if (w->alias[i] == node)
+			nr = i;
+	if (nr >= *next)
+		*next = nr + 1;
+	snprintf(u->name, sizeof(u->name), "%s%u", u->spec.type == UART_PL011 ? "ttyAMA" : "ttyS", nr);
+}
+
+static bool add_uart(const struct dt_pos *pos, void *ctx)
+{
+	struct uart_walk *w = ctx;
+	struct boot_info *bi = w->bi;
+	int node = pos->node[pos->depth];
+	struct uart_entry u = { .name = "" };
+
+	if (!read_uart(pos, &u.spec))
+		return true;
+	if (++w->tried > DT_MAX_TRIED)
+		return false;
+	if (!u.spec.clock_hz && w->tried <= BOOT_MAX_UARTS)
+		u.spec.clock_hz = fixed_clock_hz(pos->fdt, node);
+	if (node == w->stdout_node) {
+		bi->firmware_console = u.spec;
+		/* The dead kernel has set the line already; set it again only when the divisor is sure. */
+		if (u.spec.clock_hz)
+			bi->firmware_console.baud = w->stdout_baud;
+	}
+	name_uart(w, &u, node);
+	if (bi->nr_uarts < BOOT_MAX_UARTS)
+		bi->uarts[bi->nr_uarts++] = u;
+	return true;
+}
+
+static void read_aliases(const void *fdt, struct uart_walk *w)
+{
+	char name[16];
+	const char *path;
+
+	for (unsigned i = 0; i < DT_MAX_ALIASES; i++) {
+		snprintf(name, sizeof(name), "serial%u", i);
+		path = fdt_get_alias(fdt, name);
+		w->alias[i] = path ? fdt_path_offset(fdt, path) : -1;
+		/* Without an alias, numbers start behind the highest that is taken, as Linux does */
+		if (w->alias[i] >= 0)
+			w->next_tty[0] = w->next_tty[1] = i + 1;
+	}
+}
+
+/* stdout-path = "path-or-alias[:baud[parity[bits[flow]]]]" (Devicetree Specification §3.6) */
+static void read_stdout(const void *fdt, int chosen, struct uart_walk *w)
+{
+	const char *s = get_string(fdt, chosen, "stdout-path");
+	const char *end;
+
+	if (!s)
+		s = get_string(fdt, chosen, "linux,stdout-path");
+	if (!s)
+		return;
+	end = strchr(s, ':');
+	w->stdout_node = fdt_path_offset_namelen(fdt, s, end ? (int)(end - s) : (int)strlen(s));
+	if (end) {
+		unsigned long baud = strtoul(end + 1, NULL, 10);
+
+		w->stdout_baud = baud <= 4000000 ? (uint32_t)baud : 0;
+	}
+}
+
+/* ---- PSCI: Documentation/devicetree/bindings/arm/psci.yaml ---- */
+
+static void read_psci(const void *fdt, struct boot_info *bi)
+{
+	static const char *const names[] = { "arm,psci-1.0", "arm,psci-0.2" };
+	const char *method;
+	int node = -1;
+
+	/* "arm,psci" alone is version 0.1, which has no SYSTEM_RESET. */
+	for (unsigned i = 0; i < ARRAY_SIZE(names) && node < 0; i++)
+		node = fdt_node_offset_by_compatible(fdt, -1, names[i]);
+	method = node < 0 ? NULL : get_string(fdt, node, "method");
+	if (method && !strcmp(method, "hvc"))
+		bi->reset.method = RESET_PSCI_HVC;
+	else if (method && !strcmp(method, "smc"))
+		bi->reset.method = RESET_PSCI_SMC;
+}
+
+static void read_efi(const void *fdt, int chosen, struct devtree_efi *efi)
+{
+	efi->systab = get_u64(fdt, chosen, "linux,uefi-system-table");
+	efi->mmap = get_u64(fdt, chosen, "linux,uefi-mmap-start");
+	efi->mmap_size = get_u32(fdt, chosen, "linux,uefi-mmap-size", 0);
+	efi->desc_size = get_u32(fdt, chosen, "linux,uefi-mmap-desc-size", 0);
+}
+
+void devtree_early(const void *fdt, struct boot_info *bi, struct devtree_efi *ret_efi)
+{
+	struct uart_walk w = { .bi = bi, .stdout_node = -1 };
+	struct devtree_efi efi = { 0 };
+	int chosen = fdt_path_offset(fdt, "/chosen");
+
+	read_aliases(fdt, &w);
+	if (chosen >= 0) {
+		read_bootargs(fdt, chosen, bi);
+		if (get_chosen_range(fdt, chosen, "linux,elfcorehdr", &bi->elfcorehdr, &bi->elfcorehdr_size) &&
+		    bi->elfcorehdr > UINT64_MAX - bi->elfcorehdr_size)
+			bi->elfcorehdr = bi->elfcorehdr_size = 0;
+		read_stdout(fdt, chosen, &w);
+		read_efi(fdt, chosen, &efi);
+	}
+	for_each_device(fdt, add_uart, &w);
+	read_psci(fdt, bi);
+	*ret_efi = efi;
+}
+
+/* ---- Buses ---- */
+
+struct bus_walk {
+	struct boot_info *bi;
+	unsigned tried;
+};
+
+/* Documentation/devicetree/bindings/pci/host-generic-pci.yaml: "reg" begins at the first bus of "bus-range" */
+static void add_pci_host(const struct dt_pos *pos, struct boot_info *bi)
+{
+	int node = pos->node[pos->depth];
+	struct pci_host h = { .bus_end = 255, .dma_coherent = dma_coherent(pos) };
+	uint64_t addr, size, range, buses;
+
+	if (get_number(pos->fdt, node, "bus-range", 2, &range)) {
+		if ((range >> 32) > 255 || (uint32_t)range > 255 || (range >> 32) > (uint32_t)range)
+			return;
+		h.bus_start = (uint8_t)(range >> 32);
+		h.bus_end = (uint8_t)range;
+	}
+	if (!get_reg(pos, &addr, &size) || addr < h.bus_start * PCI_ECAM_BUS_SIZE)
+		return;
+	buses = size / PCI_ECAM_BUS_SIZE;
+	if (!buses)
+		return;
+	h.bus_end = (uint8_t)min_u64(h.bus_end, h.bus_start + buses - 1);
+	h.ecam = addr - h.bus_start * PCI_ECAM_BUS_SIZE;
+	h.segment = (uint16_t)get_u32(pos->fdt, node, "linux,pci-domain", 0);
+	if (h.ecam && bi->nr_pci_hosts < BOOT_MAX_PCI_HOSTS)
+		bi->pci_hosts[bi->nr_pci_hosts++] = h;
+}
+
+static void add_virtio_mmio(const struct dt_pos *pos, struct boot_info *bi)
+{
+	struct virtio_mmio_spec v = { .dma_coherent = dma_coherent(pos) };
+
+	if (get_reg(pos, &v.addr, &v.size) && bi->nr_virtio_mmio < BOOT_MAX_VIRTIO_MMIO)
+		bi->virtio_mmio[bi->nr_virtio_mmio++] = v;
+}
+
+static bool add_bus(const struct dt_pos *pos, void *ctx)
+{
+	struct bus_walk *w = ctx;
+	bool pci = compatible(pos, "pci-host-ecam-generic");
+
+	if (!pci && !compatible(pos, "virtio,mmio"))
+		return true;
+	if (++w->tried > DT_MAX_TRIED)
+		return false;
+	if (pci)
+		add_pci_host(pos, w->bi);
+	else
+		add_virtio_mmio(pos, w->bi);
+	return true;
+}
+
+void devtree_buses(const void *fdt, struct boot_info *bi)
+{
+	struct bus_walk w = { .bi = bi };
+
+	for_each_device(fdt, add_bus, &w);
+}
+
+bool devtree_has_hardware(const void *fdt)
+{
+	/* The tree that the EFI stub makes has neither; every other has CPUs, or it could not boot Linux. */
+	return has_prop(fdt, 0, "compatible") || fdt_path_offset(fdt, "/cpus") >= 0;
+}
+
+uint32_t devtree_timer_hz(const void *fdt)
+{
+	int node = fdt_node_offset_by_compatible(fdt, -1, "arm,armv8-timer");
+
+	return node < 0 ? 0 : get_u32(fdt, node, "clock-frequency", 0);
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * From head.S to stub_main(): own checksum, relocation, BSS, exceptions, clock, then what the loader says in the device
+ * tree. Later, from stub_main(), what the firmware says about buses.
+ */
+#include <libfdt.h>
+
+#include <cpu.h>
+
+#include "arch/arm64/arm64.h"
+#include "arch/arm64/devtree.h"
+#include "arch/arm64/uefi.h"
+#include "stub/acpi.h"
+#include "stub/arch.h"
+#include "stub/boot_info.h"
+#include "stub/crc.h"
+#include "stub/log.h"
+
+/* What tools/scripts/seal-image.py fills in; linker/arm64.ld reserves it behind the Image header. */
+struct seal {
+	char magic[8];		/* "\0CAPSEAL" */
+	uint64_t size;		/* bytes covered, from the start of the image */
+	uint32_t crc;		/* CRC-32C with this word taken as 0 */
+	uint32_t rsvd;
+};
+
+_Static_assert(sizeof(struct seal) == 24, "seal");
+
+/* ELF64 gABI, relocation with addend. The only kind is R_AARCH64_RELATIVE (tools/scripts/check-image.sh). */
+struct rela {
+	uint64_t offset;
+	uint64_t info;
+	int64_t addend;
+};
+
+#define R_AARCH64_RELATIVE	1027
+
+#pragma GCC visibility push(hidden)
+extern const struct seal __seal;
+extern const struct rela __rela_start[], __rela_end[];
+extern uintptr_t __stack_chk_guard;
+#pragma GCC visibility pop
+
+static struct boot_info boot_info;
+static struct devtree_efi efi;
+static const void *fdt;
+static unsigned entry_el;
+
+/*
+ * kexec_file_load has no purgatory on arm64, so nobody has compared the image with what was loaded. Must run before
+ * relocation changes it.
+ */
+static EARLY bool image_intact(void)
+{
+	static const char zero[sizeof(__seal.crc)];
+	const char *start = __image_start, *crc_at = (const char *)&__seal.crc;
+	uint64_t size = (uint64_t)(__file_end - __image_start);
+	uint32_t crc;
+
+	if (__seal.size != size)
+		return false;
+	crc = crc32c(0, start, (size_t)(crc_at - start));
+	crc = crc32c(crc, zero, sizeof(zero));
+	crc = crc32c(crc, crc_at + sizeof(zero), size - (size_t)(crc_at - start) - sizeof(zero));
+	return crc == __seal.crc;
+}
+
+/* The image is linked at 0 and lies at __image_start. */
+static EARLY void relocate(void)
+{
+	uint64_t base = (uintptr_t)__image_start;
+	uint64_t size = (uint64_t)(__file_end - __image_start);
+
+	for (const struct rela *r = __rela_start; r < __rela_end; r++)
+		if ((uint32_t)r->info == R_AARCH64_RELATIVE && range_inside(r->offset, 8, 0, size))
+			*(uint64_t *)(base + r->offset) = base + (uint64_t)r->addend;
+}
+
+static EARLY void zero_bss(void)
+{
+	for (volatile uint64_t *p = (uint64_t *)__bss_start; p < (uint64_t *)__bss_end; p++)
+		*p = 0;
+}
+
+/* Not a secret from anyone who reads the dead kernel's memory, but not a constant either */
+static EARLY uint64_t guard_value(void)
+{
+	uint64_t isar0, count, random = 0;
+
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(count));
+	__asm__("mrs %0, id_aa64isar0_el1" : "=r"(isar0));
+	if (isar0 >> 60)	/* FEAT_RNG */
+		__asm__ volatile("mrs %0, S3_3_C2_C4_0" : "=r"(random));
+	/* the lowest byte is 0: a string that runs over ends here */
+	return (random ^ count * 0x9e3779b97f4a7c15ULL ^ (uintptr_t)__image_start) << 8;
+}
+
+/*
+ * Map the tree: its header first, which says how long it is. Every page is read once through the guarded reader, so that
+ * a tree in unreadable memory is no tree, rather than an exception inside libfdt.
+ */
+static const void *map_fdt(phys_addr_t pa)
+{
+	struct fdt_header h;
+	const void *tree;
+	uint32_t total;
+	char byte;
+
+	if (!pa || pa % 8 || arch_read_mem(&h, pa, sizeof(h)) || fdt_magic(&h) != FDT_MAGIC)
+		return NULL;
+	total = fdt_totalsize(&h);
+	for (uint64_t off = 0; off < total; off += ARCH_PAGE_SIZE)
+		if (arch_read_mem(&byte, pa + off, 1))
+			return NULL;
+	tree = mm_map_fdt(pa, total);
+	return tree && !devtree_check(tree, total) ? tree : NULL;
+}
+
+static noreturn __attribute__((noinline)) void start(phys_addr_t fdt_pa, bool damaged)
+{
+	struct boot_info *bi = &boot_info;
+
+	exception_init();
+	time_init();
+	bi->machine = ARCH_MACHINE;
+	bi->image_start = virt_to_phys(__image_start);
+	bi->image_end = virt_to_phys(__image_end);
+	bi->image_damaged = damaged;
+	bi->fdt = fdt_pa;
+	reset_init(bi);
+	fdt = map_fdt(fdt_pa);
+	if (fdt) {
+		time_set_rate(devtree_timer_hz(fdt));
+		devtree_early(fdt, bi, &efi);
+	}
+	stub_main(bi);
+}
+
+EARLY noreturn void arm64_start(phys_addr_t fdt_pa, unsigned el)
+{
+	bool damaged = !image_intact();
+
+	relocate();
+	zero_bss();
+	mm_seal();
+	entry_el = el;
+	__stack_chk_guard = guard_value();
+	start(fdt_pa, damaged);
+}
+
+/* Machines whose tree holds only /chosen describe themselves in ACPI, which UEFI leads to. */
+static void discover_acpi(struct boot_info *bi)
+{
+	bi->rsdp = efi_find_rsdp(&efi, arch_read_mem);
+	if (!bi->rsdp || (fdt && devtree_has_hardware(fdt)))
+		return;
+	if (acpi_discover(bi, arch_read_mem))
+		log_warn("arm64: no usable ACPI tables at %#lx", (unsigned long)bi->rsdp);
+	for (unsigned i = 0; i < bi->nr_pci_hosts; i++)
+		bi->pci_hosts[i].dma_coherent = true;	/* Arm BSA: PCIe is I/O coherent */
+}
+
+void arch_discover(struct boot_info *bi)
+{
+	log_info("arm64: entered at EL%u, %u-bit physical addresses, timer %lu Hz", entry_el, mm_pa_bits(),
+		 (unsigned long)time_set_rate(fdt ? devtree_timer_hz(fdt) : 0));
+	if (serror_count)
+		log_warn("arm64: %u SError(s) were pending", serror_count);
+	if (!fdt)
+		log_warn("arm64: no usable device tree at %#lx", (unsigned long)bi->fdt);
+	else if (!devtree_owns(fdt, bi))
+		log_warn("arm64: the stub is outside linux,usable-memory-range");
+	if (fdt)
+		devtree_buses(fdt, bi);
+	discover_acpi(bi);
+}
