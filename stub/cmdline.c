@@ -49,8 +49,8 @@ static void complain(struct parser *p, const char *word, const char *why)
 		p->bad++;
 		return;
 	}
-	snprintf(line, sizeof(cl->complaints[0]), "%.40s%s: %s", word, strlen(word) > 40 ? "..." : "",
-		 why);
+	snprintf(line, sizeof(cl->complaints[0]), "%.40s%s: %s", word,
+		 strlen(word) > 40 ? "..." : "", why);
 	make_printable(line);
 	cl->nr_complaints++;
 }
@@ -81,8 +81,8 @@ static void finish_complaints(struct parser *p)
 		return;
 	make_printable(p->unknown_line);
 	if (p->unknown)
-		snprintf(cl->complaints[cl->nr_complaints++], size, "ignored:%s +%u", p->unknown_line,
-			 p->unknown);
+		snprintf(cl->complaints[cl->nr_complaints++], size, "ignored:%s +%u",
+			 p->unknown_line, p->unknown);
 	else
 		snprintf(cl->complaints[cl->nr_complaints++], size, "ignored:%s", p->unknown_line);
 }
@@ -125,13 +125,16 @@ static int parse_size(const char **s, uint64_t *ret)
 	if (r < 0)
 		return r;
 	switch (**s) {
-	case 'k': case 'K':
+	case 'k':
+	case 'K':
 		shift = 10;
 		break;
-	case 'm': case 'M':
+	case 'm':
+	case 'M':
 		shift = 20;
 		break;
-	case 'g': case 'G':
+	case 'g':
+	case 'G':
 		shift = 30;
 		break;
 	}
@@ -181,7 +184,7 @@ static int parse_hex(const char **s, uint8_t *ret, unsigned nr)
 /* 8-4-4-4-12 digits (RFC 4122 §3) */
 static int parse_uuid(const char *s, uint8_t ret[16])
 {
-	static const uint8_t groups[] = { 4, 2, 2, 2, 6 };
+	static const uint8_t groups[] = {4, 2, 2, 2, 6};
 	uint8_t uuid[16];
 	unsigned at = 0;
 
@@ -279,7 +282,7 @@ static int parse_uart_name(const char *s, char ret_name[16], struct uart_spec *s
  */
 static int parse_uart(const char *s, char ret_name[16], struct uart_spec *ret_spec)
 {
-	struct uart_spec spec = { .type = UART_NONE };
+	struct uart_spec spec = {.type = UART_NONE};
 	char name[16] = "";
 	const char *rest;
 	int r;
@@ -334,12 +337,14 @@ static const char *parse_target(struct target_spec *t, const char *s)
 			return "neither a UUID nor SSSSSSSS-PP";
 		return NULL;
 	}
+	if ((v = value_of(s, "LABEL=")))
+		return set_text(t, TARGET_LABEL, v, 63); /* struct capstub_label */
 	if ((v = value_of(s, "PARTLABEL=")))
 		return set_text(t, TARGET_PARTLABEL, v, sizeof(t->text) - 1);
 	if ((v = value_of(s, "SERIAL=")))
 		return set_text(t, TARGET_SERIAL, v, 40);
 	if (parse_uart(s, name, &t->uart) < 0)
-		return "not UUID=, PARTUUID=, PARTLABEL=, SERIAL= or a UART";
+		return "neither UUID=, LABEL=, PARTUUID=, ... nor a UART";
 	t->kind = TARGET_UART;
 	t->baud = t->uart.baud;
 	snprintf(t->text, sizeof(t->text), "%s", name[0] ? name : s);
@@ -448,8 +453,8 @@ static const char *word_rsdp(struct cmdline *cl, const char *s)
 }
 
 /*
- * SIZE@ADDRESS:IRQ[:ID] as Linux's virtio_mmio.device=. The stub polls, so the interrupt is of no use;
- * the registers need 0x100 bytes (virtio 1.2 §4.2.2).
+ * SIZE@ADDRESS:IRQ[:ID] as Linux's virtio_mmio.device=. The stub polls, so the interrupt is of no
+ * use; the registers need 0x100 bytes (virtio 1.2 §4.2.2).
  */
 static const char *word_virtio_mmio(struct cmdline *cl, const char *s)
 {
@@ -470,7 +475,7 @@ static const char *word_virtio_mmio(struct cmdline *cl, const char *s)
 	cl->virtio_mmio[cl->nr_virtio_mmio++] = (struct virtio_mmio_spec){
 		.addr = addr,
 		.size = size,
-		.dma_coherent = true,	/* the machines that are described this way are virtual */
+		.dma_coherent = true, /* the machines that are described this way are virtual */
 	};
 	return NULL;
 }
@@ -487,19 +492,13 @@ static const struct word {
 	const char *name;
 	const char *(*parse)(struct cmdline *cl, const char *value);
 } words[] = {
-	{ "dump=", word_dump },
-	{ "level=", word_level },
-	{ "compress=", word_compress },
-	{ "console=", word_console },
-	{ "after=", word_after },
-	{ "overwrite=", word_overwrite },
-	{ "deadline=", word_deadline },
-	{ "elfcorehdr=", word_elfcorehdr },
-	{ "acpi_rsdp=", word_rsdp },
-	{ "virtio_mmio.device=", word_virtio_mmio },
-	{ "BOOT_IMAGE=", word_silent },
-	{ "dmcryptkeys=", word_silent },
-	{ "memmap=", word_silent },
+	{"dump=", word_dump},	      {"level=", word_level},
+	{"compress=", word_compress}, {"console=", word_console},
+	{"after=", word_after},	      {"overwrite=", word_overwrite},
+	{"deadline=", word_deadline}, {"elfcorehdr=", word_elfcorehdr},
+	{"acpi_rsdp=", word_rsdp},    {"virtio_mmio.device=", word_virtio_mmio},
+	{"BOOT_IMAGE=", word_silent}, {"dmcryptkeys=", word_silent},
+	{"memmap=", word_silent},
 };
 
 static void parse_word(struct parser *p, const char *word)
@@ -550,7 +549,7 @@ static const char *next_word(struct parser *p, const char *s, char word[WORD_MAX
 
 void cmdline_parse(struct cmdline *cl, const char *text)
 {
-	struct parser p = { .cl = cl };
+	struct parser p = {.cl = cl};
 	char word[WORD_MAX];
 
 	memset(cl, 0, sizeof(*cl));

@@ -10,15 +10,22 @@
 
 #define CMDLINE_MAX_TARGETS	8
 
-enum target_kind { TARGET_UUID, TARGET_LABEL, TARGET_PARTUUID, TARGET_PARTLABEL, TARGET_SERIAL, TARGET_UART };
+enum target_kind {
+	TARGET_UUID,		/* of the capstub label */
+	TARGET_LABEL,		/* name in the capstub label */
+	TARGET_PARTUUID,
+	TARGET_PARTLABEL,
+	TARGET_SERIAL,
+	TARGET_UART,
+};
 
 struct target_spec {
 	enum target_kind kind;
-	uint8_t uuid[16];	/* UUID (label), PARTUUID of a GPT entry; RFC 4122 byte order as printed */
+	uint8_t uuid[16];	/* UUID, PARTUUID of a GPT entry; RFC 4122 byte order as printed */
 	bool mbr;		/* PARTUUID of an MBR partition: SSSSSSSS-PP */
 	uint32_t mbr_signature;
 	uint8_t mbr_index;
-	char text[73];		/* LABEL (name in the label), PARTLABEL (UTF-8), SERIAL, UART name; the UUID as given, for messages */
+	char text[109];		/* LABEL, PARTLABEL (UTF-8), SERIAL, UART; else the word, for messages */
 	struct uart_spec uart;	/* TARGET_UART: type UART_NONE when only the name is known */
 	uint32_t baud;		/* TARGET_UART: 0 unless given */
 };
@@ -31,12 +38,12 @@ struct cmdline {
 	unsigned level;		/* default 31 */
 	unsigned compress;	/* KDUMP_COMPRESSED_LZO (default) or 0 */
 	char console_name[16];	/* "ttyS0"; empty: see console_spec */
-	/* From uart8250,… / pl011,…; with console_name its type is UART_NONE, baud and rts_cts are set */
+	/* From uart8250,… / pl011,…; with console_name type is UART_NONE, baud and rts_cts are set */
 	struct uart_spec console_spec;
 	bool console_given;
 	enum after_action after;
 	bool overwrite;		/* overwrite=yes (default) | no: keep a dump that was not saved */
-	uint32_t deadline_s;	/* deadline=SECONDS for the whole capture to a disk; default 4 h; 0: none */
+	uint32_t deadline_s;	/* deadline=SECONDS for a capture to a disk; default 4 h; 0: none */
 	phys_addr_t elfcorehdr;	/* 0: not given */
 	uint64_t elfcorehdr_size;	/* 0: unknown */
 	phys_addr_t rsdp;	/* acpi_rsdp=, which kexec adds on EFI machines; 0: not given */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Partition tables: GPT (UEFI 2.10 §5.3) and MBR (§5.2) with extended partitions. The disk may have
- * been written by anybody: whatever leaves the disk or overlaps the table's own limits is refused. The
+ * Partition tables: GPT (UEFI 2.10 §5.3) and MBR (§5.2) with extended partitions. The disk may
+ * have been written by anybody: whatever leaves the disk or the table's own limits is refused. The
  * numbering is Linux's, since dump=PARTUUID=SSSSSSSS-PP contains it.
  */
 #include "stub/part.h"
@@ -12,63 +12,63 @@
 #include "stub/crc.h"
 #include "stub/log.h"
 
-#define MAX_PARTS   256u
-#define MAX_LOGICAL 128u /* length of a chain of extended boot records */
+#define MAX_PARTS	256u
+#define MAX_LOGICAL	128u		/* length of a chain of extended boot records */
 
 struct mbr_entry {
-	uint8_t boot; /* 0x0 0x80: active */
-	uint8_t chs_first[3];
-	uint8_t type; /* 0x4 */
-	uint8_t chs_last[3];
-	uint32_t start; /* 0x8 in blocks */
-	uint32_t size;	/* 0xc */
+	uint8_t  boot;			/* 0x0 0x80: active */
+	uint8_t  chs_first[3];
+	uint8_t  type;			/* 0x4 */
+	uint8_t  chs_last[3];
+	uint32_t start;			/* 0x8 in blocks */
+	uint32_t size;			/* 0xc */
 };
 _Static_assert(sizeof(struct mbr_entry) == 16, "MBR entry size");
 
-#define MBR_SIGNATURE_AT 440 /* disk signature */
-#define MBR_ENTRIES_AT	 446
-#define MBR_MAGIC_AT	 510 /* 0x55 0xaa */
-#define MBR_TYPE_GPT	 0xee
+#define MBR_SIGNATURE_AT	440	/* disk signature */
+#define MBR_ENTRIES_AT		446
+#define MBR_MAGIC_AT		510	/* 0x55 0xaa */
+#define MBR_TYPE_GPT		0xee
 
 struct gpt_header {
-	char signature[8];     /* 0x00 "EFI PART" */
-	uint32_t revision;     /* 0x08 */
-	uint32_t header_size;  /* 0x0c */
-	uint32_t header_crc32; /* 0x10 with this field as 0 */
+	char     signature[8];		/* 0x00 "EFI PART" */
+	uint32_t revision;		/* 0x08 */
+	uint32_t header_size;		/* 0x0c */
+	uint32_t header_crc32;		/* 0x10 with this field as 0 */
 	uint32_t rsvd14;
-	uint64_t my_lba;	   /* 0x18 */
-	uint64_t alternate_lba;	   /* 0x20 */
-	uint64_t first_usable_lba; /* 0x28 */
-	uint64_t last_usable_lba;  /* 0x30 inclusive */
-	uint8_t disk_guid[16];	   /* 0x38 */
-	uint64_t entries_lba;	   /* 0x48 */
-	uint32_t nr_entries;	   /* 0x50 */
-	uint32_t entry_size;	   /* 0x54 */
-	uint32_t entries_crc32;	   /* 0x58 */
+	uint64_t my_lba;		/* 0x18 */
+	uint64_t alternate_lba;		/* 0x20 */
+	uint64_t first_usable_lba;	/* 0x28 */
+	uint64_t last_usable_lba;	/* 0x30 inclusive */
+	uint8_t  disk_guid[16];		/* 0x38 */
+	uint64_t entries_lba;		/* 0x48 */
+	uint32_t nr_entries;		/* 0x50 */
+	uint32_t entry_size;		/* 0x54 */
+	uint32_t entries_crc32;		/* 0x58 */
 	uint32_t rsvd5c;
 };
-#define GPT_HEADER_SIZE_MIN   92     /* up to entries_crc32 */
-#define GPT_ENTRIES_BYTES_MAX MIB(1) /* 16 KiB is usual */
+#define GPT_HEADER_SIZE_MIN	92	/* up to entries_crc32 */
+#define GPT_ENTRIES_BYTES_MAX	MIB(1)	/* 16 KiB is usual */
 _Static_assert(offsetof(struct gpt_header, rsvd5c) == GPT_HEADER_SIZE_MIN, "GPT header layout");
 
 struct gpt_entry {
-	uint8_t type_guid[16];	 /* 0x00 all zero: unused */
-	uint8_t unique_guid[16]; /* 0x10 */
-	uint64_t first_lba;	 /* 0x20 */
-	uint64_t last_lba;	 /* 0x28 inclusive */
-	uint64_t attributes;	 /* 0x30 */
-	uint16_t name[36];	 /* 0x38 UTF-16LE */
+	uint8_t  type_guid[16];		/* 0x00 all zero: unused */
+	uint8_t  unique_guid[16];	/* 0x10 */
+	uint64_t first_lba;		/* 0x20 */
+	uint64_t last_lba;		/* 0x28 inclusive */
+	uint64_t attributes;		/* 0x30 */
+	uint16_t name[36];		/* 0x38 UTF-16LE */
 };
 _Static_assert(sizeof(struct gpt_entry) == 128, "GPT entry size");
-_Static_assert(sizeof(((struct part *)0)->label) > 36 * 3,
-	       "a UTF-16 unit has up to 3 bytes in UTF-8");
+/* A UTF-16 unit has up to 3 bytes in UTF-8 */
+_Static_assert(sizeof(((struct part *)0)->label) > 36 * 3, "room for a GPT name");
 
 struct scan {
 	const struct part_source *src;
 	int (*found)(void *ctx, const struct part *p);
 	void *ctx;
-	unsigned nr;	    /* MBR: partitions numbered so far */
-	uint32_t signature; /* MBR */
+	unsigned nr;			/* MBR: partitions numbered so far */
+	uint32_t signature;		/* MBR */
 };
 
 static int read_block(const struct part_source *src, uint64_t lba)
@@ -176,7 +176,7 @@ static int gpt_check_entries(const struct part_source *src, const struct gpt_hea
 	return crc == h->entries_crc32 ? 0 : -EBADMSG;
 }
 
-/* Read entry @i, which may begin in one block and end in the next. *cached_lba is what is in the buffer. */
+/* Read entry @i, which may begin in one block and end in the next; *cached_lba is in the buffer */
 static int gpt_read_entry(const struct part_source *src, const struct gpt_header *h, uint32_t i,
 			  struct gpt_entry *ret, uint64_t *cached_lba)
 {
@@ -239,7 +239,7 @@ static int gpt_entries(struct scan *s, const struct gpt_header *h)
 	return 0;
 }
 
-/* Is there a good table whose header is at @lba? 0 and the header, or -errno; @name is for the report. */
+/* A good table whose header is at @lba: 0 and the header, or -errno; @name is for the report */
 static int gpt_read(const struct part_source *src, uint64_t lba, const char *name,
 		    struct gpt_header *ret)
 {
@@ -264,7 +264,7 @@ static int gpt_read(const struct part_source *src, uint64_t lba, const char *nam
 	return 0;
 }
 
-/* The primary table is behind the protective MBR, the backup's header in the last block (§5.3.2) */
+/* The primary header is in block 1, the backup header in the last block (UEFI 2.10 §5.3.2) */
 static int gpt_scan(struct scan *s)
 {
 	struct gpt_header h;
@@ -292,7 +292,7 @@ static bool mbr_entries(const struct part_source *src, struct mbr_entry entries[
 	if (b[MBR_MAGIC_AT] != 0x55 || b[MBR_MAGIC_AT + 1] != 0xaa)
 		return false;
 	memcpy(entries, b + MBR_ENTRIES_AT, 4 * sizeof(entries[0]));
-	/* The boot sector of a file system without partition table ends like an MBR, but has code here */
+	/* A file system's boot sector ends like an MBR, but has code or data here */
 	for (unsigned i = 0; i < 4; i++)
 		if (entries[i].boot & 0x7f)
 			return false;

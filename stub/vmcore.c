@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The elfcorehdr: an ELF core header without the core, that kexec-tools or the kernel wrote when the stub was
- * loaded. Its program headers carry physical addresses of the dead kernel in p_offset and p_paddr:
+ * The elfcorehdr: an ELF core header without the core, that kexec-tools or the kernel wrote when
+ * the stub was loaded. Its program headers carry physical addresses of the dead kernel in p_offset
+ * and p_paddr:
  *
- *	PT_NOTE	one per possible CPU, the kernel's crash_notes buffer: zero while the CPU was offline
+ *	PT_NOTE	one per possible CPU, the kernel's crash_notes buffer: zero if the CPU was offline
  *	PT_NOTE	the VMCOREINFO note
  *	PT_LOAD	the kernel image, with its own virtual addresses; the same RAM is listed again below
- *	PT_LOAD	one per range of RAM; p_offset differs from p_paddr where purgatory moved the contents away
+ *	PT_LOAD	one per range of RAM; p_offset differs from p_paddr where purgatory moved the bytes
  *
- * Machines with thousands of CPUs have headers of half a MiB, so program headers are read on demand, a few at a
- * time. The layout is that of the System V ABI, chapter 4 and 5; the byte order is the stub's own, little-endian.
+ * Machines with thousands of CPUs have headers of half a MiB, so program headers are read on
+ * demand, a few at a time. The layout is that of the System V ABI, chapters 4 and 5; the byte order
+ * is the stub's own, little-endian.
  */
 #include "stub/vmcore.h"
 
@@ -22,7 +24,7 @@
 #define ELF_CLASS64	2
 #define ELF_DATA2LSB	1
 #define ELF_ET_CORE	4
-#define ELF_PN_XNUM	0xffff	/* the number of program headers is in sh_info of section header 0 */
+#define ELF_PN_XNUM	0xffff	/* the number is in sh_info of section header 0 */
 #define ELF_PT_NULL	0
 #define ELF_PT_LOAD	1
 #define ELF_PT_NOTE	4
@@ -122,8 +124,8 @@ struct phdr {
 
 struct phdr_iter {
 	const struct vmcore *vc;
-	uint32_t next;			/* the one that phdr_next() returns */
-	uint32_t first, nr;		/* what is in the buffer */
+	uint32_t next;	    /* the one that phdr_next() returns */
+	uint32_t first, nr; /* what is in the buffer */
 	union {
 		struct elf64_phdr p64[PHDR_BATCH];
 		struct elf32_phdr p32[PHDR_BATCH];
@@ -148,7 +150,8 @@ static int phdr_fill(struct phdr_iter *it)
 	const struct vmcore *vc = it->vc;
 	size_t size = phdr_size(vc);
 	uint32_t nr = min_u64(vc->nr_phdrs - it->next, PHDR_BATCH);
-	int r = vc->read(&it->buf, vc->elfcorehdr + vc->phoff + (uint64_t)it->next * size, nr * size);
+	int r = vc->read(&it->buf, vc->elfcorehdr + vc->phoff + (uint64_t)it->next * size,
+			 nr * size);
 
 	if (r < 0)
 		return r;
@@ -171,11 +174,13 @@ static int phdr_next(struct phdr_iter *it, struct phdr *ret)
 	if (it->vc->elf32) {
 		const struct elf32_phdr *p = &it->buf.p32[it->next - it->first];
 
-		*ret = (struct phdr){ p->p_type, p->p_offset, p->p_vaddr, p->p_paddr, p->p_filesz, p->p_memsz };
+		*ret = (struct phdr){p->p_type,	 p->p_offset, p->p_vaddr,
+				     p->p_paddr, p->p_filesz, p->p_memsz};
 	} else {
 		const struct elf64_phdr *p = &it->buf.p64[it->next - it->first];
 
-		*ret = (struct phdr){ p->p_type, p->p_offset, p->p_vaddr, p->p_paddr, p->p_filesz, p->p_memsz };
+		*ret = (struct phdr){p->p_type,	 p->p_offset, p->p_vaddr,
+				     p->p_paddr, p->p_filesz, p->p_memsz};
 	}
 	it->next++;
 	return 1;
@@ -191,11 +196,13 @@ static int extended_phnum(struct vmcore *vc, uint64_t shoff, uint64_t size_limit
 	uint32_t nr;
 
 	if (shoff == 0)
-		return 0;	/* a writer that knows nothing of it: really 65535 */
+		return 0; /* a writer that knows nothing of it: really 65535 */
 	if (shoff > MAX_PHOFF || (size_limit && !range_inside(at, sizeof(nr), 0, size_limit)))
-		return log_err(-EINVAL, "elfcorehdr: section header at %#lx is outside", (unsigned long)shoff);
+		return log_err(-EINVAL, "elfcorehdr: section header at %#lx is outside",
+			       (unsigned long)shoff);
 	if (vc->read(&nr, vc->elfcorehdr + at, sizeof(nr)) < 0)
-		return log_err(-EFAULT, "elfcorehdr: section header at %#lx is unreadable", (unsigned long)shoff);
+		return log_err(-EFAULT, "elfcorehdr: section header at %#lx is unreadable",
+			       (unsigned long)shoff);
 	vc->nr_phdrs = nr;
 	return 0;
 }
@@ -203,10 +210,12 @@ static int extended_phnum(struct vmcore *vc, uint64_t shoff, uint64_t size_limit
 static int check_ident(const uint8_t ident[16], phys_addr_t hdr)
 {
 	if (memcmp(ident, "\177ELF", 4) != 0)
-		return log_err(-EINVAL, "elfcorehdr: no ELF header at %#lx (%02x %02x %02x %02x)", (unsigned long)hdr,
-			       ident[0], ident[1], ident[2], ident[3]);
-	if ((ident[4] != ELF_CLASS32 && ident[4] != ELF_CLASS64) || ident[5] != ELF_DATA2LSB || ident[6] != 1)
-		return log_err(-EINVAL, "elfcorehdr: ELF class %u, data %u, version %u are not supported",
+		return log_err(-EINVAL, "elfcorehdr: no ELF header at %#lx (%02x %02x %02x %02x)",
+			       (unsigned long)hdr, ident[0], ident[1], ident[2], ident[3]);
+	if ((ident[4] != ELF_CLASS32 && ident[4] != ELF_CLASS64) || ident[5] != ELF_DATA2LSB ||
+	    ident[6] != 1)
+		return log_err(-EINVAL,
+			       "elfcorehdr: ELF class %u, data %u, version %u are not supported",
 			       ident[4], ident[5], ident[6]);
 	return 0;
 }
@@ -222,7 +231,8 @@ static int parse_ehdr(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit)
 	int r;
 
 	if (hdr == 0 || hdr >= ADDR_LIMIT || (size_limit && size_limit < sizeof(e.e32)))
-		return log_err(-EINVAL, "elfcorehdr: bad place %#lx, size %#lx", (unsigned long)hdr, (unsigned long)size_limit);
+		return log_err(-EINVAL, "elfcorehdr: bad place %#lx, size %#lx", (unsigned long)hdr,
+			       (unsigned long)size_limit);
 	memset(&e, 0, sizeof(e));
 	r = vc->read(&e, hdr, size_limit ? min_u64(size_limit, sizeof(e)) : sizeof(e));
 	if (r < 0)
@@ -232,16 +242,19 @@ static int parse_ehdr(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit)
 		return r;
 
 	vc->elf32 = e.e64.e_ident[4] == ELF_CLASS32;
-	type = e.e64.e_type;		/* same place in both classes, like e_machine */
+	type = e.e64.e_type; /* same place in both classes, like e_machine */
 	vc->machine = e.e64.e_machine;
 	vc->phoff = vc->elf32 ? e.e32.e_phoff : e.e64.e_phoff;
 	vc->nr_phdrs = vc->elf32 ? e.e32.e_phnum : e.e64.e_phnum;
 	shoff = vc->elf32 ? e.e32.e_shoff : e.e64.e_shoff;
 	phentsize = vc->elf32 ? e.e32.e_phentsize : e.e64.e_phentsize;
 
-	if (type != ELF_ET_CORE || phentsize != phdr_size(vc) || vc->phoff < sizeof(e.e32) || vc->phoff > MAX_PHOFF)
-		return log_err(-EINVAL, "elfcorehdr: not a vmcore header: type %u, program headers of %u bytes at %#lx",
-			       type, phentsize, (unsigned long)vc->phoff);
+	if (type != ELF_ET_CORE || phentsize != phdr_size(vc) || vc->phoff < sizeof(e.e32) ||
+	    vc->phoff > MAX_PHOFF)
+		return log_err(
+			-EINVAL,
+			"elfcorehdr: not a vmcore: type %u, program headers of %u bytes at %#lx",
+			type, phentsize, (unsigned long)vc->phoff);
 	if (vc->nr_phdrs == ELF_PN_XNUM) {
 		r = extended_phnum(vc, shoff, size_limit);
 		if (r < 0)
@@ -255,11 +268,12 @@ static int parse_ehdr(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit)
 	/* Cut short: what is there is still worth a dump */
 	fit = vc->phoff >= size_limit ? 0 : (size_limit - vc->phoff) / phdr_size(vc);
 	if (fit == 0)
-		return log_err(-EINVAL, "elfcorehdr: program headers at %#lx are outside its %#lx bytes",
+		return log_err(-EINVAL,
+			       "elfcorehdr: program headers at %#lx are outside its %#lx bytes",
 			       (unsigned long)vc->phoff, (unsigned long)size_limit);
 	if (fit < vc->nr_phdrs) {
-		log_warn("elfcorehdr: only %u of %u program headers fit in its %#lx bytes", (unsigned)fit, vc->nr_phdrs,
-			 (unsigned long)size_limit);
+		log_warn("elfcorehdr: only %u of %u program headers fit in its %#lx bytes",
+			 (unsigned)fit, vc->nr_phdrs, (unsigned long)size_limit);
 		vc->nr_phdrs = fit;
 	}
 	return 0;
@@ -279,7 +293,8 @@ static void trim_front(struct memory_range *r, uint64_t bytes)
 static void drop_range(struct vmcore *vc, const struct memory_range *r, const char *why)
 {
 	if (vc->dropped_ranges++ < MAX_REPORTS)
-		log_warn("elfcorehdr: range %#lx-%#lx %s", (unsigned long)r->start, (unsigned long)r->end, why);
+		log_warn("elfcorehdr: range %#lx-%#lx %s", (unsigned long)r->start,
+			 (unsigned long)r->end, why);
 }
 
 /* Does @b continue @a in every respect? */
@@ -307,7 +322,7 @@ static unsigned find_range(const struct vmcore *vc, phys_addr_t pa)
 	return low;
 }
 
-/* Put @r, which overlaps nothing, before ranges[at]; join it with its neighbours where it continues them. */
+/* Put @r, which overlaps nothing, before ranges[at], joined with neighbours that it continues */
 static bool place_range(struct vmcore *vc, unsigned at, const struct memory_range *r)
 {
 	struct memory_range *p = &vc->ranges[at];
@@ -336,10 +351,12 @@ static bool place_range(struct vmcore *vc, unsigned at, const struct memory_rang
 }
 
 /*
- * Add what of @r no earlier range covers, so that no frame is counted twice: the range listed first keeps a frame. The kernel
- * image comes last and is @expected to be covered already. The stub's own memory is cut out.
+ * Add what of @r no earlier range covers, so that no frame is counted twice: the range listed first
+ * keeps it. The kernel image comes last and is @expected to be covered already. The stub's own
+ * memory is cut out.
  */
-static void add_range(struct vmcore *vc, struct memory_range r, const struct memory_range *own, bool expected)
+static void add_range(struct vmcore *vc, struct memory_range r, const struct memory_range *own,
+		      bool expected)
 {
 	bool overlap = false, full = false;
 
@@ -374,13 +391,14 @@ static void add_range(struct vmcore *vc, struct memory_range r, const struct mem
 /* The RAM that a PT_LOAD describes. False: it is absurd. */
 static bool load_range(const struct vmcore *vc, const struct phdr *p, struct memory_range *ret)
 {
-	uint64_t size = min_u64(p->memsz, p->filesz);	/* only filesz bytes have contents */
+	uint64_t size = min_u64(p->memsz, p->filesz); /* only filesz bytes have contents */
 
-	*ret = (struct memory_range){ p->paddr, p->paddr + size, p->offset, p->vaddr };
-	/* An address cut to 32 bits, or one (-1) that stands for "none", says nothing about the direct map */
+	*ret = (struct memory_range){p->paddr, p->paddr + size, p->offset, p->vaddr};
+	/* An address cut to 32 bits, or -1 for "none", says nothing about the direct map */
 	if (vc->elf32 || ret->virt + size < size)
 		ret->virt = 0;
-	return size > 0 && range_inside(p->paddr, size, 0, ADDR_LIMIT) && range_inside(p->offset, size, 0, ADDR_LIMIT);
+	return size > 0 && range_inside(p->paddr, size, 0, ADDR_LIMIT) &&
+	       range_inside(p->offset, size, 0, ADDR_LIMIT);
 }
 
 /* Does another PT_LOAD hold all of @image, at other virtual addresses unless @any_virt? */
@@ -403,9 +421,10 @@ static bool listed_again(const struct vmcore *vc, const struct phdr *image, uint
 }
 
 /*
- * x86_64 has a mapping of its own for the kernel image, so the address tells. Elsewhere (arm64) it is the first PT_LOAD, as every
- * loader writes it, if the same RAM is listed again at another distance between virtual and physical addresses, that of
- * the linear map. Headers without such an entry exist.
+ * x86_64 has a mapping of its own for the kernel image, so the address tells. Elsewhere (arm64) it
+ * is the first PT_LOAD, as every loader writes it, if the same RAM is listed again at another
+ * distance between virtual and physical addresses, that of the linear map. Headers without such an
+ * entry exist.
  */
 static bool is_image(const struct vmcore *vc, const struct phdr *p, uint32_t index, bool first)
 {
@@ -420,7 +439,7 @@ static bool is_image(const struct vmcore *vc, const struct phdr *p, uint32_t ind
 
 static void set_image(struct vmcore *vc, const struct phdr *p)
 {
-	vc->image = (struct memory_range){ p->paddr, p->paddr + p->memsz, p->offset, p->vaddr };
+	vc->image = (struct memory_range){p->paddr, p->paddr + p->memsz, p->offset, p->vaddr};
 	/* --elf32-core-headers keeps the low half of an address of the upper 2 GiB */
 	if (vc->elf32 && vc->machine == ELF_EM_X86_64)
 		vc->image.virt = p->vaddr | 0xffffffff00000000ULL;
@@ -438,7 +457,7 @@ static int parse_ranges(struct vmcore *vc, const struct memory_range *own)
 		struct memory_range range;
 
 		if (p.type != ELF_PT_LOAD)
-			continue;	/* unused slots are PT_NULL */
+			continue; /* unused slots are PT_NULL */
 		if (is_image(vc, &p, it.next - 1, first))
 			set_image(vc, &p);
 		else if (load_range(vc, &p, &range))
@@ -461,7 +480,8 @@ static int parse_ranges(struct vmcore *vc, const struct memory_range *own)
 	if (vc->dropped_ranges)
 		log_warn("elfcorehdr: %u ranges were dropped or cut", vc->dropped_ranges);
 	if (vc->nr_ranges == 0)
-		return log_err(r < 0 ? -EFAULT : -ENODATA, "elfcorehdr: no usable memory range in %u program headers",
+		return log_err(r < 0 ? -EFAULT : -ENODATA,
+			       "elfcorehdr: no usable memory range in %u program headers",
 			       vc->nr_phdrs);
 	return 0;
 }
@@ -469,19 +489,19 @@ static int parse_ranges(struct vmcore *vc, const struct memory_range *own)
 /*---------------------------------------------------------------- notes */
 
 struct note {
-	phys_addr_t pa;		/* of the note's header */
+	phys_addr_t pa; /* of the note's header */
 	phys_addr_t desc;
 	uint32_t namesz, descsz, type;
-	uint32_t size;		/* header, name and descriptor, each padded to 4 */
+	uint32_t size; /* header, name and descriptor, each padded to 4 */
 	bool prstatus, vmcoreinfo;
 };
 
 struct note_iter {
 	struct phdr_iter phdrs;
-	phys_addr_t pa;		/* next note of the current segment */
-	uint64_t left;		/* of the current segment */
-	unsigned nr;		/* notes seen in it */
-	unsigned skipped;	/* segments that are not in RAM or too large */
+	phys_addr_t pa;	  /* next note of the current segment */
+	uint64_t left;	  /* of the current segment */
+	unsigned nr;	  /* notes seen in it */
+	unsigned skipped; /* segments that are not in RAM or too large */
 };
 
 static void notes_begin(struct note_iter *it, const struct vmcore *vc, uint32_t from)
@@ -491,7 +511,10 @@ static void notes_begin(struct note_iter *it, const struct vmcore *vc, uint32_t 
 	it->skipped = 0;
 }
 
-/* Go to the next PT_NOTE segment that lies in RAM. False: no more. */
+/*
+ * Go to the next PT_NOTE segment that lies in RAM, as all of them do: an address elsewhere could be
+ * a device's register. False: no more.
+ */
 static bool next_segment(struct note_iter *it)
 {
 	struct phdr p;
@@ -499,7 +522,6 @@ static bool next_segment(struct note_iter *it)
 	while (phdr_next(&it->phdrs, &p) > 0) {
 		uint64_t size = p.filesz ? p.filesz : p.memsz;
 
-		/* The notes are in the dead kernel's memory: an address elsewhere could be a device's register */
 		if (p.type != ELF_PT_NOTE || size == 0)
 			continue;
 		if (size > 2 * NOTE_MAX || !vmcore_is_ram(it->phdrs.vc, p.offset, size)) {
@@ -522,7 +544,8 @@ static bool parse_note(const struct note_iter *it, struct note *n)
 	struct elf_nhdr h;
 	char name[12];
 
-	if (it->nr >= NOTES_PER_SEGMENT || left < sizeof(h) || vmcore_read(vc, &h, it->pa, sizeof(h)) < 0)
+	if (it->nr >= NOTES_PER_SEGMENT || left < sizeof(h) ||
+	    vmcore_read(vc, &h, it->pa, sizeof(h)) < 0)
 		return false;
 	left -= sizeof(h);
 	/* An all-zero header ends the list: that is how the kernel pads its buffers */
@@ -543,7 +566,8 @@ static bool parse_note(const struct note_iter *it, struct note *n)
 	n->desc = it->pa + sizeof(h) + ALIGN_UP((uint64_t)h.n_namesz, 4);
 	n->size = it->left - left;
 	n->prstatus = h.n_type == ELF_NT_PRSTATUS && h.n_descsz > 0 && memcmp(name, "CORE", 5) == 0;
-	n->vmcoreinfo = h.n_namesz == VMCOREINFO_NAMESZ && memcmp(name, vmcoreinfo_name, VMCOREINFO_NAMESZ) == 0;
+	n->vmcoreinfo = h.n_namesz == VMCOREINFO_NAMESZ &&
+			memcmp(name, vmcoreinfo_name, VMCOREINFO_NAMESZ) == 0;
 	return true;
 }
 
@@ -580,14 +604,16 @@ static void parse_notes(struct vmcore *vc)
 	while (notes_next(&it, &n)) {
 		if (n.vmcoreinfo) {
 			/* The first one that can be read counts */
-			if (vc->vmcoreinfo_size == 0 && n.descsz > 0 && vmcore_read(vc, &byte, n.desc, 1) == 0 && byte) {
+			if (vc->vmcoreinfo_size == 0 && n.descsz > 0 &&
+			    vmcore_read(vc, &byte, n.desc, 1) == 0 && byte) {
 				vc->vmcoreinfo_pa = n.desc;
 				vc->vmcoreinfo_size = n.descsz;
 			}
 			continue;
 		}
 		if (n.size > room) {
-			log_warn("elfcorehdr: more than %u MiB of notes, the rest is left out", (unsigned)(NOTES_MAX >> 20));
+			log_warn("elfcorehdr: more than %u MiB of notes, the rest is left out",
+				 (unsigned)(NOTES_MAX >> 20));
 			break;
 		}
 		room -= n.size;
@@ -598,14 +624,15 @@ static void parse_notes(struct vmcore *vc)
 		log_warn("elfcorehdr: %u note segments are not in memory: ignored", it.skipped);
 	vc->notes_size = vc->cpu_notes_size + vmcoreinfo_note_size(vc);
 	if (vc->vmcoreinfo_size)
-		vc->vmcoreinfo_offset = vc->cpu_notes_size + sizeof(struct elf_nhdr) + sizeof(vmcoreinfo_name);
+		vc->vmcoreinfo_offset =
+			vc->cpu_notes_size + sizeof(struct elf_nhdr) + sizeof(vmcoreinfo_name);
 	else
 		log_warn("elfcorehdr: no VMCOREINFO note");
 	if (vc->nr_cpus == 0)
 		log_warn("elfcorehdr: no CPU left its registers");
 }
 
-/* Emit @len bytes from @pa, of which @valid are read and the rest is zero; what cannot be read is zero as well */
+/* Emit @len bytes: @valid from @pa, the rest is zero; what cannot be read is zero as well */
 static int emit_memory(struct vmcore *vc, phys_addr_t pa, uint64_t valid, uint64_t len,
 		       int (*emit)(void *ctx, const void *buf, size_t len), void *ctx)
 {
@@ -631,7 +658,7 @@ static int emit_memory(struct vmcore *vc, phys_addr_t pa, uint64_t valid, uint64
 int vmcore_notes(struct vmcore *vc, int (*emit)(void *ctx, const void *buf, size_t len), void *ctx)
 {
 	uint64_t left = vc->cpu_notes_size;
-	struct elf_nhdr h = { VMCOREINFO_NAMESZ, vc->vmcoreinfo_size, 0 };
+	struct elf_nhdr h = {VMCOREINFO_NAMESZ, vc->vmcoreinfo_size, 0};
 	struct note_iter it;
 	struct note n;
 	int r;
@@ -641,7 +668,7 @@ int vmcore_notes(struct vmcore *vc, int (*emit)(void *ctx, const void *buf, size
 		if (n.vmcoreinfo)
 			continue;
 		if (n.size > left)
-			break;	/* not what vmcore_parse() saw */
+			break; /* not what vmcore_parse() saw */
 		r = emit_memory(vc, n.pa, n.size, n.size, emit, ctx);
 		if (r)
 			return r;
@@ -655,7 +682,8 @@ int vmcore_notes(struct vmcore *vc, int (*emit)(void *ctx, const void *buf, size
 	if (r == 0)
 		r = emit(ctx, vmcoreinfo_name, sizeof(vmcoreinfo_name));
 	if (r == 0)
-		r = emit_memory(vc, vc->vmcoreinfo_pa, vc->vmcoreinfo_size, ALIGN_UP(vc->vmcoreinfo_size, 4), emit, ctx);
+		r = emit_memory(vc, vc->vmcoreinfo_pa, vc->vmcoreinfo_size,
+				ALIGN_UP(vc->vmcoreinfo_size, 4), emit, ctx);
 	return r;
 }
 
@@ -697,12 +725,13 @@ int vmcore_copy_vmcoreinfo(struct vmcore *vc, char *buf, size_t size)
 	if (len > size - 1)
 		len = size - 1;
 	if (vmcore_read(vc, buf, vc->vmcoreinfo_pa, len) < 0)
-		return log_err(-ENODATA, "elfcorehdr: VMCOREINFO at %#lx became unreadable", (unsigned long)vc->vmcoreinfo_pa);
+		return log_err(-ENODATA, "elfcorehdr: VMCOREINFO at %#lx became unreadable",
+			       (unsigned long)vc->vmcoreinfo_pa);
 	end = memchr(buf, 0, len);
 	if (end)
 		len = end - buf;
 	else if (len < vc->vmcoreinfo_size)
-		while (len > 0 && buf[len - 1] != '\n')	/* half a line would be a wrong number */
+		while (len > 0 && buf[len - 1] != '\n') /* half a line would be a wrong number */
 			len--;
 	buf[len] = 0;
 	return len > 0 ? (int)len : -ENODATA;
@@ -710,9 +739,10 @@ int vmcore_copy_vmcoreinfo(struct vmcore *vc, char *buf, size_t size)
 
 /*---------------------------------------------------------------- looking things up */
 
-int vmcore_parse(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit, phys_addr_t own_start, phys_addr_t own_end)
+int vmcore_parse(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit, phys_addr_t own_start,
+		 phys_addr_t own_end)
 {
-	struct memory_range own = { .start = own_start, .end = max_u64(own_start, own_end) };
+	struct memory_range own = {.start = own_start, .end = max_u64(own_start, own_end)};
 	uint32_t page_size = vc->page_size;
 	int (*read)(void *dst, phys_addr_t pa, size_t len) = vc->read;
 	int (*is_zero)(phys_addr_t pa, size_t len) = vc->is_zero;
@@ -740,7 +770,8 @@ bool vmcore_is_ram(const struct vmcore *vc, phys_addr_t pa, uint64_t len)
 	return i < vc->nr_ranges && range_inside(pa, len, vc->ranges[i].start, vc->ranges[i].end);
 }
 
-int vmcore_source(const struct vmcore *vc, phys_addr_t pa, phys_addr_t *ret_source, uint64_t *ret_len)
+int vmcore_source(const struct vmcore *vc, phys_addr_t pa, phys_addr_t *ret_source,
+		  uint64_t *ret_len)
 {
 	unsigned i = find_range(vc, pa);
 
@@ -775,7 +806,8 @@ int vmcore_read(const struct vmcore *vc, void *dst, phys_addr_t pa, size_t len)
 
 static unsigned page_shift(const struct vmcore *vc)
 {
-	return is_power_of_2(vc->page_size) && vc->page_size >= 4096 ? __builtin_ctz(vc->page_size) : 12;
+	return is_power_of_2(vc->page_size) && vc->page_size >= 4096 ? __builtin_ctz(vc->page_size)
+								     : 12;
 }
 
 uint64_t vmcore_max_pfn(const struct vmcore *vc)

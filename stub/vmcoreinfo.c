@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Look-ups in the VMCOREINFO text (Documentation/admin-guide/kdump/vmcoreinfo.rst of Linux). The text is hostile: a value
- * counts only if it is a number up to the end of its line and fits.
+ * Look-ups in the VMCOREINFO text (Linux, Documentation/admin-guide/kdump/vmcoreinfo.rst). The text
+ * is hostile: a value counts only if it is a number up to the end of its line and fits.
  */
 #include "stub/vmcoreinfo.h"
 
@@ -30,10 +30,11 @@ static bool skip_text(const char **p, const char *end, const char *s)
 }
 
 /*
- * Find the line "KIND(NAME)=", or "NAME=" when @kind is NULL. The first one counts. Returns the value's first character and
- * its length, or NULL.
+ * Find the line "KIND(NAME)=", or "NAME=" when @kind is NULL. The first one counts. Returns the
+ * value's first character and its length, or NULL.
  */
-static const char *find(const struct vmcoreinfo *vi, const char *kind, const char *name, size_t *ret_len)
+static const char *find(const struct vmcoreinfo *vi, const char *kind, const char *name,
+			size_t *ret_len)
 {
 	const char *p = vi->text;
 	const char *end = vi->text + strnlen(vi->text, min_u64(vi->len, sizeof(vi->text)));
@@ -42,8 +43,8 @@ static const char *find(const struct vmcoreinfo *vi, const char *kind, const cha
 		const char *stop = line_end(p, end);
 		const char *q = p;
 
-		if ((!kind || (skip_text(&q, stop, kind) && skip_text(&q, stop, "("))) && skip_text(&q, stop, name) &&
-		    skip_text(&q, stop, kind ? ")=" : "=")) {
+		if ((!kind || (skip_text(&q, stop, kind) && skip_text(&q, stop, "("))) &&
+		    skip_text(&q, stop, name) && skip_text(&q, stop, kind ? ")=" : "=")) {
 			*ret_len = stop - q;
 			return q;
 		}
@@ -55,7 +56,7 @@ static const char *find(const struct vmcoreinfo *vi, const char *kind, const cha
 /* A whole value as a number without sign. 0 or -EINVAL. */
 static int parse_number(const char *text, size_t len, int base, uint64_t *ret)
 {
-	char buf[24];	/* 20 decimal digits, or 0x and 16 more */
+	char buf[24]; /* 20 decimal digits, or 0x and 16 more */
 	char *end;
 	uint64_t value;
 
@@ -63,7 +64,7 @@ static int parse_number(const char *text, size_t len, int base, uint64_t *ret)
 		return -EINVAL;
 	memcpy(buf, text, len);
 	buf[len] = 0;
-	if (!isxdigit((unsigned char)buf[0]))	/* strtoull() accepts blanks and signs */
+	if (!isxdigit((unsigned char)buf[0])) /* strtoull() accepts blanks and signs */
 		return -EINVAL;
 	errno = 0;
 	value = strtoull(buf, &end, base);
@@ -73,7 +74,8 @@ static int parse_number(const char *text, size_t len, int base, uint64_t *ret)
 	return 0;
 }
 
-static int find_number(const struct vmcoreinfo *vi, const char *kind, const char *name, int base, uint64_t *ret)
+static int find_number(const struct vmcoreinfo *vi, const char *kind, const char *name, int base,
+		       uint64_t *ret)
 {
 	size_t len;
 	const char *text = find(vi, kind, name, &len);
@@ -101,7 +103,7 @@ int vmcoreinfo_length(const struct vmcoreinfo *vi, const char *name, uint64_t *r
 	return find_number(vi, "LENGTH", name, 10, ret);
 }
 
-/* "%ld" as most are written, or "0x%lx" as arm64 does: there all 64 bits are used, so bit 63 makes it negative */
+/* "%ld" as most are written, or "0x%lx" as arm64 does: 64 bits of which the top one is the sign */
 int vmcoreinfo_number(const struct vmcoreinfo *vi, const char *name, int64_t *ret)
 {
 	size_t len;
