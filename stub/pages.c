@@ -96,8 +96,8 @@ static void give_up(struct pages *p, unsigned bits, const char *entry)
 }
 
 struct field {
-	const char *name;		/* "OFFSET(" is understood */
-	const char *full_name;
+	const char *name;
+	const char *entry;		/* how VMCOREINFO spells it */
 	size_t member;
 	unsigned width;			/* bytes read there */
 	unsigned needed_by;
@@ -143,7 +143,10 @@ static void read_fields(struct pages *p, const struct vmcoreinfo *vi)
 
 		if (page_offset(vi, l, f->name, f->width, offset) == 0)
 			continue;
-		give_up(p, f->needed_by, f->full_name);
+		/* Renamed in 7.1; bit 0 still marks a tail */
+		if (offset == &l->compound_head && page_offset(vi, l, "page.compound_info", 8, offset) == 0)
+			continue;
+		give_up(p, f->needed_by, f->entry);
 		if (f->needed_by == LEVEL_STRUCT_PAGE)
 			p->usable = false;
 		/* An offset of 0 is harmless: the rules that would read the field are off. */
@@ -316,7 +319,7 @@ static bool model_works(const struct pages *p, const struct memory_model *m)
 
 static bool sections_described(const struct vmcoreinfo *vi, struct pages *p, struct memory_model *m)
 {
-	uint64_t length, page_size = p->vc->page_size;
+	uint64_t length, page_size = BIT(p->vt->page_shift);
 	unsigned physmem = p->vt->max_physmem_bits, section = p->vt->section_size_bits;
 
 	if (vmcoreinfo_symbol(vi, "mem_section", &m->root) < 0 ||
@@ -448,51 +451,67 @@ static unsigned compound_order(const struct page_layout *l, const unsigned char 
 	return order <= MAX_ORDER && IS_ALIGNED(pfn, BIT(order)) ? order : 0;
 }
 
-/* What one struct page says, by the rules in order; @ret_order: how many frames it speaks for. */
+/* Free? *ret_order: of the block. In the buddy allocator a wrong order is no reason to drop anything. */
+static bool judge_free(const struct page_layout *l, const unsigned char *page, uint64_t pfn, uint32_t mapcount,
+		       unsigned *ret_order, bool *ret_valid)
+{
+	uint64_t order;
+
+	if (l->buddy_known && mapcount == l->buddy_type) {
+		order = get64(page, l->private);
+		*ret_valid = order < l->max_buddy_order && IS_ALIGNED(pfn, BIT(order));
+		*ret_order = *ret_valid ? order : 0;
+		return true;
+	}
+	if (l->unaccepted_known && mapcount == l->unaccepted_type && l->max_buddy_order) {
+		/* Memory that the guest has not accepted from the hypervisor yet comes in blocks of the largest order. */
+		*ret_order = l->max_buddy_order - 1;
+		*ret_valid = IS_ALIGNED(pfn, BIT(*ret_order));
+		return true;
+	}
+	return false;
+}
+
+/*
+ * What one struct page says; @ret_order: for how many frames it speaks. The rules come in order, and one whose class stays
+ * in the dump at this level does not stop those behind it: such a page may still be excluded for another reason.
+ */
 static enum page_class judge(const struct pages *p, const unsigned char *page, uint64_t pfn, unsigned *ret_order)
 {
 	const struct page_layout *l = &p->layout;
 	uint64_t flags = get64(page, l->flags);
 	uint32_t mapcount = get32(page, l->mapcount);
-	enum page_class first = PAGE_KERNEL;
-	bool slab, anon, cache, hugetlb = false;
-	unsigned order = 0, first_order = 0;
+	enum page_class class = PAGE_KERNEL;
+	bool slab, anon, cache, valid, hugetlb = false, free;
+	unsigned free_order = 0;
 
+	*ret_order = 0;
 	slab = flags & l->slab || (l->slab_type_known && mapcount == l->slab_type);
-	if (flags & l->head_mask)
-		order = compound_order(l, page, pfn, mapcount, &hugetlb);
-
-	if (l->buddy_known && mapcount == l->buddy_type && !slab) {
-		uint64_t free_order = get64(page, l->private);
-		bool valid = free_order < l->max_buddy_order && IS_ALIGNED(pfn, BIT(free_order));
-
-		*ret_order = valid ? free_order : 0;
-		if (p->level & LEVEL_FREE)
-			return valid ? PAGE_FREE : PAGE_KERNEL;
-		first = PAGE_FREE;
-		first_order = *ret_order;
-	} else if (l->unaccepted_known && mapcount == l->unaccepted_type && l->max_buddy_order) {
-		first = PAGE_FREE;
-		first_order = l->max_buddy_order - 1;
+	free = !slab && judge_free(l, page, pfn, mapcount, &free_order, &valid);
+	if (free && p->level & LEVEL_FREE) {
+		*ret_order = free_order;
+		return valid ? PAGE_FREE : PAGE_KERNEL;
 	}
 
+	if (flags & l->head_mask)
+		*ret_order = compound_order(l, page, pfn, mapcount, &hugetlb);
 	anon = get64(page, l->mapping) & MAPPING_ANON && !slab;
 	cache = flags & l->lru || (flags & l->swapcache && flags & l->swapbacked);
-	if (first != PAGE_KERNEL)
-		;	/* kept at this level, or decided: only the rules below may still take it out */
-	else if (cache && !anon)
-		first = flags & l->private_flag ? PAGE_CACHE_PRIVATE : PAGE_CACHE;
+	if (cache && !anon)
+		class = flags & l->private_flag ? PAGE_CACHE_PRIVATE : PAGE_CACHE;
 	else if (anon || hugetlb)
-		first = PAGE_USER;
-
-	*ret_order = first == PAGE_FREE ? first_order : order;
-	if (first != PAGE_KERNEL && pages_excluded(first))
-		return first;
+		class = PAGE_USER;
+	if (pages_excluded(class))
+		return class;
 	if (flags & l->hwpoison)
 		return PAGE_HWPOISON;
 	if (l->offline_known && mapcount == l->offline_type && !slab)
 		return PAGE_OFFLINE;
-	return first;
+	if (free) {
+		*ret_order = free_order;
+		return PAGE_FREE;
+	}
+	return class;
 }
 
 /*
@@ -511,7 +530,7 @@ static enum page_class classify(struct pages *p, uint64_t pfn, enum page_class i
 		return get64(page, p->layout.flags) & p->layout.hwpoison ? PAGE_HWPOISON : inside;
 
 	class = judge(p, page, pfn, &order);
-	if (class == PAGE_KERNEL && inside == PAGE_FREE)
+	if (inside == PAGE_FREE && !pages_excluded(class))
 		return PAGE_FREE;
 	if (order && class != PAGE_KERNEL) {
 		p->range_start = pfn;
