@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * virtio over memory-mapped registers, VIRTIO 1.1 §4.2.2 (version 2) and §4.2.4 (version 1, "legacy", which is what QEMU offers unless
+ * told otherwise).
+ */
+#include <errno.h>
+#include <io.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "drivers/virtio.h"
+#include "drivers/virtio_ring.h"
+#include "stub/arch.h"
+#include "stub/log.h"
+#include "stub/timeout.h"
+
+enum virtio_mmio_reg {
+	MAGIC_VALUE		= 0x000,
+	VERSION			= 0x004,
+	DEVICE_ID		= 0x008,
+	DEVICE_FEATURES		= 0x010,
+	DEVICE_FEATURES_SEL	= 0x014,
+	DRIVER_FEATURES		= 0x020,
+	DRIVER_FEATURES_SEL	= 0x024,
+	GUEST_PAGE_SIZE		= 0x028,	/* legacy */
+	QUEUE_SEL		= 0x030,
+	QUEUE_NUM_MAX		= 0x034,
+	QUEUE_NUM		= 0x038,
+	QUEUE_ALIGN		= 0x03c,	/* legacy */
+	QUEUE_PFN		= 0x040,	/* legacy */
+	QUEUE_READY		= 0x044,
+	QUEUE_NOTIFY		= 0x050,
+	STATUS			= 0x070,
+	QUEUE_DESC_LOW		= 0x080,
+	QUEUE_DESC_HIGH		= 0x084,
+	QUEUE_DRIVER_LOW	= 0x090,
+	QUEUE_DRIVER_HIGH	= 0x094,
+	QUEUE_DEVICE_LOW	= 0x0a0,
+	QUEUE_DEVICE_HIGH	= 0x0a4,
+	CONFIG_GENERATION	= 0x0fc,
+	CONFIG			= 0x100,
+};
+
+#define MAGIC		0x74726976	/* "virt" */
+#define VERSION_LEGACY	1
+#define VERSION_MODERN	2
+#define LEGACY_PAGE	4096
+#define QUEUE_RESET_US	100000
+
+static uint32_t reg_read(const struct virtio_dev *dev, enum virtio_mmio_reg reg)
+{
+	return mmio_read32((const char *)dev->common + reg);
+}
+
+static void reg_write(struct virtio_dev *dev, enum virtio_mmio_reg reg, uint32_t v)
+{
+	mmio_write32((char *)dev->common + reg, v);
+}
+
+static uint8_t get_status(struct virtio_dev *dev)
+{
+	return (uint8_t)reg_read(dev, STATUS);
+}
+
+static void set_status(struct virtio_dev *dev, uint8_t status)
+{
+	reg_write(dev, STATUS, status);
+	/* §4.2.4: lost by reset, and the unit of QUEUE_PFN */
+	if (dev->legacy && !status)
+		reg_write(dev, GUEST_PAGE_SIZE, LEGACY_PAGE);
+}
+
+static uint64_t get_features(struct virtio_dev *dev)
+{
+	uint64_t features;
+
+	reg_write(dev, DEVICE_FEATURES_SEL, 0);
+	features = reg_read(dev, DEVICE_FEATURES);
+	if (dev->legacy)
+		return features;
+	reg_write(dev, DEVICE_FEATURES_SEL, 1);
+	return features | (uint64_t)reg_read(dev, DEVICE_FEATURES) << 32;
+}
+
+static void set_features(struct virtio_dev *dev, uint64_t features)
+{
+	reg_write(dev, DRIVER_FEATURES_SEL, 0);
+	reg_write(dev, DRIVER_FEATURES, (uint32_t)features);
+	if (dev->legacy)
+		return;
+	reg_write(dev, DRIVER_FEATURES_SEL, 1);
+	reg_write(dev, DRIVER_FEATURES, (uint32_t)(features >> 32));
+}
+
+static unsigned queue_size(struct virtio_dev *dev, unsigned index)
+{
+	reg_write(dev, QUEUE_SEL, index);
+	return reg_read(dev, QUEUE_NUM_MAX);
+}
+
+static int enable_legacy(struct virtio_dev *dev, const struct virtq *vq)
+{
+	uint64_t pfn = virt_to_phys(vq->desc) / LEGACY_PAGE;
+
+	if (pfn > UINT32_MAX)
+		return log_err(-ERANGE, "virtio %s: legacy device cannot reach the queue", dev->name);
+	reg_write(dev, QUEUE_NUM, vq->size);
+	reg_write(dev, QUEUE_ALIGN, VIRTQ_ALIGN);
+	reg_write(dev, QUEUE_PFN, (uint32_t)pfn);
+	return 0;
+}
+
+static void write_address(struct virtio_dev *dev, enum virtio_mmio_reg low, const void *p)
+{
+	reg_write(dev, low, (uint32_t)virt_to_phys(p));
+	reg_write(dev, low + 4, (uint32_t)(virt_to_phys(p) >> 32));
+}
+
+static int queue_enable(struct virtio_dev *dev, unsigned index, const struct virtq *vq)
+{
+	reg_write(dev, QUEUE_SEL, index);
+	if (dev->legacy)
+		return enable_legacy(dev, vq);
+
+	/* §4.2.3.2 */
+	if (poll_until_us(!reg_read(dev, QUEUE_READY), QUEUE_RESET_US))
+		return log_err(-EBUSY, "virtio %s: queue is in use after reset", dev->name);
+	reg_write(dev, QUEUE_NUM, vq->size);
+	write_address(dev, QUEUE_DESC_LOW, vq->desc);
+	write_address(dev, QUEUE_DRIVER_LOW, vq->avail);
+	write_address(dev, QUEUE_DEVICE_LOW, vq->used);
+	reg_write(dev, QUEUE_READY, 1);
+	return 0;
+}
+
+static void notify(struct virtio_dev *dev, unsigned index)
+{
+	reg_write(dev, QUEUE_NOTIFY, index);
+}
+
+static uint32_t config_read(struct virtio_dev *dev, unsigned off, unsigned size)
+{
+	const char *p = (const char *)dev->config + off;
+
+	if (!range_inside(off, size, 0, dev->config_len))
+		return 0xffffffff;
+	/* §4.2.2.2: with the width of the field */
+	return size == 1 ? mmio_read8(p) : size == 2 ? mmio_read16(p) : mmio_read32(p);
+}
+
+static uint32_t config_generation(struct virtio_dev *dev)
+{
+	return dev->legacy ? 0 : reg_read(dev, CONFIG_GENERATION);
+}
+
+/* There is no switch for DMA on this bus: the reset has to do */
+static void close_mmio(struct virtio_dev *dev)
+{
+	(void)dev;
+}
+
+static const struct virtio_transport_ops virtio_mmio_ops = {
+	.get_status		= get_status,
+	.set_status		= set_status,
+	.get_features		= get_features,
+	.set_features		= set_features,
+	.queue_size		= queue_size,
+	.queue_enable		= queue_enable,
+	.notify			= notify,
+	.config_read		= config_read,
+	.config_generation	= config_generation,
+	.close			= close_mmio,
+};
+
+int virtio_mmio_open(struct virtio_dev *dev, const struct virtio_mmio_spec *spec)
+{
+	uint32_t version, id;
+
+	memset(dev, 0, sizeof(*dev));
+	if (spec->size < CONFIG || !IS_ALIGNED(spec->addr, 4))
+		return -ENODEV;
+	snprintf(dev->name, sizeof(dev->name), "mmio %#llx", (unsigned long long)spec->addr);
+	dev->config_len = (uint32_t)(min_u64(spec->size, 4096) - CONFIG);
+	dev->common = arch_map_mmio(spec->addr, CONFIG + dev->config_len);
+	if (!dev->common)
+		return log_err(-ENOMEM, "virtio %s: cannot be mapped", dev->name);
+	dev->config = (char *)dev->common + CONFIG;
+	dev->coherent = spec->dma_coherent;
+	dev->ops = &virtio_mmio_ops;
+
+	/* §4.2.3.1: magic, then a version we know, then a device in the slot (0: empty) */
+	if (reg_read(dev, MAGIC_VALUE) != MAGIC)
+		return -ENODEV;
+	version = reg_read(dev, VERSION);
+	id = reg_read(dev, DEVICE_ID);
+	if (id != VIRTIO_ID_BLOCK)
+		return -ENODEV;
+	if (version != VERSION_LEGACY && version != VERSION_MODERN)
+		return log_err(-EPROTO, "virtio %s: version %u is not known here", dev->name, (unsigned)version);
+	dev->legacy = version == VERSION_LEGACY;
+	return 0;
+}
