@@ -118,6 +118,19 @@ class case:
         return os.path.join(self.dir, name)
 
 
+class workdir:
+    """A folder for disks and guests outside of a TAP case (demo, bench)."""
+
+    def __init__(self, name):
+        self.dir = os.path.join(BUILD, name)
+        shutil.rmtree(self.dir, ignore_errors=True)
+        os.makedirs(self.dir)
+        case.current = self
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+
 def note(text):
     """A TAP comment."""
     for line in text.splitlines():
@@ -416,7 +429,7 @@ class Guest:
     def __init__(self, disks=(), arch="x86_64", suite="bookworm", cpu=None, smp=1, mem="512M",
                  machine=None, append="console=ttyS0", level=0, compress="none", kexec="-p",
                  crashkernel="1M", panic="sysrq", panic_cpu=0, io=False, write=(), words="",
-                 before="", stub=None, extra=()):
+                 before="", pause="", stub=None, extra=()):
         self.arch, self.suite, self.disks, self.mem, self.smp = arch, suite, list(disks), size_of(mem), smp
         self.panic, self.words, self.crashkernel, self.extra = panic, words, crashkernel, list(extra)
         self.cpu = cpu or {"x86_64": "max,la57=off", "arm64": "cortex-a72"}[arch]
@@ -430,12 +443,13 @@ class Guest:
             self.append += " compress=%s" % compress
         self.stub = stub or os.path.join(BUILD, arch, IMAGE[arch])
         self.case = {"KEXEC": kexec, "APPEND": self.append, "STUB": "/stub", "PANIC": panic,
-                     "CPU": str(panic_cpu), "IO": "", "WRITE": " ".join(write), "BEFORE": before,
+                     "CPUMASK": "%#x" % (1 << panic_cpu), "PAUSE": str(pause), "IO": "", "WRITE": " ".join(write), "BEFORE": before,
                      "DISKS": " ".join(self.names())}
         if io:
             self.case["IO"] = " ".join(self.names())
-        self.process = self.qmp = None
-        self.crash_start = None
+        self.process = self.qmp = self.gdb = None
+        self.echo = None        # called with every new piece of the console, while waiting
+        self.echoed = 0
         Guest.serial = getattr(Guest, "serial", 0) + 1
         self.id = "guest%d" % Guest.serial
         self.console_path = case.current.path(self.id + ".console")
@@ -502,6 +516,10 @@ class Guest:
             self.process.wait()
         if self.qmp:
             self.qmp.sock.close()
+        if self.gdb:
+            self.gdb.close()
+        if os.path.exists(str(getattr(self, "sock", "")) + ".gdb"):
+            os.unlink(self.sock + ".gdb")
         if getattr(self, "sock", None) and os.path.exists(self.sock):
             os.unlink(self.sock)
         if getattr(self, "stderr", None):
@@ -523,8 +541,12 @@ class Guest:
         """Wait for the console to match, or (no pattern) for the machine's reset or shutdown."""
         deadline = time.monotonic() + timeout * SLOW
         while True:
+            text = self.console()
+            if self.echo:
+                self.echo(text[self.echoed:])
+                self.echoed = len(text)
             if pattern:
-                found = re.search(pattern, self.console(), re.M)
+                found = re.search(pattern, text, re.M)
                 if found:
                     return found
             ended = self.qmp.seen("SHUTDOWN")
@@ -538,6 +560,66 @@ class Guest:
             except EOFError:
                 raise Failure("QEMU ended before: %s" % what) from None
 
+    # Changing the dead kernel's memory
+
+    def write_memory(self, address, data):
+        """Write physical memory of the stopped machine, by QEMU's gdb stub."""
+        if not self.gdb:
+            self.qmp.command("human-monitor-command", **{"command-line": "gdbserver unix:%s.gdb,server=on,wait=off" % self.sock})
+            self.gdb = socket.socket(socket.AF_UNIX)
+            self.gdb.settimeout(20 * SLOW)
+            self.gdb.connect(self.sock + ".gdb")
+            self._gdb("?")
+            self._gdb("Qqemu.PhyMemMode:1")
+        for at in range(0, len(data), 1024):
+            piece = data[at:at + 1024]
+            got = self._gdb("M%x,%x:%s" % (address + at, len(piece), piece.hex()))
+            check(got == "OK", "gdb stub: %s" % got)
+
+    def _gdb(self, text):
+        """One packet of the gdb remote protocol and its answer."""
+        self.gdb.sendall(b"$%s#%02x" % (text.encode(), sum(text.encode()) & 0xff))
+        buf = b""
+        while True:
+            found = re.search(rb"\$([^#]*)#..", buf)
+            if found:
+                self.gdb.sendall(b"+")
+                return found.group(1).decode()
+            data = self.gdb.recv(65536)
+            check(data, "the gdb stub closed the line")
+            buf += data
+
+    def read_memory(self, start, length):
+        path = self.path("read")
+        self.qmp.command("pmemsave", val=start, size=length, filename=path)
+        with open(path, "rb") as f:
+            data = f.read()
+        os.unlink(path)
+        return data
+
+    def tamper(self, change, timeout=120):
+        """With pause set: stop before the crash, call change(self), let the crash happen."""
+        self.wait("boot", timeout, r"^@@ pause")
+        self._read_boot_marks()
+        self.qmp.command("stop")
+        change(self)
+        if self.gdb:
+            self._gdb("D")
+            self.gdb.close()
+        self.qmp.command("cont")
+
+    def find_elfcorehdr(self):
+        """Address and bytes of the ELF core header in the reserved region."""
+        start, end = self.reserved[0]
+        data = self.read_memory(start, end - start)
+        at = -1
+        while True:
+            at = data.find(b"\x7fELF", at + 1)
+            check(at >= 0, "no elfcorehdr in the reserved region")
+            # e_type ET_CORE, e_phentsize 56
+            if data[at + 16] == 4 and data[at + 54] == 56:
+                return start + at, data[at:at + 64 * 1024]
+
     # The story of a capture
 
     def boot(self, timeout=120):
@@ -546,8 +628,12 @@ class Guest:
         text = self.console()
         check("@@ error" not in text, "the guest's init reported an error")
         if self.case["KEXEC"]:
-            check(re.search(r"^@@ loaded 1$", text, re.M), "the stub was not loaded")
+            check(re.search(r"^@@ loaded (1 0|0 1)$", text, re.M), "the stub was not loaded")
         self.boot_seconds = time.monotonic() - self.started
+        self._read_boot_marks()
+
+    def _read_boot_marks(self):
+        text = self.console()
         # /proc/iomem: "00100000-1ffdefff : System RAM", inclusive ends
         self.ram, self.reserved = [], []
         for start, end, what in re.findall(r"^@@ iomem ([0-9a-f]+)-([0-9a-f]+) : (.*)$", text, re.M):
