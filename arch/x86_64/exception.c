@@ -31,6 +31,7 @@
 #define MCG_CAP_COUNT	GENMASK(7, 0)
 #define MCG_STATUS_MCIP	BIT(2)
 #define MC_STATUS_VAL	BIT(63)
+#define MC_STATUS_ADDRV	BIT(58)
 #define MC_STATUS_PCC	BIT(57)	/* processor context corrupt */
 #define MC_MAX_BANKS	64
 
@@ -149,21 +150,42 @@ static void load_gdt(void)
 		: : "m"(ptr), "i"(SEL_CODE), "i"(SEL_DATA), "r"(SEL_TSS) : "rax", "memory");
 }
 
+/* Number of machine-check banks; 0 without machine-check architecture */
+static unsigned mce_banks(void)
+{
+	uint64_t cap;
+
+	if (!mce_present || rdmsr_safe(MSR_IA32_MCG_CAP, &cap))
+		return 0;
+	return min_u64(FIELD_GET(MCG_CAP_COUNT, cap), MC_MAX_BANKS);
+}
+
+/* Status of bank @i when it holds an error that is not an old one, else 0 */
+static uint64_t mce_new_error(unsigned i)
+{
+	uint64_t status;
+
+	if ((mce_old_banks & BIT(i)) || rdmsr_safe(MSR_IA32_MC0_STATUS + 4 * i, &status))
+		return 0;
+	return status & MC_STATUS_VAL ? status : 0;
+}
+
 /* SDM 3B §16.8: remember stale banks, end a machine check that the dead kernel was still in, then enable. */
 static void machine_check_init(void)
 {
 	uint32_t edx = cpuid(1).edx;
-	uint64_t cap, status;
+	uint64_t old = 0;
 	unsigned i;
 
 	if (!(edx & CPUID1_EDX_MCE))
 		return;
-	if ((edx & CPUID1_EDX_MCA) && !rdmsr_safe(MSR_IA32_MCG_CAP, &cap)) {
-		for (i = 0; i < min_u64(FIELD_GET(MCG_CAP_COUNT, cap), MC_MAX_BANKS); i++)
-			if (!rdmsr_safe(MSR_IA32_MC0_STATUS + 4 * i, &status) && (status & MC_STATUS_VAL))
-				mce_old_banks |= BIT(i);
-		wrmsr(MSR_IA32_MCG_STATUS, 0);
+	if (edx & CPUID1_EDX_MCA) {
 		mce_present = true;
+		for (i = 0; i < mce_banks(); i++)
+			if (mce_new_error(i))
+				old |= BIT(i);
+		mce_old_banks = old;
+		wrmsr(MSR_IA32_MCG_STATUS, 0);
 	}
 	__asm__ volatile("mov %0, %%cr4" : : "r"(read_cr4() | CR4_MCE) : "memory");
 }
@@ -200,27 +222,23 @@ static bool recoverable(uint64_t rip)
 
 /*
  * A machine check inside a read of old memory: poison. Consumed data is all that was lost unless a bank says that the
- * processor context is corrupt. Clear what it reported, or the next one is a shutdown. Returns whether we may go on.
+ * processor context is corrupt. Clear what was reported, or the next one is a shutdown. Returns whether we may go on;
+ * if not, the banks stay for the report and for the firmware.
  */
 static bool machine_check_recover(void)
 {
-	uint64_t cap, status;
-	bool ok = true;
-	unsigned i;
+	unsigned n = mce_banks(), i;
 
-	if (!mce_present || rdmsr_safe(MSR_IA32_MCG_CAP, &cap))
+	for (i = 0; i < n; i++)
+		if (mce_new_error(i) & MC_STATUS_PCC)
+			return false;
+	if (!n)
 		return false;
-	for (i = 0; i < min_u64(FIELD_GET(MCG_CAP_COUNT, cap), MC_MAX_BANKS); i++) {
-		if (rdmsr_safe(MSR_IA32_MC0_STATUS + 4 * i, &status) || !(status & MC_STATUS_VAL))
-			continue;
-		if (mce_old_banks & BIT(i))
-			continue;
-		if (status & MC_STATUS_PCC)
-			ok = false;
-		wrmsr(MSR_IA32_MC0_STATUS + 4 * i, 0);
-	}
+	for (i = 0; i < n; i++)
+		if (mce_new_error(i))
+			wrmsr(MSR_IA32_MC0_STATUS + 4 * i, 0);
 	wrmsr(MSR_IA32_MCG_STATUS, 0);
-	return ok;
+	return true;
 }
 
 /*
@@ -250,8 +268,11 @@ uint64_t exception_handle(struct exc_regs *regs)
 	return on_ist ? regs->rsp : (uintptr_t)regs;
 }
 
+/* The address in capstub.elf, for addr2line; what lies outside the image stays as it is. */
 static uint64_t link_address(uint64_t va)
 {
+	if (!range_inside(va, 0, (uintptr_t)__image_start, (uintptr_t)__image_end))
+		return va;
 	return va - (uintptr_t)__image_start + IMAGE_LINK_BASE;
 }
 
@@ -271,6 +292,21 @@ static void print_callers(const struct exc_regs *regs)
 		log_print(LOG_ERR, "  stack:%s", line);
 }
 
+static void print_machine_check(void)
+{
+	uint64_t status, addr = 0;
+	unsigned i;
+
+	for (i = 0; i < mce_banks(); i++) {
+		status = mce_new_error(i);
+		if (!status)
+			continue;
+		if (status & MC_STATUS_ADDRV)
+			(void)rdmsr_safe(MSR_IA32_MC0_ADDR + 4 * i, &addr);
+		log_print(LOG_ERR, "  machine check bank %u: status %#lx address %#lx", i, status, addr);
+	}
+}
+
 /* Print and hand over to the stub. Addresses in the image are given as in capstub.elf. */
 noreturn void exception_fatal(void)
 {
@@ -285,6 +321,8 @@ noreturn void exception_fatal(void)
 	log_print(LOG_ERR, "  rsi %016lx rdi %016lx rbp %016lx rsp %016lx", r->rsi, r->rdi, r->rbp, r->rsp);
 	log_print(LOG_ERR, "  r8  %016lx r9  %016lx r10 %016lx r11 %016lx", r->r8, r->r9, r->r10, r->r11);
 	log_print(LOG_ERR, "  r12 %016lx r13 %016lx r14 %016lx r15 %016lx", r->r12, r->r13, r->r14, r->r15);
+	if (r->vector == VEC_MC)
+		print_machine_check();
 	print_callers(r);
 	stub_exception(what);
 }

@@ -11,8 +11,8 @@
  *   so that the CPU cannot look ahead into a poisoned neighbour or a device.
  * - a window of 511 pages for device registers, given out once, and one page for looking at configuration space.
  *
- * The windows hang in the image's own page directory, two entries above it, and are used by their alias in the upper
- * half: a pointer into one can then not be mistaken for a physical address.
+ * The windows hang in the image's own page directory, beside it, and are used by their alias in the upper half: a pointer
+ * into one can then not be mistaken for a physical address.
  */
 #include <errno.h>
 
@@ -129,9 +129,10 @@ static void map_image(unsigned levels)
 static void map_windows(unsigned levels)
 {
 	uint64_t image = (uintptr_t)__image_start;
-	/* The image takes one or two entries of the page directory from its first on; these two are free. */
-	uint64_t read_slot = (INDEX(image, 2) + 2) % TABLE_ENTRIES;
-	uint64_t device_slot = (INDEX(image, 2) + 3) % TABLE_ENTRIES;
+	uint64_t slot = INDEX(image, 2);
+	/* The image takes this entry of the page directory and perhaps the next: two that are free, and never those of NULL. */
+	uint64_t read_slot = slot < TABLE_ENTRIES / 2 ? slot + 2 : slot - 2;
+	uint64_t device_slot = read_slot + 1;
 	uint64_t base = UPPER_HALF | INDEX(image, 3) << 30;
 
 	tables[1].entry[read_slot] = table_entry(&read_table);
