@@ -11,5 +11,6 @@ EFI_ARCH      := aarch64
 # -mstrict-align: with the MMU off all memory is Device memory, where an unaligned access faults
 # -mno-outline-atomics: the helpers would ask a C library's start-up code for the CPU's features
 # -mbranch-protection=none: Debian's default may change; the stub needs neither PAC nor BTI
-ARCH_CFLAGS   := -mstrict-align -mno-outline-atomics -mbranch-protection=none
+# -include hidden.h: addresses relative to PC instead of from the GOT
+ARCH_CFLAGS   := -include arch/arm64/hidden.h -mstrict-align -mno-outline-atomics -mbranch-protection=none
 ARCH_LDFLAGS  :=

@@ -35,12 +35,10 @@ struct boot_info;
 /* Before relocation, and partly with the MMU off: no stack protector, no table of pointers */
 #define EARLY __attribute__((no_stack_protector))
 
-/* What linker/arm64.ld defines; only the addresses mean anything. Hidden: the GOT is not relocated at first. */
-#pragma GCC visibility push(hidden)
+/* What linker/arm64.ld defines; only the addresses mean anything. */
 extern char __image_start[], __text_end[], __rodata_end[], __file_end[], __image_end[];
 extern char __bss_start[], __bss_end[];
 extern char __exception_guard[], __exception_stack_top[], __stack_guard[], __stack_top[];
-#pragma GCC visibility pop
 
 /* head.S -> start.c: caches on, nothing relocated, BSS not zeroed. @el: exception level of entry */
 noreturn void arm64_start(phys_addr_t fdt, unsigned el);

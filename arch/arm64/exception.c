@@ -54,7 +54,7 @@ unsigned exception_mmio_faults(void)
 }
 
 /* A data abort on a register: do as if it had been there and read as all ones. */
-static bool make_up_for_mmio(struct exception_frame *f)
+static EARLY bool make_up_for_mmio(struct exception_frame *f)
 {
 	uint32_t insn;
 	unsigned rt;
@@ -139,7 +139,7 @@ static void print_registers(const struct exception_frame *f)
  * A second exception while reporting the first means that the report cannot be had: reset. A third: the reset code itself
  * faults. Nothing is left then.
  */
-void exception_handle(struct exception_frame *f)
+EARLY void exception_handle(struct exception_frame *f)
 {
 	static char what[80];
 

@@ -67,9 +67,7 @@ struct page_table {
 enum { TABLE_L0, TABLE_WINDOWS, TABLE_L1, TABLE_L2, TABLE_L3, TABLE_FIRST_WINDOW, NR_TABLES = 8 };
 _Static_assert(TABLE_FIRST_WINDOW + NR_WINDOWS == NR_TABLES, "one table per window");
 
-#pragma GCC visibility push(hidden)
 extern struct page_table __page_tables[NR_TABLES];	/* linker/arm64.ld; see arm64.h */
-#pragma GCC visibility pop
 
 static unsigned mmio_used;
 

@@ -35,11 +35,9 @@ struct rela {
 
 #define R_AARCH64_RELATIVE	1027
 
-#pragma GCC visibility push(hidden)
 extern const struct seal __seal;
 extern const struct rela __rela_start[], __rela_end[];
 extern uintptr_t __stack_chk_guard;
-#pragma GCC visibility pop
 
 static struct boot_info boot_info;
 static struct devtree_efi efi;
