@@ -239,8 +239,8 @@ static int disable(void)
 	if (!rc || rc == -ENODEV)
 		return rc ? log_err(rc, "%s: controller is gone", nvme.blk.name) : 0;
 
-	log_warn("%s: still ready %llu ms after CC.EN=0, CSTS %#x: function level reset", nvme.blk.name,
-		 (unsigned long long)ready_timeout_us() / 1000, (unsigned)reg_read(NVME_CSTS));
+	log_warn("%s: still ready %lu ms after CC.EN=0, CSTS %#x: function level reset", nvme.blk.name,
+		 (unsigned long)ready_timeout_us() / 1000, (unsigned)reg_read(NVME_CSTS));
 	rc = pci_flr(&nvme.pci);
 	if (!rc)
 		rc = wait_ready(false, ready_timeout_us());
@@ -262,8 +262,8 @@ static int enable(void)
 	pci_set_master(&nvme.pci, true);
 	reg_write(NVME_CC, (uint32_t)(NVME_CC_EN | FIELD_PREP(NVME_CC_IOSQES, 6) | FIELD_PREP(NVME_CC_IOCQES, 4)));
 	rc = wait_ready(true, ready_timeout_us());
-	return rc ? log_err(rc, "%s: not ready %llu ms after CC.EN=1, CSTS %#x", nvme.blk.name,
-			    (unsigned long long)ready_timeout_us() / 1000, (unsigned)reg_read(NVME_CSTS)) : 0;
+	return rc ? log_err(rc, "%s: not ready %lu ms after CC.EN=1, CSTS %#x", nvme.blk.name,
+			    (unsigned long)ready_timeout_us() / 1000, (unsigned)reg_read(NVME_CSTS)) : 0;
 }
 
 /* §7.6.2 */
@@ -321,8 +321,8 @@ static int build_prps(struct nvme_command *cmd, unsigned slot, const struct blk_
 
 		/* Only the very first page may be entered in the middle, only the very last left there */
 		if (!req->segs[i].len || end < pa || pa & 3 || (i && pa % PAGE) || (i + 1 < req->nr_segs && end % PAGE))
-			return log_err(-EINVAL, "%s: segment %#llx + %u is not made of pages", nvme.blk.name,
-				       (unsigned long long)pa, (unsigned)req->segs[i].len);
+			return log_err(-EINVAL, "%s: segment %#lx + %u is not made of pages", nvme.blk.name,
+				       (unsigned long)pa, (unsigned)req->segs[i].len);
 		if (!i) {
 			cmd->prp1 = pa;
 			pa = ALIGN_DOWN(pa, PAGE) + PAGE;
@@ -391,7 +391,7 @@ static int finish(const struct nvme_completion *c)
 		for (unsigned i = 0; i < req->nr_segs; i++)
 			dma_take(nvme.coherent, req->segs[i].pa, req->segs[i].len);
 	if (code)
-		log_warn("%s: request at block %llu failed, status %#x%s", nvme.blk.name, (unsigned long long)req->lba, code,
+		log_warn("%s: request at block %lu failed, status %#x%s", nvme.blk.name, (unsigned long)req->lba, code,
 			 code == NVME_STATUS_WRITE_PROTECTED ? " (write protected)" : "");
 	req->status = code ? -EIO : 0;
 	return 0;
@@ -459,7 +459,7 @@ static int map_registers(void)
 		return log_err(-EIO, "%s: registers are nowhere", nvme.blk.name);
 	nvme.regs = arch_map_mmio(bar.addr, NVME_DOORBELLS);
 	if (!nvme.regs)
-		return log_err(-ENOMEM, "%s: registers at %#llx cannot be mapped", nvme.blk.name, (unsigned long long)bar.addr);
+		return log_err(-ENOMEM, "%s: registers at %#lx cannot be mapped", nvme.blk.name, (unsigned long)bar.addr);
 
 	nvme.vs = reg_read(NVME_VS);
 	if (nvme.vs == 0xffffffff)
@@ -474,11 +474,11 @@ static int map_registers(void)
 	nvme.open = true;
 
 	if (FIELD_GET(NVME_CAP_MPSMIN, nvme.cap))
-		return log_err(-EOPNOTSUPP, "%s: wants pages of %llu bytes, only 4096 are supported", nvme.blk.name,
-			       4096ULL << FIELD_GET(NVME_CAP_MPSMIN, nvme.cap));
+		return log_err(-EOPNOTSUPP, "%s: wants pages of %lu bytes, only 4096 are supported", nvme.blk.name,
+			       4096UL << FIELD_GET(NVME_CAP_MPSMIN, nvme.cap));
 	if (!(nvme.cap & NVME_CAP_CSS_NVM) || !FIELD_GET(NVME_CAP_MQES, nvme.cap))
-		return log_err(-EOPNOTSUPP, "%s: no NVM command set or no queues, CAP %#llx", nvme.blk.name,
-			       (unsigned long long)nvme.cap);
+		return log_err(-EOPNOTSUPP, "%s: no NVM command set or no queues, CAP %#lx", nvme.blk.name,
+			       (unsigned long)nvme.cap);
 	return 0;
 }
 
@@ -578,7 +578,7 @@ static int identify_namespace(void)
 		return log_err(-EOPNOTSUPP, "%s: blocks of 2^%u bytes are not supported", nvme.blk.name,
 			       (unsigned)format->lbads);
 	if (!id->nsze || id->nsze > UINT64_MAX >> format->lbads)
-		return log_err(-EPROTO, "%s: absurd size, %#llx blocks", nvme.blk.name, (unsigned long long)id->nsze);
+		return log_err(-EPROTO, "%s: absurd size, %#lx blocks", nvme.blk.name, (unsigned long)id->nsze);
 	nvme.blk.block_size = 1u << format->lbads;
 	nvme.blk.nr_blocks = id->nsze;
 	nvme.blk.read_only = id->nsattr & NVME_NSATTR_WP;

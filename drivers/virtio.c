@@ -50,13 +50,13 @@ int virtio_negotiate(struct virtio_dev *dev, uint64_t wanted, uint64_t *ret_feat
 	}
 
 	if (!(features & VIRTIO_F_VERSION_1))
-		return log_err(-EPROTO, "virtio %s: modern transport without VERSION_1, features %#llx", dev->name,
-			       (unsigned long long)offered);
+		return log_err(-EPROTO, "virtio %s: modern transport without VERSION_1, features %#lx", dev->name,
+			       (unsigned long)offered);
 	dev->ops->set_features(dev, features);
 	add_status(dev, VIRTIO_FEATURES_OK);
 	if (!(dev->ops->get_status(dev) & VIRTIO_FEATURES_OK))
-		return log_err(-EPROTO, "virtio %s: refuses features %#llx out of %#llx", dev->name,
-			       (unsigned long long)features, (unsigned long long)offered);
+		return log_err(-EPROTO, "virtio %s: refuses features %#lx out of %#lx", dev->name,
+			       (unsigned long)features, (unsigned long)offered);
 	*ret_features = features;
 	return 0;
 }

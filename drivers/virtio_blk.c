@@ -176,7 +176,7 @@ static void finish_request(unsigned n)
 		for (unsigned i = 0; i < req->nr_segs; i++)
 			dma_take(vb.dev.coherent, req->segs[i].pa, req->segs[i].len);
 	if (status) {
-		log_warn("%s: request at block %llu failed, status %u", vb.blk.name, (unsigned long long)req->lba,
+		log_warn("%s: request at block %lu failed, status %u", vb.blk.name, (unsigned long)req->lba,
 			 (unsigned)slot(n)->status);
 		status = -EIO;
 	}
@@ -260,7 +260,7 @@ static int read_geometry(uint64_t features)
 		return log_err(-EOPNOTSUPP, "%s: block size %u is not supported", blk->name, (unsigned)blk->block_size);
 	/* Bytes must fit 64 bits wherever they are computed */
 	if (sectors > UINT64_MAX / SECTOR_SIZE)
-		return log_err(-EPROTO, "%s: absurd capacity %#llx", blk->name, (unsigned long long)sectors);
+		return log_err(-EPROTO, "%s: absurd capacity %#lx", blk->name, (unsigned long)sectors);
 	blk->nr_blocks = sectors / (blk->block_size / SECTOR_SIZE);
 
 	blk->read_only = features & VIRTIO_BLK_F_RO;

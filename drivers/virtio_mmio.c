@@ -179,7 +179,7 @@ int virtio_mmio_open(struct virtio_dev *dev, const struct virtio_mmio_spec *spec
 	memset(dev, 0, sizeof(*dev));
 	if (spec->size < CONFIG || !IS_ALIGNED(spec->addr, 4))
 		return -ENODEV;
-	snprintf(dev->name, sizeof(dev->name), "mmio %#llx", (unsigned long long)spec->addr);
+	snprintf(dev->name, sizeof(dev->name), "mmio %#lx", (unsigned long)spec->addr);
 	dev->config_len = (uint32_t)(min_u64(spec->size, 4096) - CONFIG);
 	dev->common = arch_map_mmio(spec->addr, CONFIG + dev->config_len);
 	if (!dev->common)

@@ -119,8 +119,8 @@ static int modern_queue_enable(struct virtio_dev *dev, unsigned index, const str
 	/* §4.1.4.4: where this queue is notified */
 	off = (uint64_t)mmio_read16(common(dev, QUEUE_NOTIFY_OFF)) * dev->notify_multiplier;
 	if (!range_inside(off, 2, 0, dev->notify_len) || !IS_ALIGNED(dev->notify_base + off, 2))
-		return log_err(-EPROTO, "virtio %s: notification register at %#llx, outside its structure of %#x", dev->name,
-			       (unsigned long long)off, (unsigned)dev->notify_len);
+		return log_err(-EPROTO, "virtio %s: notification register at %#lx, outside its structure of %#x", dev->name,
+			       (unsigned long)off, (unsigned)dev->notify_len);
 	dev->notify = arch_map_mmio(dev->notify_base + off, 2);
 	if (!dev->notify)
 		return log_err(-ENOMEM, "virtio %s: notification register cannot be mapped", dev->name);
@@ -297,8 +297,8 @@ static int open_modern(struct virtio_dev *dev)
 	dev->common = arch_map_mmio(place_common.addr, COMMON_LEN);
 	dev->config = arch_map_mmio(place_device.addr, dev->config_len);
 	if (!dev->common || !dev->config)
-		return log_err(-ENOMEM, "virtio %s: registers at %#llx cannot be mapped", dev->name,
-			       (unsigned long long)place_common.addr);
+		return log_err(-ENOMEM, "virtio %s: registers at %#lx cannot be mapped", dev->name,
+			       (unsigned long)place_common.addr);
 	dev->ops = &virtio_pci_modern_ops;
 	return 0;
 }
@@ -310,8 +310,8 @@ static int open_legacy(struct virtio_dev *dev)
 	if (pci_bar(&dev->pci, 0, &bar) || !bar.io)
 		return log_err(-EPROTO, "virtio %s: neither capabilities nor I/O ports", dev->name);
 	if (!ARCH_HAS_PIO || bar.addr > 0x10000 - LEGACY_CONFIG - LEGACY_CONFIG_LEN)
-		return log_err(-EOPNOTSUPP, "virtio %s: legacy device at port %#llx, which this machine cannot reach", dev->name,
-			       (unsigned long long)bar.addr);
+		return log_err(-EOPNOTSUPP, "virtio %s: legacy device at port %#lx, which this machine cannot reach", dev->name,
+			       (unsigned long)bar.addr);
 	dev->port = (uint16_t)bar.addr;
 	dev->config_len = LEGACY_CONFIG_LEN;
 	dev->legacy = true;

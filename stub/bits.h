@@ -12,14 +12,14 @@
 typedef uint64_t phys_addr_t;
 
 /* Bits h..l set, as the specifications write them: [h:l] */
-#define GENMASK(h, l)	((~0ULL >> (63 - (h))) & (~0ULL << (l)))
-#define BIT(n)		(1ULL << (n))
+#define GENMASK(h, l)	((~(uint64_t)0 >> (63 - (h))) & (~(uint64_t)0 << (l)))
+#define BIT(n)		((uint64_t)1 << (n))
 #define FIELD_GET(mask, value)	(((uint64_t)(value) & (mask)) >> __builtin_ctzll(mask))
 #define FIELD_PREP(mask, value)	(((uint64_t)(value) << __builtin_ctzll(mask)) & (mask))
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define KIB(n)		((n) * 1024ULL)
-#define MIB(n)		((n) * 1024ULL * 1024)
+#define KIB(n)		((uint64_t)(n) * 1024)
+#define MIB(n)		((uint64_t)(n) * 1024 * 1024)
 
 /* a is a power of two */
 #define ALIGN_DOWN(x, a)	((x) & ~((uint64_t)(a) - 1))

@@ -66,8 +66,8 @@ int blk_submit(struct blk_dev *dev, struct blk_req *req)
 	int rc = check_request(dev, req);
 
 	if (rc)
-		return log_err(rc, "%s: refused a request outside the device's limits: lba %llu + %u blocks", dev->name,
-			       (unsigned long long)req->lba, (unsigned)req->nr_blocks);
+		return log_err(rc, "%s: refused a request outside the device's limits: lba %lu + %u blocks", dev->name,
+			       req->lba, (unsigned)req->nr_blocks);
 	for (;;) {
 		if (dev->failed)
 			return -ENODEV;
@@ -104,8 +104,8 @@ int blk_poll(struct blk_dev *dev)
 	now = arch_time_us();
 	for (unsigned i = 0; i < nr_inflight; i++)
 		if (now >= inflight[i]->deadline_us)
-			return abandon(dev, log_err(-ETIMEDOUT, "%s: request at lba %llu not completed in %u ms, abandoned",
-						    dev->name, (unsigned long long)inflight[i]->lba,
+			return abandon(dev, log_err(-ETIMEDOUT, "%s: request at lba %lu not completed in %u ms, abandoned",
+						    dev->name, inflight[i]->lba,
 						    BLK_REQUEST_TIMEOUT_US / 1000));
 	return done;
 }

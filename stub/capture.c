@@ -123,15 +123,15 @@ enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi, co
 		return log_err(STOP_NO_ELFCOREHDR, "no elfcorehdr= on the command line or in the device tree");
 	rc = vmcore_parse(&c->vc, hdr, size, bi->image_start, bi->image_end);
 	if (rc == -ENODATA)
-		return log_err(STOP_NO_MEMORY_RANGES, "elfcorehdr at %#llx: no usable memory range", (unsigned long long)hdr);
+		return log_err(STOP_NO_MEMORY_RANGES, "elfcorehdr at %#lx: no usable memory range", hdr);
 	if (rc)
-		return log_err(STOP_BAD_ELFCOREHDR, "elfcorehdr at %#llx: cannot be used (%d)", (unsigned long long)hdr, rc);
+		return log_err(STOP_BAD_ELFCOREHDR, "elfcorehdr at %#lx: cannot be used (%d)", hdr, rc);
 	read_vmcoreinfo(c);
 	if (vtop_init(&c->vt, &c->vc, &c->vi) && c->vi.len)
 		log_warn("address translation is limited: VMCOREINFO lacks %s", c->vt.missing ? c->vt.missing : "an entry");
 	fill_utsname(c);
-	log_info("dead kernel: Linux %s, %u CPU(s), %llu MiB of RAM in %u range(s), page size %u",
+	log_info("dead kernel: Linux %s, %u CPU(s), %lu MiB of RAM in %u range(s), page size %u",
 		 c->release[0] ? c->release : "(unknown release)", c->vc.nr_cpus,
-		 (unsigned long long)ram_mib(&c->vc), c->vc.nr_ranges, (unsigned)c->vc.page_size);
+		 ram_mib(&c->vc), c->vc.nr_ranges, (unsigned)c->vc.page_size);
 	return STOP_OK;
 }

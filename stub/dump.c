@@ -248,9 +248,9 @@ static void progress(struct dump *d, const char *what, uint64_t done, uint64_t t
 		return;
 	d->progress_us = now + PROGRESS_US;
 	rate = max_u64(1, mib * 1000 / max_u64(1, elapsed / 1000));
-	log_console("%s: %u %% of %llu MiB, %llu MiB/s, %llu s to go", what, (unsigned)(done * 100 / total),
-		    (unsigned long long)(total * d->page_size >> 20), (unsigned long long)rate,
-		    (unsigned long long)(((total - done) * d->page_size >> 20) / rate));
+	log_console("%s: %u %% of %lu MiB, %lu MiB/s, %lu s to go", what, (unsigned)(done * 100 / total),
+		    (total * d->page_size >> 20), rate,
+		    (((total - done) * d->page_size >> 20) / rate));
 }
 
 /* One bitmap, written block by block, padded with zeros to whole blocks of the dump */
@@ -534,12 +534,12 @@ static void summary(const struct dump *d, enum capstub_stop stop)
 	const struct capstub_label *l = d->label;
 	uint64_t ms = max_u64(1, l->data_us / 1000);
 
-	log_info("%llu of %llu pages stored (%llu zero), %llu missing, %llu unreadable, %llu KiB, %llu ms (%llu MiB/s), level %u: %s",
-		 (unsigned long long)l->pages_stored, (unsigned long long)l->pages_total,
-		 (unsigned long long)l->pages_by_class[PAGE_ZERO], (unsigned long long)l->pages_missing,
-		 (unsigned long long)l->pages_unreadable, (unsigned long long)(l->dump_bytes >> 10),
-		 (unsigned long long)(l->elapsed_us / 1000),
-		 (unsigned long long)((l->pages_stored * d->page_size >> 20) * 1000 / ms), d->level, stop_name(stop));
+	log_info("%lu of %lu pages stored (%lu zero), %lu missing, %lu unreadable, %lu KiB, %lu ms (%lu MiB/s), level %u: %s",
+		 l->pages_stored, l->pages_total,
+		 l->pages_by_class[PAGE_ZERO], l->pages_missing,
+		 l->pages_unreadable, (l->dump_bytes >> 10),
+		 (l->elapsed_us / 1000),
+		 ((l->pages_stored * d->page_size >> 20) * 1000 / ms), d->level, stop_name(stop));
 }
 
 static enum capstub_stop finish(struct dump *d, bool has_frame, enum capstub_stop stop)
@@ -596,8 +596,8 @@ static enum capstub_stop run(struct dump *d)
 	if (!rc)
 		rc = write_pages(d);
 	if (rc == -ENOSPC)
-		log_warn("%s: %llu MiB are too few for the headers of this dump", d->t->name,
-			 (unsigned long long)(d->t->end >> 20));
+		log_warn("%s: %lu MiB are too few for the headers of this dump", d->t->name,
+			 (d->t->end >> 20));
 	return finish(d, has_frame, rc ? stop_for(d, rc) : d->stop);
 }
 

@@ -27,35 +27,10 @@ static void console_line(const char *line, size_t len)
 	uart_write(console, "\r\n", 2);
 }
 
-/*
- * newlib's small printf takes one length letter only: of "%llx" it makes nonsense, and a "%s" behind it
- * then follows a number. long and long long are the same here, so one l is left out.
- */
-_Static_assert(sizeof(long) == sizeof(long long), "%l for %ll");
-static void copy_format(char *dst, const char *fmt)
-{
-	size_t len = 0;
-
-	for (bool conversion = false; *fmt && len < LOG_LINE_MAX - 1; fmt++) {
-		if (conversion && fmt[0] == 'l' && fmt[1] == 'l')
-			continue;
-		if (*fmt == '%')
-			conversion = !conversion;
-		else if (conversion && !strchr("#0123456789.+- *hl", *fmt))
-			conversion = false;
-		dst[len++] = *fmt;
-	}
-	dst[len] = '\0';
-}
-
 static size_t format_line(char *line, const char *fmt, va_list ap)
 {
-	char format[LOG_LINE_MAX];
 	int prefix = snprintf(line, LOG_LINE_MAX, "capstub: ");
-	int len;
-
-	copy_format(format, fmt);
-	len = vsnprintf(line + prefix, (size_t)(LOG_LINE_MAX - prefix), format, ap);
+	int len = vsnprintf(line + prefix, (size_t)(LOG_LINE_MAX - prefix), fmt, ap);
 
 	if (len < 0)
 		len = 0;

@@ -16,7 +16,7 @@
 
 #define OUT_ALIGN	4096u
 #define OUT_BUF_SIZE	8192u	/* of a stream buffer */
-#define OUT_NR_BUFS	3
+#define OUT_NR_BUFS	2
 #define OUT_NR_RAW	8	/* gather requests in flight */
 #define OUT_RAW_SEGS	32
 #define OUT_NR_DESC	3	/* descriptor blocks in memory */
@@ -178,7 +178,7 @@ static void data_failed(struct slot *s)
 		fail(rc);
 		return;
 	}
-	log_warn("%s: write of %u bytes at %llu failed (%d)", out.t->name, (unsigned)s->len, (unsigned long long)s->offset, rc);
+	log_warn("%s: write of %u bytes at %lu failed (%d)", out.t->name, (unsigned)s->len, s->offset, rc);
 	if (++out.failures > OUT_MAX_FAILURES)
 		fail(rc);
 	if (s->raw)
@@ -222,8 +222,8 @@ static void desc_done(struct desc_block *d)
 	d->state = DESC_FREE;
 	if (!d->req.status)
 		return;
-	log_warn("%s: page descriptors %llu.. could not be written (%d)", out.t->name,
-		 (unsigned long long)(d->nr * OUT_ALIGN / sizeof(struct page_desc)), d->req.status);
+	log_warn("%s: page descriptors %lu.. could not be written (%d)", out.t->name,
+		 (d->nr * OUT_ALIGN / sizeof(struct page_desc)), d->req.status);
 	out.lost += OUT_ALIGN / sizeof(struct page_desc);
 	if (out.t->dev->failed || ++out.failures > OUT_MAX_FAILURES)
 		fail(d->req.status);

@@ -226,7 +226,7 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi, cons
 	int rc;
 
 	while (go_on && !disk_next(&it, bi, &s.dev)) {
-		log_info("disk %s: %llu blocks of %u bytes%s%s", s.dev->name, (unsigned long long)s.dev->nr_blocks,
+		log_info("disk %s: %lu blocks of %u bytes%s%s", s.dev->name, s.dev->nr_blocks,
 			 (unsigned)s.dev->block_size, s.dev->serial[0] ? ", serial " : "", s.dev->serial);
 		go_on = search_disk(&s);
 		if (go_on) {
@@ -266,11 +266,11 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi, cons
 int target_lba(const struct target *t, uint64_t offset, uint64_t len, uint64_t *ret_lba)
 {
 	if (!len || !range_inside(offset, len, 0, t->end))
-		return log_err(-ERANGE, "%s: %llu + %llu is outside the target", t->name, (unsigned long long)offset,
-			       (unsigned long long)len);
+		return log_err(-ERANGE, "%s: %lu + %lu is outside the target", t->name, offset,
+			       len);
 	if (!IS_ALIGNED(offset | len, t->dev->block_size))
-		return log_err(-ERANGE, "%s: %llu + %llu is not whole blocks", t->name, (unsigned long long)offset,
-			       (unsigned long long)len);
+		return log_err(-ERANGE, "%s: %lu + %lu is not whole blocks", t->name, offset,
+			       len);
 	*ret_lba = t->first_block + offset / t->dev->block_size;
 	return 0;
 }

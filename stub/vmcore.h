@@ -9,8 +9,8 @@
 
 #include "stub/bits.h"
 
-#define VMCORE_MAX_RANGES	512
-#define VMCOREINFO_MAX		8192	/* of the text that the stub looks at; the whole note goes to the dump */
+#define VMCORE_MAX_RANGES	256
+#define VMCOREINFO_MAX		6144	/* of the text that the stub looks at; the whole note goes to the dump */
 
 /* RAM [start, end) in physical addresses of the dead kernel; its bytes are found at source (differs for backup) */
 struct memory_range {

@@ -31,6 +31,9 @@ EXCEPTIONS = {"stub/devices.c": ("drivers/",)}
 ARCH_MACROS = re.compile(r"__x86_64__|__aarch64__|__i386__|__arm__|CONFIG_X86|CONFIG_ARM")
 WEAK = re.compile(r"__attribute__\s*\(\(.*\bweak\b|#pragma\s+weak|^\s*\.weak\b")
 
+# newlib is built without long long and C99 conversions: such a word would print rubbish and shift the rest
+BAD_PRINTF = re.compile(r'%[-+ #0]*[0-9*]*(?:\.[0-9*]+)?(?:ll|hh|z|j|t)[diouxX]')
+
 problems = []
 
 
@@ -66,6 +69,8 @@ def check_file(layer, path, graph):
     if "SPDX-License-Identifier: GPL-2.0-or-later" not in text.split("\n", 1)[0]:
         problem(path, 1, "no SPDX line")
     for nr, line in enumerate(text.split("\n"), 1):
+        if layer in ("stub/", "drivers/", "arch/") and BAD_PRINTF.search(line):
+            problem(path, nr, "a printf conversion that the stub's C library does not know")
         found = re.match(r'\s*#\s*include\s*(["<])([^">]+)[">]', line)
         if not found:
             continue
