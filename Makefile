@@ -225,11 +225,12 @@ $(BUILD)/fuzz/obj/%.o: %.c Makefile
 	@$(say) FUZZCC $<
 	$(Q)$(FUZZCC) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
 
-# One link rule per program, since each has its own list of objects.
+# One link rule per program, since each has its own list of objects. -no-pie: a test's static memory lies
+# below 4 GiB, which legacy virtio needs (physical addresses are pointers there).
 define unit_rule
 $(BUILD)/unit/$(1): $(patsubst %.c,$(BUILD)/unit/obj/%.o,tests/unit/$(1).c $(call needs,tests/unit/$(1).c))
 	@$$(say) UNITLD $$@
-	$$(Q)$$(HOSTCC) $$(UNIT_CFLAGS) -o $$@ $$(filter %.o,$$^) -lcmocka -llzo2 -lfdt
+	$$(Q)$$(HOSTCC) $$(UNIT_CFLAGS) -no-pie -o $$@ $$(filter %.o,$$^) -lcmocka -llzo2 -lfdt
 endef
 define fuzz_rule
 $(BUILD)/fuzz/$(1): $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,tests/fuzz/$(1).c $(call needs,tests/fuzz/$(1).c))
