@@ -9,7 +9,7 @@
 
 static struct piece {
 	phys_addr_t pa;
-	const uint8_t *bytes;	/* NULL: reads fail */
+	const uint8_t *bytes; /* NULL: reads fail */
 	size_t len;
 } pieces[MAX_PIECES];
 static unsigned nr_pieces;
@@ -24,7 +24,7 @@ void fake_mem_reset(void)
 void fake_mem_add(phys_addr_t pa, const void *bytes, size_t len)
 {
 	assert(nr_pieces < MAX_PIECES);
-	pieces[nr_pieces++] = (struct piece){ pa, bytes, len };
+	pieces[nr_pieces++] = (struct piece){pa, bytes, len};
 }
 
 void fake_mem_fail(phys_addr_t pa, size_t len)
