@@ -178,11 +178,23 @@ static void json_time(struct json *j, const char *key, const char *key_utc, int6
 		json_null(j, key_utc);
 }
 
-static void json_result(struct json *j, const struct capstub_label *l)
+/* Before the first capture there is no result: 0 would read as success */
+static void json_stop(struct json *j, const struct capstub_label *l)
 {
+	if (l->state == CAPSTUB_EMPTY && !l->stop_code) {
+		json_null(j, "stop_code");
+		json_null(j, "stop_name");
+		json_null(j, "stop_text");
+		return;
+	}
 	json_u64(j, "stop_code", l->stop_code);
 	json_str(j, "stop_name", stop_name(l->stop_code));
 	json_str(j, "stop_text", stop_text(l->stop_code));
+}
+
+static void json_result(struct json *j, const struct capstub_label *l)
+{
+	json_stop(j, l);
 	json_u64(j, "dump_level", l->dump_level);
 	json_u64(j, "dump_level_asked", l->dump_level_asked);
 	json_u64(j, "compress", l->compress);

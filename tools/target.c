@@ -184,8 +184,6 @@ static int target_size(struct target *t)
 		t->bytes = (uint64_t)t->st.st_size;
 		return 0;
 	}
-	if (!S_ISBLK(t->st.st_mode))
-		return fail(-EINVAL, "%s is neither a block device nor a file", t->path);
 	t->is_blk = true;
 	if (ioctl(t->fd, BLKGETSIZE64, &t->bytes))
 		return fail(-errno, "%s: its size cannot be read: %s", t->path, strerror(errno));
@@ -215,6 +213,8 @@ int target_open(struct target *t, const char *path, int flags)
 	*t = (struct target){ .path = path, .fd = -1, .status = LABEL_NONE };
 	if (stat(path, &t->st))
 		return open_failed(t, flags);
+	if (!S_ISREG(t->st.st_mode) && !S_ISBLK(t->st.st_mode))
+		return fail(-EINVAL, "%s is neither a block device nor a file", path);
 	/* O_EXCL without O_CREAT has a meaning for block devices only (open(2)) */
 	if (!S_ISBLK(t->st.st_mode))
 		flags &= ~O_EXCL;

@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""capstub save: what is copied, under which name, and when the target is marked saved."""
+import fcntl
+import json
+import os
+import resource
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import dumpgen as g
+from tap import *
+
+whole = g.Dump()
+n = 0
+
+
+def outdir():
+    global n
+    n += 1
+    return path(f"out{n}")
+
+
+def read(d, name):
+    with open(os.path.join(d, name), "rb") as f:
+        return f.read()
+
+
+def state(t):
+    return info(t)["label"]["state_name"]
+
+
+def parts(d):
+    return [f for f in os.listdir(d) if f.endswith(".part")] if os.path.isdir(d) else []
+
+
+# The plain case
+t, d = g.image(path("t.img"), whole, name=b"rack"), outdir()
+before = open(t, "rb").read()
+r = expect(0, "complete", "save", "-o", d, t)
+equal(sorted(os.listdir(d)), ["capstub.log", "dmesg.txt", "info.json", "vmcore"], "four files")
+ok(read(d, "vmcore") == whole.bytes, "vmcore is the dump, to the byte")
+equal(read(d, "dmesg.txt").decode(), g.DMESG, "dmesg.txt")
+equal(read(d, "capstub.log").decode(), g.STUB_LOG, "capstub.log")
+j = json.loads(read(d, "info.json"))
+equal(j["saved"], {"file": "vmcore", "bytes": len(whole.bytes), "crc32c": g.crc32c(whole.bytes), "complete": True},
+      "info.json: what was saved, with its CRC-32C")
+equal(j["label"]["state_name"], "complete", "info.json: the state as it was found")
+equal(oct(os.stat(d).st_mode & 0o777) + oct(os.stat(d + "/vmcore").st_mode & 0o777), "0o7000o600", "only for the owner")
+after = open(t, "rb").read()
+equal(state(t), "saved", "the target is marked saved")
+ok(before[:-g.LABEL] == after[:-g.LABEL], "nothing but the label changed on the target")
+equal([i for i in range(g.LABEL) if before[-g.LABEL + i] != after[-g.LABEL + i] and i not in range(12, 16)], [0x68],
+      "in the label, the state alone (and its CRC)")
+
+# Never twice, never over something
+d = outdir()
+expect(1, "was saved already", "save", "-o", d, t)
+ok(not os.path.exists(d), "... and no folder is made")
+expect(0, "", "save", "--if-needed", "-o", d, t)
+ok(not os.path.exists(d), "--if-needed: nothing to do is well")
+expect(0, "complete", "save", "--force", "-o", d, t)
+ok(read(d, "vmcore") == whole.bytes, "--force saves again")
+t = g.image(t, whole)
+for name in ("vmcore", "dmesg.txt", "capstub.log", "info.json"):
+    d = outdir()
+    os.mkdir(d)
+    open(os.path.join(d, name), "w").write("mine")
+    expect(1, "exists: give another directory", "save", "-o", d, t)
+    equal((os.listdir(d), read(d, name)), ([name], b"mine"), f"{name} of somebody else is left alone")
+equal(state(t), "complete", "and the target is not marked")
+expect(0, "complete", "save", "--force", "-o", d, t)
+ok(read(d, "info.json") != b"mine" and read(d, "vmcore") == whole.bytes, "--force overwrites")
+t, d = g.image(t, whole), outdir()
+expect(0, "complete", "save", "--keep", "-o", d, t)
+equal(state(t), "complete", "--keep leaves the target alone")
+
+# The default folder
+t = g.image(t, whole)
+expect(0, "testhost-6.1.0-test-amd64-20250615T150640Z/vmcore", "save", t, cwd=SCRATCH)
+ok(os.path.exists(path("testhost-6.1.0-test-amd64-20250615T150640Z/vmcore")), "default: ./HOST-RELEASE-TIME")
+t = g.image(t, whole, release=b"../../../tmp/x y\n")
+r = capstub("save", t, cwd=SCRATCH)
+ok(r.rc == 0 and os.path.isdir(path("testhost-.._.._.._tmp_x_y_-20250615T150640Z")),
+   "a hostile release string makes one harmless name", os.listdir(SCRATCH))
+d = path("deep/er/still")
+t = g.image(t, whole)
+expect(0, "complete", "save", "-o", d, t)
+
+# Incomplete dumps are called that
+t, d = g.image(path("cut.img"), g.Dump(stored=700), state=g.DUMPING, stop=1), outdir()
+r = expect(0, "INCOMPLETE", "save", "-o", d, t)
+cut = g.Dump(stored=700)
+names = sorted(os.listdir(d))
+equal(names, ["capstub.log", "dmesg.txt", "info.json", "vmcore-incomplete"], "cut: vmcore-incomplete")
+copy = read(d, "vmcore-incomplete")
+ends = [o + s for o, s in ((int.from_bytes(cut.bytes[a:a + 8], "little"), int.from_bytes(cut.bytes[a + 8:a + 12], "little"))
+                           for a in range(cut.descs_at, cut.data_at, 24)) if o]
+equal(len(copy), max(ends), "cut: the length is where the last descriptor ends")
+ok(copy == cut.bytes[:len(copy)], "cut: bytes as on the target")
+ok(f"{len(cut.pfns) - 700} of {len(cut.pfns)} pages are missing" in r.err, "cut: tells how many", r)
+equal((state(t), info(t)["label"]["dump_bytes"]), ("saved", len(copy)), "cut: marked saved, with the length found")
+expect(0, "INCOMPLETE", "save", "--force", "-o", outdir(), t)
+t, d = g.image(path("inc.img"), g.Dump(stored=900), state=g.INCOMPLETE, stop=40), outdir()
+expect(0, "the target was full", "save", "-o", d, t)
+ok(os.path.exists(d + "/vmcore-incomplete"), "incomplete: vmcore-incomplete")
+# Cut between the last write of the dump and the label: all of it is there
+t, d = g.image(path("late.img"), whole, state=g.DUMPING, stop=1), outdir()
+expect(0, "complete", "save", "-o", d, t)
+ok(read(d, "vmcore") == whole.bytes[:len(read(d, "vmcore"))] and len(read(d, "vmcore")) == len(whole.bytes), "late: whole")
+# Only texts, as after a target that was too small
+t, d = g.image(path("texts.img"), None, state=g.INCOMPLETE, stop=24, dump_bytes=0), outdir()
+expect(0, "holds no pages (stop code 24, target-too-small)", "save", "-o", d, t)
+equal(sorted(os.listdir(d)), ["capstub.log", "dmesg.txt", "info.json"], "texts only")
+equal(state(t), "saved", "texts only: marked saved")
+
+# Nothing there
+t = path("fresh.img")
+capstub("format", "--size", "4M", t)
+expect(1, "is empty: nothing was captured", "save", t)
+expect(0, "", "save", "--if-needed", t)
+open(path("zeros"), "wb").truncate(2 * g.MIB)
+expect(1, "carries no capstub label", "save", path("zeros"))
+expect(1, "No such file", "save", path("nothing"))
+open(path("plain"), "wb").write(whole.bytes)
+expect(1, "a plain 'cp' copies it", "save", path("plain"))
+for args, words in ((["save"], "which TARGET"), (["save", "--format", "tar", t], "kdump or elf")):
+    expect(2, words, *args)
+
+# Damaged labels: refused, unless forced; never marked
+for fields in (dict(bad_crc=True), dict(target_bytes=16 * g.MIB + 4096), dict(dump_bytes=1 << 50)):
+    t, d = g.image(path("bad.img"), whole, **fields), outdir()
+    sum_before = sha(t)
+    r = capstub("save", "-o", d, t)
+    ok(r.rc == 1 and not os.path.exists(d), f"damaged label {fields}: refused", r)
+    r = capstub("save", "--force", "-o", d, t)
+    ok(r.rc == 0 and read(d, "vmcore") == whole.bytes, f"damaged label {fields}: --force saves by the descriptors", r)
+    equal(sha(t), sum_before, "... and writes nothing to the target")
+
+# Hostile descriptors: neutralised in the copy, counted, not marked saved
+size = len(whole.bytes)
+evil = {5: (size + 4096, 4096, 0), 6: (1 << 62, 4096, 0), 7: (-4096, 4096, 0), 8: (whole.data_at, 0xffffffff, 0),
+        9: (whole.data_at, 100, 0), 10: (4096, 4096, 0), 11: (whole.data_at, 4096, 0x80), 12: (size - 10, 100, 1),
+        13: (whole.data_at, 0, 1), 14: (0, 4096, 0), 15: ((1 << 63) - 1, 4096, 0)}
+bad = g.Dump(patch=evil)
+t, d = g.image(path("evil.img"), bad), outdir()
+r = expect(1, f"{len(evil)} pages are damaged and were left out", "save", "-o", d, t)
+copy = read(d, "vmcore-incomplete")
+want = bytearray(whole.bytes)
+for index in evil:
+    want[whole.descs_at + 24 * index:whole.descs_at + 24 * index + 24] = bytes(24)
+want[424] |= g.INCOMPLETE_FLAG
+ok(copy == bytes(want), "the copy has them as missing pages, and is else the same")
+equal(state(t), "complete", "the target is not marked saved")
+equal(json.loads(read(d, "info.json"))["saved"]["complete"], False, "info.json: not complete")
+
+# A damaged dump header: texts are saved, the target is not marked
+t, d = g.image(path("head.img"), whole), outdir()
+with open(t, "r+b") as f:
+    f.seek(428)
+    f.write(b"\xff\xff\xff\xff")
+r = capstub("save", "-o", d, t)
+ok(r.rc == 1 and os.path.exists(d + "/dmesg.txt") and not os.path.exists(d + "/vmcore"), "damaged header: texts only", r)
+equal(state(t), "complete", "damaged header: not marked saved")
+
+# No room: found out before, and in the middle
+t, d = g.image(path("room.img"), g.Dump(compress=False)), outdir()
+
+
+def limit():
+    import signal
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+
+r = capstub("save", "-o", d, t, preexec_fn=limit)
+ok(r.rc == 1 and "no room" in r.err and "-o" in r.err, "file size limit: said so", r)
+equal((parts(d), os.path.exists(d + "/vmcore")), ([], False), "file size limit: nothing half-written stays")
+equal(state(t), "complete", "file size limit: not marked saved")
+tiny = path("tiny")
+os.mkdir(tiny)
+if os.geteuid() == 0 and run("mount", "-t", "tmpfs", "-o", "size=2M", "tmpfs", tiny).rc == 0:
+    try:
+        expect(1, "free, the dump needs", "save", "-o", tiny + "/d", t)
+        r = capstub("save", "--force", "-o", tiny + "/d", t)
+        ok(r.rc == 1 and "no room" in r.err and parts(tiny + "/d") == [], "full filesystem: said so, cleaned up", r)
+        equal(state(t), "complete", "full filesystem: not marked saved")
+    finally:
+        run("umount", tiny)
+else:
+    skip("full filesystem", "needs root to mount a small one")
+
+# Zeros do not take room
+big = g.Dump(stored=0)
+t, d = g.image(path("holes.img"), big, state=g.COMPLETE, dump_bytes=15 * g.MIB), outdir()
+r = capstub("save", "-o", d, t)
+st = os.stat(d + "/vmcore-incomplete")
+ok(st.st_size == 15 * g.MIB and st.st_blocks * 512 < 2 * g.MIB, "runs of zeros become holes", st)
+
+# Locked by a running virtual machine
+t = g.image(path("vm.img"), whole)
+with open(t, "r+b") as held:
+    fcntl.lockf(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    expect(1, "in use by another program", "save", "-o", outdir(), t)
+    expect(0, "complete", "save", "--keep", "-o", outdir(), t)
+
+# A read-only target can be read
+os.chmod(t, 0o444)
+os.chmod(SCRATCH, 0o755)
+d = path("ro")
+os.mkdir(d)
+os.chmod(d, 0o777)
+if os.geteuid() == 0:
+    import shutil
+    mine = shutil.copy(TOOL, path("capstub"))
+    as_nobody = dict(user="nobody", group="nogroup", extra_groups=[])
+else:
+    mine, as_nobody = TOOL, {}
+r = run(mine, "save", "-o", d + "/a", t, **as_nobody)
+ok(r.rc == 1 and "cannot be opened for writing" in r.err, "read-only target: cannot be marked, so not saved", r)
+r = run(mine, "save", "--keep", "-o", d + "/a", t, **as_nobody)
+ok(r.rc == 0 and read(d + "/a", "vmcore") == whole.bytes, "read-only target: --keep saves it", r)
+done()
