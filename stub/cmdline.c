@@ -435,7 +435,7 @@ static const char *word_elfcorehdr(struct cmdline *cl, const char *s)
 		if (size == 0 || parse_size(&s, &addr) < 0)
 			return "not SIZE@ADDRESS";
 	}
-	if (*s || addr == 0 || !range_inside(addr, size, 0, ADDR_LIMIT))
+	if (*s || addr == 0 || !range_inside(addr, max_u64(size, 1), 0, ADDR_LIMIT))
 		return "not an address";
 	cl->elfcorehdr = addr;
 	cl->elfcorehdr_size = size;
