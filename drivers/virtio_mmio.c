@@ -65,9 +65,6 @@ static uint8_t get_status(struct virtio_dev *dev)
 static void set_status(struct virtio_dev *dev, uint8_t status)
 {
 	reg_write(dev, STATUS, status);
-	/* §4.2.4: lost by reset, and the unit of QUEUE_PFN */
-	if (dev->legacy && !status)
-		reg_write(dev, GUEST_PAGE_SIZE, LEGACY_PAGE);
 }
 
 static uint64_t get_features(struct virtio_dev *dev)
@@ -104,6 +101,8 @@ static int enable_legacy(struct virtio_dev *dev, const struct virtq *vq)
 
 	if (pfn > UINT32_MAX)
 		return log_err(-ERANGE, "virtio %s: legacy device cannot reach the queue", dev->name);
+	/* §4.2.4: the unit of QUEUE_PFN; lost by the reset, so not before it is through */
+	reg_write(dev, GUEST_PAGE_SIZE, LEGACY_PAGE);
 	reg_write(dev, QUEUE_NUM, vq->size);
 	reg_write(dev, QUEUE_ALIGN, VIRTQ_ALIGN);
 	reg_write(dev, QUEUE_PFN, (uint32_t)pfn);

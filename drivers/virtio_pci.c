@@ -338,6 +338,8 @@ int virtio_pci_open(struct virtio_dev *dev, const struct pci_dev *pci)
 		if (rc == -ENODEV)
 			rc = open_legacy(dev);
 	}
+	if (rc)
+		pci_set_master(pci, false);
 	/* It is ours: "not mine" is no longer the answer */
 	return rc == -ENODEV ? -EIO : rc;
 }

@@ -194,6 +194,7 @@ static void sim_shutdown(struct blk_dev *dev)
 
 static const struct blk_ops sim_ops = { sim_submit, sim_poll, sim_shutdown };
 static struct blk_dev dev;
+uint8_t target_block[4096] __attribute__((aligned(4096)));
 
 /* stub/target.c without the search: the same checks by hand, so that a wrong offset shows here */
 int target_lba(const struct target *t, uint64_t offset, uint64_t len, uint64_t *ret_lba)

@@ -88,7 +88,7 @@ static void test_identity(void **state)
 	assert_int_equal(dev->block_size, 512);
 	assert_int_equal(dev->nr_blocks, MEDIA_BYTES / 512);
 	assert_int_equal(dev->max_bytes, KIB(512));
-	assert_int_equal(dev->queue_depth, 16);
+	assert_true(dev->queue_depth >= 8);
 	assert_true(dev->has_flush);
 	assert_false(dev->read_only);
 	/* the dead kernel's interrupts are off: MSI-X disabled, INTx masked */
@@ -209,43 +209,46 @@ static void test_mdts(void **state)
 	assert_int_equal(open_ok()->max_bytes, KIB(512));
 }
 
-/* Sixteen in flight, completed in another order, each credited to its own request; more than that wait */
+/* As many in flight as promised, completed in another order, each credited to its own request; more than that wait */
 static void test_out_of_order(void **state)
 {
-	struct blk_seg segs[17];
-	struct blk_req reqs[17];
+	struct blk_seg segs[65];
+	struct blk_req reqs[65];
 	struct blk_dev *dev;
+	unsigned depth;
 
 	(void)state;
 	set_up(9);
 	dev = open_ok();
+	depth = dev->queue_depth;
+	assert_true(depth > 5 && depth < ARRAY_SIZE(reqs));
 	/* completions wrap the queue several times: phase tag */
-	for (unsigned round = 0; round < 12; round++) {
+	for (unsigned round = 0; round < 40; round++) {
 		ctrl.hold_io = true;
 		ctrl.bad_lba = 8 * 5;
-		for (unsigned i = 0; i < 17; i++) {
+		for (unsigned i = 0; i <= depth; i++) {
 			segs[i] = (struct blk_seg){ virt_to_phys(buf) + i * 4096, 4096 };
 			reqs[i] = (struct blk_req){
 				.op = BLK_READ, .lba = i * 8, .nr_blocks = 8, .nr_segs = 1, .segs = &segs[i],
 			};
-			if (i < 16)
+			if (i < depth)
 				assert_int_equal(blk_submit(dev, &reqs[i]), 0);
 			else
 				assert_int_equal(dev->ops->submit(dev, &reqs[i]), -EBUSY);
 		}
-		for (unsigned left = 16; left; left--) {
+		for (unsigned left = depth; left; left--) {
 			unsigned n = (left * 7 + round) % left;
 
 			fake_nvme_release(&ctrl, n);
 			assert_int_equal(blk_poll(dev), 1);
 		}
-		for (unsigned i = 0; i < 16; i++) {
+		for (unsigned i = 0; i < depth; i++) {
 			assert_int_equal(reqs[i].status, i == 5 ? -EIO : 0);
 			if (i != 5)
 				assert_memory_equal(buf + i * 4096, media + i * 4096, 4096);
 		}
 	}
-	assert_int_equal(ctrl.max_inflight, 16);
+	assert_int_equal(ctrl.max_inflight, depth);
 	assert_false(dev->failed);
 }
 
@@ -331,7 +334,7 @@ static void test_stale_cid(void **state)
 	ctrl.hold_io = true;
 	assert_int_equal(blk_submit(dev, &req), 0);
 	assert_int_not_equal(req.tag, old);
-	assert_int_equal(req.tag % 16, old % 16);
+	assert_int_equal(req.tag % 8, old % 8);	/* same slot */
 	fake_nvme_complete(&ctrl, old, 0);
 	assert_int_equal(blk_wait(dev, &req), -EIO);
 	assert_true(dev->failed);
