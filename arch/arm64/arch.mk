@@ -8,9 +8,9 @@ IMAGE_SEAL    := tools/scripts/seal-image.py
 RELOC_TYPE    := R_AARCH64_RELATIV
 EFI_ARCH      := aarch64
 
-# -mstrict-align: with the MMU off all memory is Device memory, where an unaligned access faults
+# -mcmodel=tiny: the image is less than 1 MiB, so one instruction reaches every address in it
 # -mno-outline-atomics: the helpers would ask a C library's start-up code for the CPU's features
 # -mbranch-protection=none: Debian's default may change; the stub needs neither PAC nor BTI
 # -include hidden.h: addresses relative to PC instead of from the GOT
-ARCH_CFLAGS   := -include arch/arm64/hidden.h -mstrict-align -mno-outline-atomics -mbranch-protection=none
+ARCH_CFLAGS   := -include arch/arm64/hidden.h -mcmodel=tiny -mno-outline-atomics -mbranch-protection=none
 ARCH_LDFLAGS  :=

@@ -25,24 +25,24 @@ struct dt_pos {
 
 /* ---- Properties ---- */
 
-static uint64_t read_cells(const fdt32_t *p, int cells)
+static uint64_t read_cells(const fdt32_t *p, int n)
 {
 	uint64_t v = 0;
 
-	for (int i = 0; i < cells; i++)
+	for (int i = 0; i < n; i++)
 		v = v << 32 | fdt32_ld(&p[i]);
 	return v;
 }
 
-/* A property of exactly @cells cells */
-static bool get_number(const void *fdt, int node, const char *name, int cells, uint64_t *ret_value)
+/* A property of exactly @n cells */
+static bool get_number(const void *fdt, int node, const char *name, int n, uint64_t *ret_value)
 {
 	int len;
 	const fdt32_t *p = fdt_getprop(fdt, node, name, &len);
 
-	if (!p || len != cells * (int)sizeof(*p))
+	if (!p || len != n * (int)sizeof(*p))
 		return false;
-	*ret_value = read_cells(p, cells);
+	*ret_value = read_cells(p, n);
 	return true;
 }
 
@@ -77,19 +77,25 @@ static bool has_prop(const void *fdt, int node, const char *name)
 	return fdt_getprop(fdt, node, name, NULL) != NULL;
 }
 
-/* Cells of an address or a size below @node; 1 or 2, else 0: not an address of ours (PCI's have 3) */
+/*
+ * Cells of an address or a size below @node (Devicetree Specification §2.3.5); 1 or 2, else 0: not an address of ours
+ * (PCI's have 3). libfdt's functions for this would bring in all that edits trees.
+ */
+static int cells(const void *fdt, int node, const char *name, uint32_t fallback)
+{
+	uint32_t n = get_u32(fdt, node, name, fallback);
+
+	return n == 1 || n == 2 ? (int)n : 0;
+}
+
 static int address_cells(const void *fdt, int node)
 {
-	int n = fdt_address_cells(fdt, node);
-
-	return n == 1 || n == 2 ? n : 0;
+	return cells(fdt, node, "#address-cells", 2);
 }
 
 static int size_cells(const void *fdt, int node)
 {
-	int n = fdt_size_cells(fdt, node);
-
-	return n == 1 || n == 2 ? n : 0;
+	return cells(fdt, node, "#size-cells", 1);
 }
 
 static bool status_ok(const void *fdt, int node)

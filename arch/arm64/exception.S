@@ -18,7 +18,10 @@
 #define SPSR_A			(1 << 8)
 #define SERROR_LIMIT		64	/* then SError stays masked: a source that never stops must not stop the dump */
 
-/* One of 16 entries. Scratch registers go where nothing lives: EL0 does not exist here. */
+/*
+ * One table serves both exception levels: taken to EL1 from EL1 it is entered in its first half, taken to EL2 from EL1 in
+ * its second. Scratch registers go where nothing lives: EL0 does not exist here.
+ */
 	.macro	vector nr
 	.balign	128
 	msr	tpidr_el0, x0
@@ -26,12 +29,32 @@
 	b	exception_entry
 	.endm
 
+/*
+ * To EL2 goes what drop_to_el1 could not keep away: a firmware call by HVC, which nobody answers (SMCCC "not supported",
+ * -1), and an SMC that is trapped, whose return address is the SMC itself.
+ */
+	.macro	vector_el2
+	.balign	128
+	mrs	x0, esr_el2
+	lsr	x0, x0, #26
+	cmp	x0, #0x17		/* EC: SMC from AArch64 */
+	b.ne	0f
+	mrs	x0, elr_el2
+	add	x0, x0, #4
+	msr	elr_el2, x0
+0:	mov	x0, #-1
+	eret
+	.endm
+
 	.section .text.vectors, "ax"
 	.balign	2048
 	.global	vectors
 vectors:
-	.irp	nr, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	.irp	nr, 0, 1, 2, 3, 4, 5, 6, 7
 	vector	\nr
+	.endr
+	.rept	8
+	vector_el2
 	.endr
 
 exception_entry:
@@ -138,31 +161,6 @@ exception_entry:
 	.hidden	serror_count
 serror_count:
 	.long	0
-
-/*
- * EL2's vectors, for what still goes there after drop_to_el1: a firmware call by HVC, which nobody answers (SMCCC
- * "not supported", -1), and an SMC that is trapped, whose return address is the SMC itself.
- */
-	.macro	vector_el2
-	.balign	128
-	mrs	x0, esr_el2
-	lsr	x0, x0, #26
-	cmp	x0, #0x17		/* EC: SMC from AArch64 */
-	b.ne	6f
-	mrs	x0, elr_el2
-	add	x0, x0, #4
-	msr	elr_el2, x0
-6:	mov	x0, #-1
-	eret
-	.endm
-
-	.section .text.vectors_el2, "ax"
-	.balign	2048
-	.global	vectors_el2
-vectors_el2:
-	.rept	16
-	vector_el2
-	.endr
 
 	.section .text.guarded, "ax"
 	.balign	8

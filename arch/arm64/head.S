@@ -171,7 +171,7 @@ drop_to_el1:
 	cbz	x0, 8f
 	msr	HCRX_EL2, xzr		/* TCR2_EL1 and SCTLR2_EL1 count as 0 then */
 8:
-	address	x0, vectors_el2
+	address	x0, vectors
 	msr	vbar_el2, x0
 	dsb	nshst
 	tlbi	alle1

@@ -10,6 +10,9 @@
  * Old memory is Normal write-back like the dead kernel's own mapping: what was still in its caches is read from there,
  * and two mappings of one page never differ in their attributes (Arm ARM B2.8, mismatched memory attributes).
  */
+/* mm_build() runs with the MMU off: all memory is Device memory then, where an unaligned access faults. */
+#pragma GCC target("strict-align")
+
 #include <errno.h>
 #include <io.h>
 

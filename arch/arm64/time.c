@@ -65,5 +65,5 @@ uint64_t arch_time_us(void)
 		stalled_us++;
 	}
 	last_count = now;
-	return (uint64_t)((unsigned __int128)elapsed * 1000000 / hz) + stalled_us;
+	return elapsed / hz * 1000000 + elapsed % hz * 1000000 / hz + stalled_us;
 }
