@@ -350,16 +350,41 @@ static int log_buf_emit(struct reader *r, const struct vmcoreinfo *vi, uint64_t 
 	return rc < 0 ? rc : (int)min_u64(n, last);
 }
 
+static void reader_init(struct reader *r, struct vtop *vt, emit_fn emit, void *ctx)
+{
+	r->vt = vt;
+	r->emit = emit;
+	r->ctx = ctx;
+	r->len = 0;
+}
+
+void dmesg_ranges(struct vtop *vt, const struct vmcoreinfo *vi, void (*range)(void *ctx, uint64_t va, uint64_t len), void *ctx)
+{
+	struct reader *r = &reader;
+	struct log_buf l;
+	struct prb b;
+	uint64_t symbol;
+
+	reader_init(r, vt, NULL, NULL);
+	if (vmcoreinfo_symbol(vi, "prb", &symbol) == 0) {
+		if (prb_open(r, vi, symbol, &b) < 0)
+			return;
+		range(ctx, b.descs, b.o[DESC_SIZE] << b.count_bits);
+		range(ctx, b.infos, b.o[INFO_SIZE] << b.count_bits);
+		range(ctx, b.data, BIT(b.size_bits));
+	} else if (vmcoreinfo_symbol(vi, "log_buf", &symbol) == 0) {
+		if (log_buf_open(r, vi, symbol, &l) == 0)
+			range(ctx, l.base, l.len);
+	}
+}
+
 int dmesg_emit(struct vtop *vt, const struct vmcoreinfo *vi, unsigned skip_to_last,
 	       int (*emit)(void *ctx, const char *text, size_t len), void *ctx)
 {
 	struct reader *r = &reader;
 	uint64_t symbol;
 
-	r->vt = vt;
-	r->emit = emit;
-	r->ctx = ctx;
-	r->len = 0;
+	reader_init(r, vt, emit, ctx);
 	if (vmcoreinfo_symbol(vi, "prb", &symbol) == 0)
 		return prb_emit(r, vi, symbol, skip_to_last);
 	if (vmcoreinfo_symbol(vi, "log_buf", &symbol) == 0)

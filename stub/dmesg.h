@@ -14,4 +14,10 @@
 int dmesg_emit(struct vtop *vt, const struct vmcoreinfo *vi, unsigned skip_to_last,
 	       int (*emit)(void *ctx, const char *text, size_t len), void *ctx);
 
+/*
+ * Call @range for each piece of memory that the log lives in (virtual address and bytes), for those who want to keep it. Nothing
+ * is called when there is no readable log.
+ */
+void dmesg_ranges(struct vtop *vt, const struct vmcoreinfo *vi, void (*range)(void *ctx, uint64_t va, uint64_t len), void *ctx);
+
 #endif

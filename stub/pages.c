@@ -26,6 +26,7 @@
 #define MAPPING_ANON	BIT(0)		/* page->mapping: include/linux/page-flags.h */
 #define COMPOUND_TAIL	BIT(0)		/* page->compound_head */
 #define NO_SECTION	(~0ULL)
+#define FLAT_SHIFT	15u		/* the flat array has no sections: pieces of this many frames, log 2 */
 #define NO_NUMBER	(-1)
 #define LEVEL_STRUCT_PAGE (LEVEL_CACHE | LEVEL_CACHE_PRIVATE | LEVEL_USER | LEVEL_FREE)
 #define LEVEL_ANY_CACHE	(LEVEL_CACHE | LEVEL_CACHE_PRIVATE)
@@ -357,11 +358,12 @@ static void find_model(struct pages *p, const struct vmcoreinfo *vi)
 	}
 	/* Exported since 6.16, and by some distributions before: one flat array for all frames */
 	memset(m, 0, sizeof(*m));
+	m->pfn_shift = FLAT_SHIFT;
 	if (vmcoreinfo_symbol(vi, "vmemmap", &m->vmemmap) == 0 && m->vmemmap && model_works(p, m))
 		return;
 	m->vmemmap = 0;
 	p->usable = false;
-	give_up(p, LEVEL_STRUCT_PAGE, p->vt->pgd ? "SYMBOL(mem_section)" : p->vt->missing);
+	give_up(p, LEVEL_STRUCT_PAGE, p->vt->pgd || !p->vt->missing ? "SYMBOL(mem_section)" : p->vt->missing);
 }
 
 /* Address of the struct page of @pfn, or 0. */
@@ -580,6 +582,19 @@ bool pages_excluded(enum page_class class)
 	default:
 		return false;
 	}
+}
+
+int pages_struct_page(uint64_t pfn, uint64_t *ret_va, uint64_t *ret_len, unsigned *ret_size)
+{
+	struct pages *p = &pages;
+	uint64_t va = p->usable ? struct_page(p, pfn) : 0, section = BIT(p->model.pfn_shift);
+
+	if (!va)
+		return -ENOENT;
+	*ret_va = va;
+	*ret_len = (section - pfn % section) * p->layout.size;
+	*ret_size = p->layout.size;
+	return 0;
 }
 
 /*---------------------------------------------------------------- begin and end of a pass */

@@ -49,6 +49,12 @@ void pages_restart(void);
 bool pages_excluded(enum page_class class);
 
 /*
+ * Where the struct page of @pfn is: virtual address, and how many bytes of them follow without a gap (those of its section). Any
+ * time after pages_init(). 0 or -ENOENT.
+ */
+int pages_struct_page(uint64_t pfn, uint64_t *ret_va, uint64_t *ret_len, unsigned *ret_size);
+
+/*
  * After a counting pass: are the counts plausible (free pages exist, no class larger than RAM)? When not, the level is lowered to
  * what needs no struct page, the reason logged; returns the level in force.
  */

@@ -18,6 +18,10 @@
 #define PTE_PSE			BIT(7)		/* the entry maps a large page */
 #define PTE_ADDR		GENMASK(51, 12)
 #define INDEX_BITS		9
+#define TABLES_MAX		131072u	/* tables of 256 GiB in 4-KiB pages */
+#define TABLE_BATCH		8u	/* entries read at a time */
+/* struct elf_prstatus (linux/elfcore.h): then struct user_regs_struct, where rsp is number 19 */
+#define PRSTATUS_REGS		112u
 
 /* Where the image sits: pa = va - START_KERNEL_MAP + phys_base, and phys_base may be negative. */
 static void init_image(struct vtop *vt, const struct vmcoreinfo *vi)
@@ -100,6 +104,7 @@ int vtop_init(struct vtop *vt, const struct vmcore *vc, const struct vmcoreinfo 
 	memset(vt, 0, sizeof(*vt));
 	vt->vc = vc;
 	vt->page_shift = 12;
+	vt->prstatus_sp = PRSTATUS_REGS + 19 * 8;
 	init_image(vt, vi);
 	init_linear(vt);
 	init_walk(vt, vi);
@@ -174,4 +179,48 @@ int vtop(struct vtop *vt, uint64_t va, phys_addr_t *ret_pa, uint64_t *ret_len)
 	if (ret_len)
 		*ret_len = len;
 	return 0;
+}
+
+struct tables {
+	struct vtop *vt;
+	int (*call)(void *ctx, phys_addr_t pa, uint64_t size);
+	void *ctx;
+	unsigned left;
+};
+
+/* One table and those below it. Recursion ends at level 1; t->left bounds the breadth. */
+static int visit(struct tables *t, uint64_t table, unsigned level, unsigned from)
+{
+	uint64_t entries[TABLE_BATCH];
+	int r;
+
+	if (!t->left)
+		return 0;
+	t->left--;
+	r = t->call(t->ctx, table, KIB(4));
+	if (r || level == 1)
+		return r;
+	for (unsigned i = from; i < BIT(INDEX_BITS) && !r; i++) {
+		uint64_t entry;
+
+		if (i % TABLE_BATCH == 0 &&
+		    vmcore_read(t->vt->vc, entries, table + i * 8, sizeof(entries)) < 0)
+			return 0;
+		entry = entries[i % TABLE_BATCH];
+		if (!(entry & PTE_PRESENT) || (level <= 3 && entry & PTE_PSE) ||
+		    !vmcore_is_ram(t->vt->vc, entry & t->vt->pte_mask, KIB(4)))
+			continue;
+		r = visit(t, entry & t->vt->pte_mask, level - 1, 0);
+	}
+	return r;
+}
+
+int vtop_tables(struct vtop *vt, int (*table)(void *ctx, phys_addr_t pa, uint64_t size), void *ctx)
+{
+	struct tables t = { vt, table, ctx, TABLES_MAX };
+
+	if (!vt->pgd)
+		return 0;
+	/* The kernel's half of the top table */
+	return visit(&t, vt->pgd, vt->levels, BIT(INDEX_BITS - 1));
 }
