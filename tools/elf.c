@@ -297,9 +297,11 @@ static void number_idle(struct elf *e)
 	size_t at = 0, len;
 	uint32_t fresh = 1u << 22;	/* PID_MAX_LIMIT */
 
-	for (; (n = next_note(e, &at, &len)); fresh++)
-		if (is_prstatus(n) && note_pid(n) == 0)
+	while ((n = next_note(e, &at, &len)))
+		if (is_prstatus(n) && note_pid(n) == 0) {
 			memcpy((uint8_t *)(n + 1) + 8 + PR_PID_OFFSET, &fresh, sizeof(fresh));
+			fresh++;
+		}
 }
 
 static int write_headers(struct elf *e, struct outfile *out)
