@@ -30,6 +30,7 @@
 #define ELF_PT_NOTE	4
 #define ELF_NT_PRSTATUS	1
 #define ELF_EM_X86_64	62
+#define ELF_EM_AARCH64	183
 
 struct elf64_ehdr {
 	uint8_t  e_ident[16];		/* 0x00 magic, class, data, version */
@@ -462,8 +463,9 @@ static int parse_ranges(struct vmcore *vc, const struct memory_range *own)
 			set_image(vc, &p);
 		else if (load_range(vc, &p, &range))
 			add_range(vc, range, own, false);
-		else
+		else if (!first || vc->machine != ELF_EM_AARCH64)
 			drop_range(vc, &range, "dropped: absurd");
+		/* kexec-tools 2.0.25 gets start and size of arm64's image wrong; its RAM is in the other entries */
 		first = false;
 	}
 	if (r < 0) {

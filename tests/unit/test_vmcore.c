@@ -235,6 +235,20 @@ static void test_arm64_without_image(void **state)
 	assert_int_equal(vc.dropped_ranges, 0);
 }
 
+/* What kexec-tools 2.0.25 writes for the image of a 6.1 kernel: no warning, nothing added */
+static void test_arm64_wrong_image(void **state)
+{
+	(void)state;
+	begin64(EM_AARCH64);
+	add(PT_LOAD, 0x47e021e00000, 0x42210000 - 0x47e021e00000, 0x47e021e00000, 0xffffc7e062210000);
+	add(PT_LOAD, 0x40000000, 0x1b400000, 0x40000000, 0xffff000000000000);
+	add(PT_LOAD, 0x47e021e00000, 0x42210000 - 0x47e021e00000, 0x47e021e00000, 0xffffc7e062210000);
+	assert_int_equal(parse(), 0);
+	assert_int_equal(vc.nr_ranges, 1);
+	assert_true(vc.image.end == 0);
+	assert_int_equal(vc.dropped_ranges, 1);
+}
+
 /* An image whose RAM nobody lists is still RAM: the part outside the other ranges is kept */
 static void test_image_alone(void **state)
 {
@@ -874,6 +888,7 @@ int main(void)
 		cmocka_unit_test(test_x86_64),
 		cmocka_unit_test(test_arm64),
 		cmocka_unit_test(test_arm64_without_image),
+		cmocka_unit_test(test_arm64_wrong_image),
 		cmocka_unit_test(test_image_alone),
 		cmocka_unit_test(test_elf32),
 		cmocka_unit_test(test_many_headers),
