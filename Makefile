@@ -150,7 +150,7 @@ $(OUT)/capstub.elf: $(STUB_O) linker/$(ARCH).ld
 
 $(OUT)/$(IMAGE): $(OUT)/capstub.elf tools/scripts/check-image.sh $(IMAGE_SEAL)
 	@$(say) IMAGE $@
-	$(Q)$(CROSS_COMPILE)objcopy -O binary $< $@
+	$(Q)$(CROSS_COMPILE)objcopy -O binary $< $@ && chmod 644 $@
 	$(if $(IMAGE_SEAL),$(Q)$(IMAGE_SEAL) $@)
 	$(Q)tools/scripts/check-image.sh $(CROSS_COMPILE) $< $@ $(IMAGE_MAX) $(RELOC_TYPE)
 

@@ -12,7 +12,7 @@
 #include "stub/arch.h"
 
 #define DMA_PAGE_SIZE	4096u
-#define DMA_AREA_SIZE	(9 * DMA_PAGE_SIZE)
+#define DMA_AREA_SIZE	(6 * DMA_PAGE_SIZE)
 
 extern uint8_t dma_area[DMA_AREA_SIZE];		/* aligned to DMA_PAGE_SIZE; drivers/dma_area.c */
 

@@ -24,7 +24,7 @@
 #define PAGE			4096u		/* CC.MPS 0 */
 #define ADMIN_ENTRIES		8
 #define IO_ENTRIES_MAX		64
-#define NR_SLOTS		16		/* commands in flight */
+#define NR_SLOTS		8		/* commands in flight, of up to MAX_REQUEST each */
 #define MAX_REQUEST		KIB(512)
 #define PRPS_PER_LIST		(MAX_REQUEST / PAGE)	/* with PRP1 unaligned: one more page than that, less PRP1 */
 
@@ -41,13 +41,15 @@ struct nvme_dma {
 	struct nvme_completion admin_cq[PAGE / sizeof(struct nvme_completion)];
 	struct nvme_command io_sq[PAGE / sizeof(struct nvme_command)];
 	struct nvme_completion io_cq[PAGE / sizeof(struct nvme_completion)];
-	union {
-		uint8_t raw[PAGE];
-		struct nvme_id_ctrl ctrl;
-		struct nvme_id_ns ns;
-		uint32_t nsids[PAGE / 4];
-	} identify;
-	uint64_t prps[NR_SLOTS][PRPS_PER_LIST];
+	union {		/* lists are used only after the last identify command */
+		union {
+			uint8_t raw[PAGE];
+			struct nvme_id_ctrl ctrl;
+			struct nvme_id_ns ns;
+			uint32_t nsids[PAGE / 4];
+		} identify;
+		uint64_t prps[NR_SLOTS][PRPS_PER_LIST];
+	};
 };
 _Static_assert(sizeof(struct nvme_dma) <= DMA_AREA_SIZE, "queues and lists fit the DMA area");
 _Static_assert(PAGE % (PRPS_PER_LIST * 8) == 0, "a list does not cross a page");

@@ -75,7 +75,7 @@ _Static_assert(offsetof(struct slot, status) == 128, "device-written half");
 #define PROBE_US	5000000
 #define HEALTH_US	10000	/* how often an idle device is asked whether it is still there */
 
-_Static_assert(8 * DMA_PAGE_SIZE + NR_SLOTS * sizeof(struct slot) <= DMA_AREA_SIZE, "slots follow the ring");
+_Static_assert(5 * DMA_PAGE_SIZE + NR_SLOTS * sizeof(struct slot) <= DMA_AREA_SIZE, "slots follow the ring");
 
 static struct virtio_blk {
 	struct blk_dev blk;
@@ -89,7 +89,7 @@ static struct virtio_blk {
 
 static struct slot *slot(unsigned n)
 {
-	return (struct slot *)(dma_area + 8 * DMA_PAGE_SIZE) + n;
+	return (struct slot *)(dma_area + 5 * DMA_PAGE_SIZE) + n;
 }
 
 static uint32_t nr_descs(const struct blk_req *req)

@@ -13,7 +13,7 @@
 #define VIRTQ_AVAIL_F_NO_INTERRUPT	BIT(0)
 #define VIRTQ_USED_F_NO_NOTIFY		BIT(0)
 
-_Static_assert(VIRTQ_BYTES(VIRTQ_MAX_SIZE) <= 8 * DMA_PAGE_SIZE, "the DMA area's last page is not the ring's");
+_Static_assert(VIRTQ_BYTES(VIRTQ_MAX_SIZE) <= 5 * DMA_PAGE_SIZE, "the DMA area's last page is not the ring's");
 
 void virtq_init(struct virtq *vq, void *mem, uint16_t size, bool coherent)
 {

@@ -9,7 +9,7 @@
 
 #include "stub/bits.h"
 
-#define VIRTQ_MAX_SIZE		1024	/* descriptors; what fits beside the rest in the DMA area */
+#define VIRTQ_MAX_SIZE		512	/* descriptors; what fits beside the rest in the DMA area */
 #define VIRTQ_MAX_CHAINS	16
 #define VIRTQ_ALIGN		4096	/* of the used ring: what the legacy interface demands, §2.6.2 */
 

@@ -41,8 +41,8 @@ int arch_read_mem(void *dst, phys_addr_t pa, size_t len);
 int arch_mem_is_zero(phys_addr_t pa, size_t len);
 
 /*
- * Map device registers (uncached / nGnRE) for good. Returns a pointer for <io.h>'s mmio_*(), or NULL when
- * the fixed pool (2 MiB of 4-KiB pages) is used up or @pa is beyond what the CPU can address.
+ * Map device registers (uncached / nGnRE) for good; the same registers asked for again cost nothing. Returns a pointer for <io.h>'s mmio_*(), or NULL when
+ * the fixed pool (some 255 pages) is used up or @pa is beyond what the CPU can address.
  */
 void *arch_map_mmio(phys_addr_t pa, size_t len);
 

@@ -70,10 +70,10 @@ struct dump {
 	enum capstub_stop stop;	/* why it is incomplete, while the target still works */
 };
 
-static uint8_t block_buf[BLOCK] __attribute__((aligned(4096)));	/* header, bitmap blocks */
-static uint8_t page_buf[ARCH_PAGE_SIZE_MAX] __attribute__((aligned(64)));
+/* The page being compressed; lent to out.c when nothing is compressed */
+static uint8_t page_buf[ARCH_PAGE_SIZE_MAX] __attribute__((aligned(4096)));
 static uint8_t lzo_buf[LZO_OUT_MAX(ARCH_PAGE_SIZE_MAX)] __attribute__((aligned(64)));
-static uint8_t lzo_work[LZO1X_1_11_MEM_COMPRESS] __attribute__((aligned(64)));
+static uint8_t lzo_work[LZO_WORK_SIZE] __attribute__((aligned(64)));
 
 static bool deadline_over(struct dump *d)
 {
@@ -150,10 +150,10 @@ static int write_dmesg(struct dump *d)
 
 static int write_header(struct dump *d, bool incomplete)
 {
-	struct disk_dump_header *h = (struct disk_dump_header *)block_buf;
+	struct disk_dump_header *h = (struct disk_dump_header *)target_block;
 
 	_Static_assert(sizeof(d->c->uts) == 6 * KDUMP_UTS_LEN, "utsname fills the header's six fields");
-	memset(block_buf, 0, sizeof(block_buf));
+	memset(target_block, 0, sizeof(target_block));
 	memcpy(h->signature, KDUMP_SIGNATURE, sizeof(h->signature));
 	h->header_version = KDUMP_HEADER_VERSION;
 	memcpy(h->sysname, &d->c->uts, sizeof(d->c->uts));
@@ -164,7 +164,7 @@ static int write_header(struct dump *d, bool incomplete)
 	h->bitmap_blocks = (uint32_t)(2 * d->at.bitmap_len / d->page_size);
 	h->max_mapnr = (uint32_t)min_u64(d->max_pfn, UINT32_MAX);
 	h->nr_cpus = (int32_t)d->c->vc.nr_cpus;
-	return target_rw(d->t, BLK_WRITE, 0, block_buf, BLOCK);
+	return target_rw(d->t, BLK_WRITE, 0, target_block, BLOCK);
 }
 
 static int emit_note(void *ctx, const void *buf, size_t len)
@@ -206,26 +206,34 @@ static void set_bits(uint8_t *bits, unsigned from, unsigned to)
 		bits[from / 8] |= (uint8_t)(1u << from % 8);
 }
 
-/* Bitmap block for frames from @first on: those that are RAM */
-static void ram_block(const struct dump *d, uint64_t first)
+/* Bitmap block for frames from @first on: those that are RAM. Returns their number. */
+static uint64_t ram_block(const struct dump *d, uint64_t first)
 {
-	uint64_t pfn = first, end;
+	uint64_t pfn = first, end, count = 0;
 
-	memset(block_buf, 0, BLOCK);
+	memset(target_block, 0, BLOCK);
 	while (vmcore_next_run(&d->c->vc, pfn, &pfn, &end) && pfn < first + PFNS_PER_BLOCK) {
 		end = min_u64(end, first + PFNS_PER_BLOCK);
-		set_bits(block_buf, (unsigned)(pfn - first), (unsigned)(end - first));
-		d->label->pages_total += end - pfn;
+		set_bits(target_block, (unsigned)(pfn - first), (unsigned)(end - first));
+		count += end - pfn;
 		pfn = end;
 	}
+	return count;
 }
 
-/* The same for those that the level keeps; counts classes */
+/* The same for those that the level keeps; counts classes. Levels 0 and 1 need no look at struct pages, and do without the time. */
 static void kept_block(struct dump *d, uint64_t first)
 {
-	uint64_t pfn = first, end;
+	uint64_t pfn = first, end, count;
 
-	memset(block_buf, 0, BLOCK);
+	if (!(d->level & ~LEVEL_ZERO)) {
+		count = ram_block(d, first);
+		d->kept += count;
+		d->label->pages_by_class[PAGE_KERNEL] += count;
+		return;
+	}
+
+	memset(target_block, 0, BLOCK);
 	while (vmcore_next_run(&d->c->vc, pfn, &pfn, &end) && pfn < first + PFNS_PER_BLOCK) {
 		for (end = min_u64(end, first + PFNS_PER_BLOCK); pfn < end; pfn++) {
 			enum page_class class = pages_class(pfn);
@@ -233,7 +241,7 @@ static void kept_block(struct dump *d, uint64_t first)
 			d->label->pages_by_class[class]++;
 			if (pages_excluded(class))
 				continue;
-			block_buf[(pfn - first) / 8] |= (uint8_t)(1u << (pfn - first) % 8);
+			target_block[(pfn - first) / 8] |= (uint8_t)(1u << (pfn - first) % 8);
 			d->kept++;
 		}
 	}
@@ -263,8 +271,8 @@ static int write_bitmap(struct dump *d, uint64_t offset, bool kept)
 		if (kept)
 			kept_block(d, i * PFNS_PER_BLOCK);
 		else
-			ram_block(d, i * PFNS_PER_BLOCK);
-		rc = out_stream_write(block_buf, BLOCK);
+			d->label->pages_total += ram_block(d, i * PFNS_PER_BLOCK);
+		rc = out_stream_write(target_block, BLOCK);
 		progress(d, "looking at pages", i * PFNS_PER_BLOCK, d->max_pfn);
 		if (deadline_over(d))
 			return -ETIMEDOUT;
@@ -350,7 +358,7 @@ static int store_zero_page(struct dump *d)
 
 	if (!(d->level & LEVEL_ZERO))
 		return 0;
-	memset(block_buf, 0, BLOCK);
+	memset(target_block, 0, BLOCK);
 	for (unsigned i = 0; i < ZERO_PAGE_TRIES; i++) {
 		uint64_t at = d->data_next;
 
@@ -359,7 +367,7 @@ static int store_zero_page(struct dump *d)
 		d->data_next += d->page_size;
 		rc = 0;
 		for (uint32_t done = 0; done < d->page_size && !rc; done += BLOCK)
-			rc = target_rw(d->t, BLK_WRITE, at + done, block_buf, BLOCK);
+			rc = target_rw(d->t, BLK_WRITE, at + done, target_block, BLOCK);
 		if (!rc) {
 			d->zero_offset = at;
 			return 0;
@@ -458,13 +466,13 @@ static int put_page(struct dump *d, uint64_t index, uint64_t pfn)
 /* Frames of one block of bitmap2 that belong to @rank (or all, rank < 0); *index runs over the set bits */
 static int sweep_block(struct dump *d, uint64_t first, int rank, uint64_t *index)
 {
-	int rc = target_rw(d->t, BLK_READ, d->at.bitmap2 + first / 8, block_buf, BLOCK);
+	int rc = target_rw(d->t, BLK_READ, d->at.bitmap2 + first / 8, target_block, BLOCK);
 
 	for (unsigned bit = 0; bit < PFNS_PER_BLOCK && !rc && !d->full; bit++) {
 		uint64_t pfn = first + bit;
 
 		/* The table has room for what pass 1 counted: more bits than that are a disk that does not keep data */
-		if (!(block_buf[bit / 8] & 1u << bit % 8) || *index >= d->kept)
+		if (!(target_block[bit / 8] & 1u << bit % 8) || *index >= d->kept)
 			continue;
 		if (rank < 0 || rank == pages_rank(pfn, pages_class(pfn))) {
 			rc = put_page(d, *index, pfn);
@@ -584,8 +592,8 @@ static enum capstub_stop run(struct dump *d)
 	if (rc)
 		return log_err(target_stop_code(d->t, rc), "%s: the label could not be written (%d)", d->t->name, rc);
 	d->label->first_block_us = arch_time_us();
-	memset(block_buf, 0, BLOCK);
-	rc = target_rw(d->t, BLK_WRITE, 0, block_buf, BLOCK);
+	memset(target_block, 0, BLOCK);
+	rc = target_rw(d->t, BLK_WRITE, 0, target_block, BLOCK);
 	if (!rc)
 		rc = write_dmesg(d);
 	if (!rc) {
@@ -620,7 +628,7 @@ enum capstub_stop dump_to_target(struct capture *c, struct target *t)
 	priority_init(&c->vc, &c->vi, &c->vt);
 	log_info("dumping to %s: level %u%s, %s", t->name, d.level, d.level == c->cl->level ? "" : " (lowered)",
 		 d.compress ? "lzo" : "raw");
-	out_init(t, d.page_size);
+	out_init(t, d.page_size, page_buf);
 	stop = run(&d);
 	blk_shutdown(t->dev);
 	return stop;

@@ -10,6 +10,12 @@
 #include "stub/vmcoreinfo.h"
 #include "stub/vtop.h"
 
+/*
+ * Dictionary of lzo1x_1_11: 2^11 entries. Its header asks for 8 bytes each, for builds with pointers in the dictionary; Debian's has 16-bit
+ * offsets, and 12 KiB are worth a test that watches it (tests/unit/test_lzo.c).
+ */
+#define LZO_WORK_SIZE	(2048 * 2)
+
 struct capture {
 	const struct boot_info *bi;
 	const struct cmdline *cl;

@@ -10,7 +10,7 @@
 #include "stub/arch.h"
 #include "stub/uart.h"
 
-#define LOG_TEXT_MAX	8192	/* what is kept for the log area; enough for some 120 lines */
+#define LOG_TEXT_MAX	4096	/* what is kept for the log area; enough for some 50 lines */
 #define LOG_LINE_MAX	160
 
 static char text[LOG_TEXT_MAX] __attribute__((aligned(4096)));	/* DMA goes straight from here */

@@ -15,10 +15,10 @@
 #include "stub/timeout.h"
 
 #define OUT_ALIGN	4096u
-#define OUT_BUF_SIZE	8192u	/* of a stream buffer */
-#define OUT_NR_BUFS	2
-#define OUT_NR_RAW	8	/* gather requests in flight */
-#define OUT_RAW_SEGS	32
+#define OUT_BUF_SIZE	4096u	/* of a stream buffer */
+#define OUT_NR_BUFS	3
+#define OUT_NR_RAW	6	/* gather requests in flight */
+#define OUT_RAW_SEGS	24
 #define OUT_NR_DESC	3	/* descriptor blocks in memory */
 #define OUT_MAX_FAILURES 64	/* failed data requests before the target counts as broken */
 #define NO_BLOCK	UINT64_MAX
@@ -51,8 +51,6 @@ struct desc_block {
 
 static uint8_t stream_bufs[OUT_NR_BUFS][OUT_BUF_SIZE] __attribute__((aligned(4096)));
 static uint8_t desc_bufs[OUT_NR_DESC][OUT_ALIGN] __attribute__((aligned(4096)));
-/* The source of zeros while headers are written, and later the buffer for second tries: never both at a time */
-static uint8_t spare[OUT_ALIGN] __attribute__((aligned(4096)));
 static struct blk_seg raw_segs[OUT_NR_RAW][OUT_RAW_SEGS];
 static struct blk_seg stream_segs[OUT_NR_BUFS];
 static struct slot slots[OUT_NR_BUFS + OUT_NR_RAW];
@@ -60,6 +58,7 @@ static struct desc_block descs[OUT_NR_DESC];
 
 static struct {
 	struct target *t;
+	uint8_t *spare;		/* zeros while headers are written, then the buffer of second tries */
 	uint32_t page_size;
 	uint32_t buf_size;	/* of stream buffers on this device */
 	uint32_t max_segs;
@@ -77,11 +76,12 @@ static struct {
 	struct desc_block *desc;	/* current block */
 } out;
 
-void out_init(struct target *t, uint32_t page_size)
+void out_init(struct target *t, uint32_t page_size, void *spare)
 {
 	memset(&out, 0, sizeof(out));
 	out.t = t;
 	out.page_size = page_size;
+	out.spare = spare;
 	out.buf_size = (uint32_t)min_u64(OUT_BUF_SIZE, t->dev->max_bytes);
 	out.max_segs = (uint32_t)min_u64(OUT_RAW_SEGS, t->dev->max_segs);
 	out.strict = true;
@@ -160,10 +160,10 @@ static void retry_in_pieces(struct slot *s)
 
 	for (unsigned i = 0; i < s->nr_segs && !out.t->dev->failed; i++) {
 		for (uint32_t done = 0; done < s->segs[i].len; done += OUT_ALIGN, offset += OUT_ALIGN) {
-			int rc = arch_read_mem(spare, s->segs[i].pa + done, OUT_ALIGN);
+			int rc = arch_read_mem(out.spare, s->segs[i].pa + done, OUT_ALIGN);
 
 			if (!rc)
-				rc = target_rw(out.t, BLK_WRITE, offset, spare, OUT_ALIGN);
+				rc = target_rw(out.t, BLK_WRITE, offset, out.spare, OUT_ALIGN);
 			if (rc)
 				drop_descs(offset, OUT_ALIGN);
 		}
@@ -400,9 +400,9 @@ int out_raw(uint64_t offset, phys_addr_t pa, uint32_t len)
 
 int out_zeros(uint64_t offset, uint64_t len)
 {
-	memset(spare, 0, sizeof(spare));
+	memset(out.spare, 0, OUT_ALIGN);
 	for (uint64_t done = 0; done < len && !out.error; done += OUT_ALIGN)
-		out_raw(offset + done, virt_to_phys(spare), OUT_ALIGN);
+		out_raw(offset + done, virt_to_phys(out.spare), OUT_ALIGN);
 	return out_drain();
 }
 

@@ -9,8 +9,11 @@
 #include "capstub/kdump_format.h"
 #include "stub/target.h"
 
-/* Begin writing to @t. Forgets everything about an earlier target. @page_size: largest piece out_raw() is given. */
-void out_init(struct target *t, uint32_t page_size);
+/*
+ * Begin writing to @t. Forgets everything about an earlier target. @page_size: largest piece out_raw() is given. @spare: a 4-KiB aligned
+ * block that is ours while headers are written and, later, while out_raw() is used.
+ */
+void out_init(struct target *t, uint32_t page_size, void *spare);
 
 /*
  * Strict: a failed write makes every later call fail (headers, bitmaps). Otherwise a failed data write costs only the pages
@@ -19,7 +22,7 @@ void out_init(struct target *t, uint32_t page_size);
 void out_strict(bool strict);
 
 /*
- * A sequential byte stream through 8-KiB buffers, from a 4-KiB aligned offset. Returns 0 or -errno. out_desc_put() may pad the stream to
+ * A sequential byte stream through small buffers, from a 4-KiB aligned offset. Returns 0 or -errno. out_desc_put() may pad the stream to
  * 4 KiB: ask for the offset before each piece that a descriptor points at.
  */
 int out_stream_start(uint64_t offset);

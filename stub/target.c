@@ -14,9 +14,9 @@
 #include "stub/log.h"
 #include "stub/part.h"
 
-/* DMA buffers: the label being looked at, and one block for partition tables */
+/* DMA buffers */
 static struct capstub_label label_buf __attribute__((aligned(4096)));
-static uint8_t block_buf[4096] __attribute__((aligned(4096)));
+uint8_t target_block[4096] __attribute__((aligned(4096)));
 
 /* One place where a label may be */
 struct window {
@@ -173,7 +173,7 @@ static bool search_disk(struct search *s)
 {
 	struct part_source src = {
 		.read = disk_read, .ctx = s->dev, .block_size = s->dev->block_size, .nr_blocks = s->dev->nr_blocks,
-		.buf = block_buf,
+		.buf = target_block,
 	};
 
 	if (!look_at(s, NULL))

@@ -12,6 +12,9 @@
 #include "stub/boot_info.h"
 #include "stub/cmdline.h"
 
+/* One block for DMA: partition tables during target_open(), afterwards free for the dump */
+extern uint8_t target_block[4096];
+
 struct target {
 	struct blk_dev *dev;
 	uint64_t first_block;		/* window, in blocks of the device */

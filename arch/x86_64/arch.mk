@@ -2,7 +2,7 @@
 # Everything the Makefile needs to know about x86_64.
 CROSS_COMPILE ?= x86_64-linux-gnu-
 IMAGE         := capstub.bzImage
-IMAGE_MAX     := 98304	# bytes, 96 KiB: beside 636 KiB of backup region it must fit a 1 MiB reservation
+IMAGE_MAX     := 131072	# bytes, 128 KiB
 RELOC_TYPE    := R_X86_64_RELATIVE
 EFI_ARCH      := x86_64
 

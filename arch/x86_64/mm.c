@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Page tables inside the image's BSS (SDM 3A §4.5), six tables in all with 4 levels and seven with 5, whatever the size of the
+ * Page tables inside the image's BSS (SDM 3A §4.5), five tables in all with 4 levels and six with 5, whatever the size of the
  * machine:
  *
  * - the image at its physical address, in 4-KiB pages: code executable, constants read-only, the rest not executable.
  *   One table a level suffices even when the image crosses a boundary of 2 MiB, 1 GiB or more: it is smaller than 2 MiB, so
  *   it never needs the same index twice, and both upper entries point to the one lower table. The aliases this makes
  *   lead to the image again.
- * - a window of 512 pages for reading any physical memory, each frame in the slot of its number's low bits. Page by page
- *   so that the CPU cannot look ahead into a poisoned neighbour or a device.
- * - a window of 511 pages for device registers, given out once, and one page for looking at configuration space.
+ * - a window of 2 MiB: 256 pages for reading any physical memory, each frame in the slot of its number's low bits, page by
+ *   page so that the CPU cannot look ahead into a poisoned neighbour or a device; 255 pages for device registers, given out
+ *   once; and one page for looking at configuration space.
  *
- * The windows hang in the image's own page directory, beside it, and are used by their alias in the upper half: a pointer
- * into one can then not be mistaken for a physical address.
+ * The window hangs in the image's own page directory, beside it, and is used by its alias in the upper half: a pointer
+ * into it can then not be mistaken for a physical address.
  */
 #include <errno.h>
 
@@ -37,7 +37,8 @@
 
 /* The upper half of a 4-level address space; in 5 levels it is index 511 of the top table and 256 of the next. */
 #define UPPER_HALF	0xffff800000000000ULL
-#define CONFIG_SLOT	(TABLE_ENTRIES - 1)
+#define READ_SLOTS	256u			/* slots 0 .. 255 */
+#define CONFIG_SLOT	(TABLE_ENTRIES - 1)	/* registers lie between the two */
 
 #define EFER_NXE	BIT(11)
 #define CPUID_NX	BIT(20)	/* 0x80000001 EDX */
@@ -52,10 +53,10 @@ struct table {
 
 /* tables[n - 1] is the identity map's table of level n (SDM: 5 PML5, 4 PML4, 3 PDPT, 2 PD, 1 PT). */
 static struct table tables[5];
-static struct table read_table, device_table;
+static struct table window_table;
 
-static char *read_window, *device_window;
-static unsigned device_used;		/* slots given out */
+static char *window;
+static unsigned device_end = READ_SLOTS;	/* one past the last slot given out for registers */
 static phys_addr_t phys_end;		/* first address the CPU cannot put on its bus */
 static uint64_t nx;			/* PTE_NX where the CPU knows it */
 static uint64_t encrypted;		/* C-bit of a SEV guest: everything but device registers carries it */
@@ -126,22 +127,18 @@ static void map_image(unsigned levels)
 	}
 }
 
-static void map_windows(unsigned levels)
+static void map_window(unsigned levels)
 {
 	uint64_t image = (uintptr_t)__image_start;
 	uint64_t slot = INDEX(image, 2);
-	/* The image takes this entry of the page directory and perhaps the next: two that are free, and never those of NULL. */
-	uint64_t read_slot = slot < TABLE_ENTRIES / 2 ? slot + 2 : slot - 2;
-	uint64_t device_slot = read_slot + 1;
-	uint64_t base = UPPER_HALF | INDEX(image, 3) << 30;
+	/* The image takes this entry of the page directory and perhaps the next: one that is free, and never that of NULL. */
+	uint64_t free_slot = slot < TABLE_ENTRIES / 2 ? slot + 2 : slot - 2;
 
-	tables[1].entry[read_slot] = table_entry(&read_table);
-	tables[1].entry[device_slot] = table_entry(&device_table);
+	tables[1].entry[free_slot] = table_entry(&window_table);
 	tables[3].entry[INDEX(UPPER_HALF, 4)] = table_entry(&tables[2]);
 	if (levels == 5)
 		tables[4].entry[INDEX(UPPER_HALF, 5)] = table_entry(&tables[3]);
-	read_window = (char *)(base | read_slot << 21);
-	device_window = (char *)(base | device_slot << 21);
+	window = (char *)(UPPER_HALF | INDEX(image, 3) << 30 | free_slot << 21);
 }
 
 void mm_init(void)
@@ -150,22 +147,26 @@ void mm_init(void)
 
 	detect_cpu();
 	map_image(levels);
-	map_windows(levels);
+	map_window(levels);
 	write_cr3(virt_to_phys(&tables[levels - 1]) | encrypted);
 }
 
-/* Put the page at @pa into the read window. */
-static const char *map_for_read(phys_addr_t pa)
+static char *map_page(unsigned slot, uint64_t pte)
 {
-	unsigned slot = (pa >> PAGE_SHIFT) % TABLE_ENTRIES;
-	uint64_t pte = ALIGN_DOWN(pa, PAGE_SIZE) | PTE_RAM_RO | nx | encrypted;
-	char *va = read_window + slot * PAGE_SIZE;
+	char *va = window + slot * PAGE_SIZE;
 
-	if (read_table.entry[slot] != pte) {
-		read_table.entry[slot] = pte;
+	if (window_table.entry[slot] != pte) {
+		window_table.entry[slot] = pte;
 		invlpg(va);
 	}
-	return va + pa % PAGE_SIZE;
+	return va;
+}
+
+static const char *map_for_read(phys_addr_t pa)
+{
+	uint64_t pte = ALIGN_DOWN(pa, PAGE_SIZE) | PTE_RAM_RO | nx | encrypted;
+
+	return map_page((pa >> PAGE_SHIFT) % READ_SLOTS, pte) + pa % PAGE_SIZE;
 }
 
 int arch_read_mem(void *dst, phys_addr_t pa, size_t len)
@@ -200,36 +201,47 @@ int arch_mem_is_zero(phys_addr_t pa, size_t len)
 	return 1;
 }
 
-static void map_device_page(unsigned slot, phys_addr_t pa)
+static uint64_t device_pte(phys_addr_t pa)
 {
-	uint64_t pte = ALIGN_DOWN(pa, PAGE_SIZE) | PTE_DEVICE | nx;
+	return ALIGN_DOWN(pa, PAGE_SIZE) | PTE_DEVICE | nx;
+}
 
-	if (device_table.entry[slot] != pte) {
-		device_table.entry[slot] = pte;
-		invlpg(device_window + slot * PAGE_SIZE);
+/* Slot from which @pages pages at @pa are mapped already: a controller that is opened again. device_end: nowhere. */
+static unsigned find_mapping(phys_addr_t pa, size_t pages)
+{
+	for (unsigned first = READ_SLOTS; pages <= device_end - first; first++) {
+		size_t i = 0;
+
+		while (i < pages && window_table.entry[first + i] == device_pte(pa + i * PAGE_SIZE))
+			i++;
+		if (i == pages)
+			return first;
 	}
+	return device_end;
 }
 
 void *arch_map_mmio(phys_addr_t pa, size_t len)
 {
-	unsigned first = device_used;
 	size_t pages, i;
+	unsigned first;
 
 	if (!len || !range_inside(pa, len, 0, phys_end))
 		return NULL;
 	pages = DIV_ROUND_UP(pa % PAGE_SIZE + (uint64_t)len, PAGE_SIZE);
-	if (pages > CONFIG_SLOT - device_used)
-		return NULL;
-	for (i = 0; i < pages; i++)
-		map_device_page(first + i, pa + i * PAGE_SIZE);
-	device_used += pages;
-	return device_window + first * PAGE_SIZE + pa % PAGE_SIZE;
+	first = find_mapping(pa, pages);
+	if (first == device_end) {
+		if (pages > CONFIG_SLOT - device_end)
+			return NULL;
+		for (i = 0; i < pages; i++)
+			map_page(first + i, device_pte(pa + i * PAGE_SIZE));
+		device_end += pages;
+	}
+	return window + first * PAGE_SIZE + pa % PAGE_SIZE;
 }
 
 void *arch_map_config(phys_addr_t pa)
 {
 	if (!range_inside(pa, 1, 0, phys_end))
 		return NULL;
-	map_device_page(CONFIG_SLOT, pa);
-	return device_window + CONFIG_SLOT * PAGE_SIZE + pa % PAGE_SIZE;
+	return map_page(CONFIG_SLOT, device_pte(pa)) + pa % PAGE_SIZE;
 }

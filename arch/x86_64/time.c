@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The clock of all deadlines: the time stamp counter. Its rate comes from the CPU or the hypervisor where they say it,
- * else from the PIT, which costs 4 ms, 8 ms on a busy host.
+ * else from the PIT, which costs 2 ms, some more on a busy host.
  */
 #include <io.h>
 
@@ -25,9 +25,9 @@
 #define NMI_SC_GATE2	0x01
 #define NMI_SC_SPEAKER	0x02
 #define NMI_SC_OUT2	0x20
-#define PIT_COUNT	2386	/* 2 ms */
-#define PIT_RUNS	4
-#define PIT_MIN_READS	20	/* fewer looks than this in 2 ms: the output did not count anything */
+#define PIT_COUNT	1193	/* 1 ms */
+#define PIT_RUNS	8
+#define PIT_MIN_READS	5	/* fewer looks than this in 1 ms: the output did not count anything */
 #define PIT_MAX_READS	100000
 
 static uint64_t last_tsc;
