@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""First inputs of the fuzzers in this folder: small, well-formed, one feature each.
+
+mkseeds.py            write them to seeds/<fuzzer>/ beside this file
+"""
+import pathlib
+import struct
+import zlib
+
+SEEDS = pathlib.Path(__file__).parent / "seeds"
+
+
+def put(fuzzer, name, data):
+    folder = SEEDS / fuzzer
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+def cmdline():
+    lines = {
+        "kexec": "console=ttyS0 foo=bar acpi_rsdp=0xf59e0 elfcorehdr=508276K",
+        "kernel": "elfcorehdr=0x1f000000 dmcryptkeys=0x1e000000 console=ttyS0,115200n8r",
+        "targets": "dump=UUID=6f1d2c3b-4a59-4e8f-90a1-b2c3d4e5f607 dump=PARTUUID=deadbeef-01 "
+                   'dump=PARTLABEL="my dump" dump=SERIAL=S4EVNX dump=LABEL=lab dump=ttyAMA0,9600',
+        "uarts": "console=uart8250,mmio32,0xfe001000,115200n8,48000000 dump=uart8250,io,0x3f8 "
+                 "console=pl011,0x9000000,115200",
+        "words": "level=31 compress=none after=halt overwrite=no deadline=3600 memmap=exactmap",
+        "virtio": "virtio_mmio.device=512@0xfeb00e00:12 virtio_mmio.device=4K@1M:5:1 elfcorehdr=4K@1G",
+        "linux": "BOOT_IMAGE=/vmlinuz root=/dev/sda1 ro quiet irqpoll nr_cpus=1 reset_devices",
+        "bad": 'level=99 after= console=tty0 dump=sda1 compress=zip "unclosed',
+    }
+    for name, text in lines.items():
+        put("cmdline", name, text.encode())
+
+
+def ehdr64(nr, machine=62, shoff=0):
+    return struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 4, machine, 1, 0, 64, shoff, 0, 64, 56, nr, 0, 0, 0)
+
+
+def phdr64(kind, paddr, size, offset=None, vaddr=0):
+    offset = paddr if offset is None else offset
+    return struct.pack("<IIQQQQQQ", kind, 7, offset, vaddr & (1 << 64) - 1, paddr, size, size, 0)
+
+
+def note(name, kind, desc):
+    name = name.encode() + b"\0"
+    return (struct.pack("<III", len(name), len(desc), kind) + name + b"\0" * (-len(name) % 4) +
+            desc + b"\0" * (-len(desc) % 4))
+
+
+def elfcorehdr():
+    def ctl(flags=0, limit=0, own=0, own_len=0, fail=0):
+        return struct.pack("<BBHIHH", flags, 0, limit, own, own_len, fail)
+
+    linear = 0xffff888000000000
+    x86 = [phdr64(4, 0x1000 * i + 0x200000, 512) for i in range(2)] + [
+        phdr64(1, 0x1000000, 0x2800000, vaddr=0xffffffff81000000),
+        phdr64(1, 0x1000, 0x9ec00, 0x3f000000, linear + 0x1000),
+        phdr64(1, 0x100000, 0x3ef00000, vaddr=linear + 0x100000),
+        phdr64(0, 0, 0),
+        phdr64(1, 1 << 32, 1 << 33, vaddr=linear + (1 << 32))]
+    put("elfcorehdr", "x86_64", ctl() + ehdr64(len(x86)) + b"".join(x86))
+    put("elfcorehdr", "limit", ctl(4, 64 + 56 * 5) + ehdr64(len(x86)) + b"".join(x86))
+    put("elfcorehdr", "own", ctl(1, 0, 0x800, 0x400) + ehdr64(len(x86)) + b"".join(x86))
+    put("elfcorehdr", "fail", ctl(8, fail=64 + 56 * 4) + ehdr64(len(x86)) + b"".join(x86))
+    arm = [phdr64(1, 0x40210000, 0x1e00000, vaddr=0xffffa00008010000),
+           phdr64(1, 0x40000000, 0x1b400000, vaddr=0xffff000000000000),
+           phdr64(1, 0x5b500000, 0x24b00000, vaddr=0xffff00001b500000)]
+    put("elfcorehdr", "arm64", ctl() + ehdr64(len(arm), 183) + b"".join(arm))
+    overlap = [phdr64(1, s, e - s) for s, e in ((0x1000, 0x5000), (0x3000, 0x8000), (0x2000, 0x2000), (0, 0x10000))]
+    put("elfcorehdr", "overlap", ctl(1) + ehdr64(len(overlap)) + b"".join(overlap))
+    head = ehdr64(0xffff, shoff=64 + 56 * 3) + b"".join(arm) + b"\0" * 44 + struct.pack("<I", 3) + b"\0" * 16
+    put("elfcorehdr", "extended", ctl() + head)
+    e32 = struct.pack("<16sHHIIIIIHHHHHH", b"\x7fELF\1\1\1", 4, 62, 1, 0, 52, 0, 0, 52, 32, 2, 0, 0, 0)
+    p32 = [struct.pack("<8I", 1, s, (s + 0x80000000) & 0xffffffff, s, n, n, 7, 0)
+           for s, n in ((0x1000000, 0x100000), (0x100000, 0x8000000))]
+    put("elfcorehdr", "elf32", ctl() + e32 + b"".join(p32))
+
+
+def notes():
+    text = b"OSRELEASE=6.1.0\nPAGESIZE=4096\nSIZE(page)=64\nSYMBOL(x)=ffffffff82415a40\nNUMBER(x)=-129\n"
+
+    def make(blob, segs, change=(0, 0, 0, 0)):
+        segs = segs + [(0, 0)] * (6 - len(segs))
+        return b"".join(struct.pack("<HH", *s) for s in segs) + struct.pack("<HHBB", *change) + blob
+
+    cpu = note("CORE", 1, b"r" * 64)
+    info = note("VMCOREINFO", 0, text)
+    usual = cpu + b"\0" * 12 + cpu + b"\0" * 12 + info
+    segs = [(0, len(cpu) + 12), (len(cpu) + 12, len(cpu) + 12), (2 * len(cpu) + 24, len(info))]
+    put("notes", "usual", make(usual, segs))
+    put("notes", "changed", make(usual, segs, (0, 40, 0x55, 0)))
+    put("notes", "gone", make(usual, segs, (0, 400, 0, 1)))
+    put("notes", "several", make(cpu + note("LINUX", 0x406, b"p" * 16) + cpu, [(0, 300), (0, 300), (20, 200)]))
+    put("notes", "twice", make(info + note("VMCOREINFO", 0, b"X=1\n"), [(0, len(info)), (len(info), 28), (0, 500)]))
+    put("notes", "huge", make(struct.pack("<III", 5, 0xffffffff, 1) + cpu, [(0, 200), (12, 200)]))
+
+
+def gpt_header(lba, other, blocks, entries_lba, entries, size, nr):
+    def pack(crc):
+        return struct.pack("<8sIIIIQQQQ16sQIII", b"EFI PART", 0x10000, 92, crc, 0, lba, other, 3, blocks - 3,
+                           bytes(range(16)), entries_lba, nr, size, zlib.crc32(entries))
+
+    return pack(zlib.crc32(pack(0)))
+
+
+def gpt_entry(first, last, name, kind=b"T" * 16):
+    return struct.pack("<16s16sQQQ", kind, b"U" * 16, first, last, 0) + name.encode("utf-16le").ljust(72, b"\0")
+
+
+def mbr(entries, signature=0xdeadbeef):
+    table = b"".join(struct.pack("<B3sB3sII", boot, b"", kind, b"", start, size)
+                     for boot, kind, start, size in entries).ljust(64, b"\0")
+    return b"\0" * 440 + struct.pack("<IH", signature, 0) + table + b"\x55\xaa"
+
+
+def part():
+    def make(blocks, content, flags=0, shift=0, fail=0, stop=0):
+        return struct.pack("<IBBBB", blocks, shift, flags, fail, stop) + content
+
+    def pad(data, size=512):
+        return data.ljust(-(-len(data) // size) * size, b"\0")
+
+    entries = (gpt_entry(3, 10, "crash") + gpt_entry(20, 20, "\u6f22\u5b57 \U0001f600") + gpt_entry(0, 0, "", b"\0" * 16) +
+               gpt_entry(90, 200, "outside"))
+    protective = mbr([(0, 0xee, 1, 99)])
+    first = protective + pad(gpt_header(1, 99, 100, 2, entries, 128, 4)) + entries
+    last = entries + pad(gpt_header(99, 1, 100, 98, entries, 128, 4))
+    put("part", "gpt", make(100, first, 7))
+    put("part", "gpt_as_is", make(100, first))
+    put("part", "gpt_stop", make(100, first, 39, stop=1))
+    put("part", "backup", make(100, protective + b"\0" * 512 + last, 4))
+    put("part", "unreadable", make(100, protective + b"\0" * 512 + last, 12, fail=1))
+    wide = b"".join(e.ljust(136, b"\0") for e in (gpt_entry(4, 5, "a"), gpt_entry(6, 7, "b"), gpt_entry(8, 9, "c")))
+    put("part", "gpt_136", make(100, protective + pad(gpt_header(1, 99, 100, 2, wide, 136, 3)) + pad(wide), 3))
+    put("part", "mbr", make(1000, mbr([(0x80, 0x83, 1, 10), (0, 0, 0, 0), (0, 0x82, 20, 10)])))
+    chain = (mbr([(0, 0x83, 50, 10), (0, 5, 1, 49)]) + mbr([(0, 0x83, 10, 5), (0, 5, 1, 20)]) +
+             mbr([(0, 0x83, 20, 5), (0, 5, 2, 20)]) + mbr([(0, 0x83, 25, 5)]))
+    put("part", "logical", make(1000, chain))
+    put("part", "loop", make(1000, mbr([(0, 0xf, 1, 900)]) + mbr([(0, 0x83, 1, 5), (0, 5, 0, 20)])))
+    put("part", "endless", make(1 << 31, mbr([(0, 5, 1, 900), (0, 5, 2, 1 << 30)]) * 2, 16))
+    put("part", "fat", make(1000, b"\xeb\x3c\x90MSDOS5.0".ljust(446, b"x") + b"NTLDR is missing".ljust(64) + b"\x55\xaa"))
+
+
+def acpi_table(signature, body, revision=1):
+    data = struct.pack("<4sIBB6s8sIII", signature, 36 + len(body), revision, 0, b"CAPSTB", b"TEST    ", 1, 0, 1) + body
+    return data[:9] + bytes([-sum(data) & 0xff]) + data[10:]
+
+
+def gas(space, width, access, address):
+    return struct.pack("<BBBBQ", space, width, 0, access, address)
+
+
+def acpi():
+    base = 0xe0000
+
+    def make(tables, flags=3, revision=2, use_xsdt=True):
+        at, addresses, blob = 36, [], b""
+        for t in tables:
+            addresses.append(base + at)
+            blob += t
+            at += len(t)
+        xsdt = acpi_table(b"XSDT", b"".join(struct.pack("<Q", a) for a in addresses))
+        rsdt = acpi_table(b"RSDT", b"".join(struct.pack("<I", a) for a in addresses))
+        head = b"RSD PTR \0CAPSTB" + struct.pack("<BI", revision, base + at + len(xsdt))
+        head = head[:8] + bytes([-sum(head) & 0xff]) + head[9:]
+        full = head + struct.pack("<IQI", 36, base + at if use_xsdt else 0, 0)
+        full = full[:32] + bytes([-sum(full) & 0xff]) + full[33:]
+        return bytes([flags]) + full + blob + xsdt + rsdt
+
+    mcfg = acpi_table(b"MCFG", b"\0" * 8 + struct.pack("<QHBBI", 0xb0000000, 0, 0, 255, 0) +
+                      struct.pack("<QHBBI", 0x4010000000, 1, 16, 31, 0))
+
+    def spcr(interface, address, revision=2, clock=0):
+        return acpi_table(b"SPCR", struct.pack("<B3s", interface, b"") + address + b"\0" * 6 + b"\7\0\1\0\3\0" +
+                          b"\xff\xff\xff\xff" + b"\0" * 8 + struct.pack("<I", clock), revision)
+
+    def fadt(flags, reset, value, arm=0, revision=6):
+        return acpi_table(b"FACP", b"\0" * 76 + struct.pack("<I", flags) + reset + struct.pack("<BH", value, arm), revision)
+
+    uart = spcr(0, gas(1, 8, 0, 0x3f8))
+    reset = fadt(1 << 10, gas(1, 8, 1, 0xcf9), 0x0f)
+    put("acpi", "pc", make([mcfg, uart, reset]))
+    put("acpi", "as_is", make([mcfg, uart, reset], 0))
+    put("acpi", "arm", make([mcfg, spcr(3, gas(0, 32, 3, 0x9000000), 4, 24000000), fadt(0, gas(0, 0, 0, 0), 0, 3)], 7))
+    put("acpi", "sbsa", make([spcr(0xe, gas(0, 32, 3, 0x9000000)), fadt(0, gas(0, 0, 0, 0), 0, 1)], 7))
+    put("acpi", "mmio", make([spcr(0x12, gas(0, 32, 1, 0xfe001000)), fadt(1 << 10, gas(0, 8, 1, 0xfed00000), 1)]))
+    put("acpi", "mmio32", make([spcr(0, gas(0, 8, 3, 0xfe001000)), fadt(1 << 10, gas(2, 8, 1, 0x1f000044), 1)]))
+    put("acpi", "rsdt", make([mcfg, uart, reset], 3, 0))
+    put("acpi", "no_xsdt", make([mcfg, uart, reset], 3, 2, False))
+    put("acpi", "sparse", make([mcfg], 11))
+    put("acpi", "find", make([uart], 19))
+
+
+def main():
+    for make in (cmdline, elfcorehdr, notes, part, acpi):
+        make()
+
+
+if __name__ == "__main__":
+    main()
