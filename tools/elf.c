@@ -22,7 +22,12 @@
 #include "tools/util.h"
 #include "tools/vmap.h"
 
-#define SEGMENTS_MAX	(1u << 22)	/* 224 MiB of headers: only hostile tables get there */
+/*
+ * A page has two or three addresses at most: direct map, image or vmalloc. Tables that give it more on
+ * average are damaged, and must not make the headers outgrow the dump.
+ */
+#define SEGMENTS_PER_PAGE	4
+#define SEGMENTS_SLACK		1024
 #define PR_PID_OFFSET	32		/* pr_pid in struct elf_prstatus, 64-bit */
 
 /* Stored pages that follow each other in physical memory, and so in the file */
@@ -43,7 +48,8 @@ struct elf {
 	size_t nr_runs, room_runs;
 	struct segment *segs;
 	size_t nr_segs, room_segs;
-	bool segs_cut;
+	size_t max_segs;
+	bool segs_cut;		/* max_segs was reached */
 	uint64_t *lost;		/* pfns that libkdumpfile could not decompress, ascending */
 	size_t nr_lost, room_lost;
 	uint8_t *notes;
@@ -128,7 +134,7 @@ static void add_segments(struct elf *e, uint64_t va, uint64_t pa, uint64_t len)
 		uint64_t from = r->pa > pa ? r->pa : pa;
 		uint64_t to = r->pa + r->len < end ? r->pa + r->len : end;
 
-		if (e->nr_segs == SEGMENTS_MAX) {
+		if (e->nr_segs >= e->max_segs) {
 			e->segs_cut = true;
 			return;
 		}
@@ -190,6 +196,7 @@ static void find_segments(struct elf *e, const struct vmap *m)
 
 	e->nr_segs = 0;
 	e->segs_cut = false;
+	e->max_segs = e->job->pages * SEGMENTS_PER_PAGE + SEGMENTS_SLACK;
 	for (i = 0; i < m->nr; i++) {
 		add_segments(e, m->v[i].va, m->v[i].pa, m->v[i].len);
 		if (m->walked && m->v[i].len > longest) {
@@ -197,6 +204,8 @@ static void find_segments(struct elf *e, const struct vmap *m)
 			linear = m->v[i].va - m->v[i].pa;
 		}
 	}
+	/* At most one for each page that has none yet: no limit needed, and no page is left out */
+	e->max_segs = SIZE_MAX;
 	add_unmapped(e, linear);
 	qsort(e->segs, e->nr_segs, sizeof(*e->segs), by_va);
 	e->job->segments = e->nr_segs;
