@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A small dead x86_64 kernel in memory: page tables, mem_section, struct pages in the styles of several kernel versions, and a
+ * log; with the class that each frame was given. Unit tests, fuzzers and the corruption test run the stub's files over it.
+ */
+#ifndef HOST_MACHINE_H
+#define HOST_MACHINE_H
+
+#include "stub/pages.h"
+
+#define MACHINE_RAM	MIB(64)
+#define MACHINE_PFNS	(MACHINE_RAM / 4096)
+#define MACHINE_LOG_MAX	65536
+
+/* How struct page and VMCOREINFO look; the versions are those of mainline that brought the change */
+enum machine_style {
+	STYLE_4_19,		/* printk log_buf, no SECTION_SIZE_BITS */
+	STYLE_5_10,		/* compound_order and compound_dtor, PG_slab, lockless log */
+	STYLE_6_3,		/* struct folio's fields */
+	STYLE_6_6,		/* PG_hugetlb in the second page */
+	STYLE_6_10,		/* page types for slab and hugetlb */
+	STYLE_6_12,		/* page types are numbers in the top byte; flags renumbered; unaccepted memory */
+	STYLE_NR
+};
+
+/* Where the array of mem_section is found */
+enum machine_model {
+	MODEL_EXTREME,		/* SYMBOL(mem_section) is the array of roots */
+	MODEL_POINTER,		/* it is the pointer to that array */
+	MODEL_FLAT,		/* it is the array of sections itself */
+	MODEL_VMEMMAP,		/* SYMBOL(vmemmap) instead */
+	MODEL_NR
+};
+
+struct machine {
+	unsigned char *ram;
+	struct vmcore vc;
+	struct vmcoreinfo vi;
+	enum machine_style style;
+	enum machine_model model;
+	uint64_t reads;
+	uint64_t stray;		/* reads that were not wholly inside RAM */
+	unsigned char class[MACHINE_PFNS];
+	uint64_t vmemmap;	/* virtual address of frame 0's struct page */
+	uint64_t pgd, vmemmap_pa, sections_pa, log_pa, log_len;	/* physical, for those who damage things */
+	char log[MACHINE_LOG_MAX];	/* what dmesg_emit() should print */
+};
+
+extern struct machine machine;
+
+/* Build it anew. @seed decides what is where. @la57: five levels of page tables. */
+void machine_build(enum machine_style style, enum machine_model model, bool la57, uint64_t seed);
+
+/* Remove the line of VMCOREINFO that begins with "@entry=". False: there is none. */
+bool machine_remove(const char *entry);
+
+/* The next line's entry name ("NUMBER(PG_lru)") from *@pos on; false at the end. */
+bool machine_next_entry(size_t *pos, char *ret, size_t size);
+
+uint64_t machine_random(void);		/* a generator of its own, the same everywhere */
+void machine_seed(uint64_t seed);
+
+/* The struct page of @pfn in machine.ram */
+unsigned char *machine_page(uint64_t pfn);
+
+#endif
