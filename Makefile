@@ -204,7 +204,8 @@ $(BUILD)/capstub: $(TOOL_O)
 
 needs       = $(shell sed -n 's|^.*needs: *\(.*[^ ]\) *\*/.*|\1|p' $(1))
 TEST_CFLAGS = -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-common -Wall -Wextra -Werror -Wvla \
-	-D_GNU_SOURCE -I. -Iinclude -Itests/unit/fake -DCAPSTUB_VERSION='"$(VERSION)"'
+	-D_GNU_SOURCE -I. -Iinclude -Itests/unit/fake -DCAPSTUB_VERSION='"$(VERSION)"' \
+	-isystem /usr/include/efi -isystem /usr/include/efi/$(shell uname -m)
 UNIT_CFLAGS = $(TEST_CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_CFLAGS = $(TEST_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all
