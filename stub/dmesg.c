@@ -5,7 +5,7 @@
  * anything else happens, to put the last lines on the console, and again to save the whole.
  *
  * Everything read is hostile: indices are reduced to the ring's size, lengths cut to what lies between two positions, and
- * the number of records is bounded before the loop starts.
+ * the number of records and the bytes they have together are bounded by the ring's size.
  */
 #include "stub/dmesg.h"
 
@@ -17,7 +17,8 @@
 
 #define MAX_STRUCT	4096u		/* no structure of the log is larger */
 #define MAX_DESC_BITS	22u		/* four million records: a log buffer of 128 MiB */
-#define MAX_DATA_BITS	31u		/* the kernel's own limit, LOG_BUF_LEN_MAX */
+#define MAX_DATA_BITS	27u
+#define MAX_MISSES	4096u		/* records in a row that are none: a few are being written on each CPU, no more */
 #define LINE_SIZE	1024u
 #define TEXT_CHUNK	256u
 
@@ -171,6 +172,8 @@ struct prb {
 	uint64_t descs, infos, data;
 	uint64_t head, tail;
 	uint32_t count_bits, size_bits;
+	uint64_t left;			/* bytes the records to come may have: none shares its text with another */
+	unsigned misses;		/* of late, in a row */
 };
 
 static int prb_open(struct reader *r, const struct vmcoreinfo *vi, uint64_t symbol, struct prb *b)
@@ -195,13 +198,15 @@ static int prb_open(struct reader *r, const struct vmcoreinfo *vi, uint64_t symb
 		return log_err(-EFAULT, "dmesg: ring buffer at %#lx cannot be read", (unsigned long)prb);
 	if (b->count_bits > MAX_DESC_BITS || b->size_bits > MAX_DATA_BITS)
 		return log_err(-EINVAL, "dmesg: ring of 2^%u records, 2^%u bytes", b->count_bits, b->size_bits);
+	if (read64(r, b->descs, &prb) < 0 || read64(r, b->infos, &prb) < 0 || read64(r, b->data, &prb) < 0)
+		return log_err(-EFAULT, "dmesg: the rings' contents cannot be read");
 	b->head = DESC_ID(b->head);
 	b->tail = DESC_ID(b->tail);
 	return 0;
 }
 
-/* Print record @id: 1, or 0 when it holds nothing to print, or what emit returned. */
-static int prb_record(struct reader *r, const struct prb *b, uint64_t id)
+/* Print record @id: 1, or 0 when it is none or holds nothing to print, or what emit returned. */
+static int prb_record(struct reader *r, struct prb *b, uint64_t id)
 {
 	uint64_t slot = id & (BIT(b->count_bits) - 1), mask = BIT(b->size_bits) - 1;
 	uint64_t desc = b->descs + slot * b->o[DESC_SIZE], info = b->infos + slot * b->o[INFO_SIZE];
@@ -209,6 +214,7 @@ static int prb_record(struct reader *r, const struct prb *b, uint64_t id)
 	uint16_t len;
 	int rc;
 
+	b->misses++;
 	if (read64(r, desc + b->o[DESC_STATE_VAR] + b->o[ATOMIC_COUNTER], &state) < 0 || DESC_ID(state) != id ||
 	    (DESC_STATE(state) != DESC_COMMITTED && DESC_STATE(state) != DESC_FINALIZED))
 		return 0;
@@ -218,14 +224,21 @@ static int prb_record(struct reader *r, const struct prb *b, uint64_t id)
 		return 0;
 	begin &= mask;
 	next &= mask;
-	if (begin == next)
+	if (begin == next) {
+		b->misses = 0;
 		return 0;	/* no text: the writer failed to get space, or an empty line */
+	}
 	if (begin > next)
 		begin = 0;	/* text that would cross the end is stored at the start as a whole */
 	begin += sizeof(uint64_t);	/* the block repeats the record's number */
 	if (begin > next)
 		return 0;
-	rc = put_record(r, ts, b->data + begin, min_u64(len, next - begin));
+	len = min_u64(len, next - begin);
+	if (len > b->left)
+		return 0;
+	b->left -= len;
+	b->misses = 0;
+	rc = put_record(r, ts, b->data + begin, len);
 	return rc ? rc : 1;
 }
 
@@ -241,7 +254,9 @@ static int prb_emit(struct reader *r, const struct vmcoreinfo *vi, uint64_t symb
 	nr = min_u64(DESC_ID(b.head - b.tail) + 1, BIT(b.count_bits));
 	if (last)
 		nr = min_u64(nr, last);
-	for (uint64_t i = 0; i < nr; i++) {
+	b.left = BIT(b.size_bits);
+	b.misses = 0;
+	for (uint64_t i = 0; i < nr && b.misses < MAX_MISSES; i++) {
 		rc = prb_record(r, &b, DESC_ID(b.head - (nr - 1) + i));
 		if (rc < 0)
 			return rc;
@@ -315,16 +330,17 @@ static int log_buf_step(struct reader *r, const struct log_buf *b, uint32_t *idx
 /* Walk the chain once; records before number @skip are only counted. Returns how many there are. */
 static int log_buf_walk(struct reader *r, const struct log_buf *b, unsigned skip, bool print)
 {
-	uint64_t max = b->len / b->o[LOG_SIZE], ts;
+	uint64_t left = b->len, ts;
 	uint32_t idx = b->first, at;
 	unsigned n = 0;
 	uint16_t len;
 
-	while (idx != b->next && n < max) {
-		if (log_buf_step(r, b, &idx, &at, &len) < 0) {
+	while (idx != b->next) {
+		if (log_buf_step(r, b, &idx, &at, &len) < 0 || idx - at > left) {
 			log_warn("dmesg: broken record at %u of %u", idx, b->len);
-			break;
+			return n ? (int)n : -EFAULT;
 		}
+		left -= idx - at;
 		if (print && n >= skip && read64(r, b->base + at + b->o[LOG_TS], &ts) == 0) {
 			int rc = put_record(r, ts, b->base + at + b->o[LOG_SIZE], len);
 
@@ -346,6 +362,8 @@ static int log_buf_emit(struct reader *r, const struct vmcoreinfo *vi, uint64_t 
 	if (!last)
 		return log_buf_walk(r, &b, 0, true);
 	n = log_buf_walk(r, &b, 0, false);
+	if (n < 0)
+		return n;
 	rc = log_buf_walk(r, &b, (unsigned)n > last ? n - last : 0, true);
 	return rc < 0 ? rc : (int)min_u64(n, last);
 }
