@@ -119,6 +119,7 @@ int blk_wait(struct blk_dev *dev, struct blk_req *req)
 			return rc;
 		cpu_relax();
 	}
+	forget_completed();	/* @req may be gone when its caller returns */
 	return req->status;
 }
 
