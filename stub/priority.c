@@ -14,7 +14,7 @@
 #define MAX_RANGES	512u
 #define STACK_SIZE	KIB(16)		/* THREAD_SIZE on both architectures with 4-KiB pages */
 #define MAX_STACKS	256u		/* of a machine with more CPUs, the first ones */
-#define STACK_RANGES	512u		/* so that stacks scattered over memory leave room for the page tables */
+#define STACK_RANGES	(MAX_RANGES / 2)	/* so that stacks scattered over memory leave room for the page tables */
 
 enum { RANK_VITAL, RANK_TABLES, RANK_KERNEL, RANK_USER, RANK_CACHE, RANK_REST };
 

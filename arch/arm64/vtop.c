@@ -147,8 +147,8 @@ static int walk(struct vtop *vt, uint64_t va)
 			return -EFAULT;
 		if (!(desc & DESC_VALID))
 			return -ENOENT;
-		/* Reserved: a block at the last level or above 512 GiB */
-		if (!(desc & DESC_TABLE) && (level == 1 || level > 4))
+		/* Linux has blocks of 2 MiB and 1 GiB with 4-KiB pages, of 32 and 512 MiB with larger ones */
+		if (!(desc & DESC_TABLE) && (level == 1 || level > (vt->page_shift == 12 ? 3 : 2)))
 			return -ENOENT;
 		if (level == 1 || !(desc & DESC_TABLE)) {
 			vt->cache.va = ALIGN_DOWN(va, size);
