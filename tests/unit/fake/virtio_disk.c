@@ -163,7 +163,8 @@ static uint64_t offered(const struct fake_vblk *f)
 static void set_status(struct fake_vblk *f, uint8_t v)
 {
 	if (!v) {
-		if (!f->never_reset)
+		/* nothing to do when it has not been driven since the last one */
+		if (!f->never_reset && f->status)
 			f->reset_at_us = fake_now_us + f->reset_us + 1;
 		return;
 	}
