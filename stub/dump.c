@@ -409,30 +409,20 @@ static int put_raw(struct dump *d, uint64_t index, phys_addr_t source)
 	return rc ? rc : out_desc_put(index, &desc);
 }
 
-/* @buf aligned, @len a multiple of 64. By words: newlib's memcmp is built for size. */
-static bool buf_is_zero(const uint8_t *buf, size_t len)
-{
-	const uint64_t *word = (const uint64_t *)buf, *end = word + len / sizeof(*word);
-
-	for (; word < end; word += 8)
-		if (word[0] | word[1] | word[2] | word[3] | word[4] | word[5] | word[6] | word[7])
-			return false;
-	return true;
-}
-
 static int put_compressed(struct dump *d, uint64_t index, phys_addr_t source)
 {
 	struct page_desc desc = { .size = d->page_size };
 	const uint8_t *data = page_buf;
 	lzo_uint size = 0;
-	int rc;
+	/* In place: most pages of most machines are zero, and need no copy */
+	int rc = d->zero_offset ? d->c->vc.is_zero(source, d->page_size) : 0;
 
-	if (d->c->vc.read(page_buf, source, d->page_size)) {
+	if (rc == 1)
+		return put_zero(d, index);
+	if (rc || d->c->vc.read(page_buf, source, d->page_size)) {
 		d->label->pages_unreadable++;
 		return 0;
 	}
-	if (d->zero_offset && buf_is_zero(page_buf, d->page_size))
-		return put_zero(d, index);
 	if (lzo1x_1_11_compress(page_buf, d->page_size, lzo_buf, &size, lzo_work) == LZO_E_OK && size < d->page_size) {
 		desc.size = (uint32_t)size;
 		desc.flags = KDUMP_COMPRESSED_LZO;
