@@ -193,8 +193,25 @@ def acpi():
     put("acpi", "find", make([uart], 19))
 
 
+def label():
+    def make(places, crc, rest, kind, who, sizes=0x08, faults=0, writes=((0, 4096), (1 << 20, 512), (0, 1 << 40))):
+        head = struct.pack("<8sII16s64sQII", b"CAPSTUB\0", 1, 0, bytes([who]) * 16, b"lab", 0, 0, 3)
+        return (struct.pack("<BBBBBBBB", places, crc, rest, kind, who, sizes, faults, 0) +
+                b"".join(struct.pack("<QQ", *w) for w in writes) + head)
+
+    put("label", "any", make(0x01, 0x3f, 0x3f, 7, 0))
+    put("label", "uuid", make(0x10, 0x3f, 0x3f, 0, 5))
+    put("label", "name_twice", make(0x12, 0x3f, 0x3f, 1, 0))
+    put("label", "partuuid", make(0x04, 0x3f, 0x3f, 2, 2))
+    put("label", "serial", make(0x08, 0x3f, 0x3f, 4, 1))
+    put("label", "same_end", make(0x05, 0x3f, 0x3f, 7, 0, 0))
+    put("label", "small", make(0x02, 0x3f, 0x3f, 7, 0, 0x07))
+    put("label", "crc", make(0x01, 0x00, 0x3f, 7, 0))
+    put("label", "faults", make(0x09, 0x3f, 0x3f, 7, 0, 8, 7))
+
+
 def main():
-    for make in (cmdline, elfcorehdr, notes, part, acpi):
+    for make in (cmdline, elfcorehdr, notes, part, acpi, label):
         make()
 
 
