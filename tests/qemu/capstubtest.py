@@ -639,7 +639,7 @@ class Guest:
         for start, end, what in re.findall(r"^@@ iomem ([0-9a-f]+)-([0-9a-f]+) : (.*)$", text, re.M):
             piece = (int(start, 16), int(end, 16) + 1)
             (self.reserved if what == "Crash kernel" else self.ram).append(piece)
-        self.release = re.search(r"^@@ kernel (\S+)", text, re.M).group(1)
+        self.release = re.search(r"@@ kernel (\S+)", text).group(1)
 
     def crash(self):
         if self.panic == "nmi":
