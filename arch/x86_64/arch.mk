@@ -2,12 +2,14 @@
 # Everything the Makefile needs to know about x86_64.
 CROSS_COMPILE ?= x86_64-linux-gnu-
 IMAGE         := capstub.bzImage
-IMAGE_MAX     := 131072	# bytes, 128 KiB
+IMAGE_MAX     := 98304	# bytes, 96 KiB
 RELOC_TYPE    := R_X86_64_RELATIVE
 EFI_ARCH      := x86_64
 
 # -mno-red-zone: exceptions are taken on the stack in use and would overwrite the red zone
 # -mcmodel=small: the image is less than 2 GiB, so RIP-relative addressing reaches all of it
 # -fcf-protection=none: no CET in a program that takes no indirect calls from outside
-ARCH_CFLAGS   := -mno-red-zone -mcmodel=small -fcf-protection=none
-ARCH_LDFLAGS  :=
+# -fplt: the linker makes direct calls of them, a byte shorter than what -fno-plt leaves
+# -z pack-relative-relocs: 8 bytes and less for what is 24 in .rela.dyn
+ARCH_CFLAGS   := -mno-red-zone -mcmodel=small -fcf-protection=none -fplt
+ARCH_LDFLAGS  := -Wl,-z,pack-relative-relocs

@@ -150,22 +150,34 @@ entry64:
 	rep stosq
 
 	/*
-	 * Relocate. The linker left R_X86_64_RELATIVE entries only (the build checks it): the 64-bit word at r_offset
-	 * becomes r_addend, both moved by the distance between where we run and where we were linked.
+	 * Relocate. The linker left relative relocations only, packed (DT_RELR, gABI "Relative Relocation Table"; it asserts
+	 * that there is no other): an even word is the address of a word to move by the distance between where we run and
+	 * where we were linked, an odd one a map of the 63 words that follow the last.
 	 */
 	leaq	__image_start(%rip), %rdx
 	subq	$IMAGE_LINK_BASE, %rdx
-	leaq	__rela_start(%rip), %rsi
-	leaq	__rela_end(%rip), %rdi
+	leaq	__relr_start(%rip), %rsi
+	leaq	__relr_end(%rip), %rdi
 1:	cmpq	%rdi, %rsi
-	jae	2f
-	movq	(%rsi), %rax		/* r_offset */
-	movq	16(%rsi), %rcx		/* r_addend */
-	addq	%rdx, %rcx
-	movq	%rcx, (%rax,%rdx)
-	addq	$24, %rsi
+	jae	5f
+	lodsq
+	testb	$1, %al
+	jnz	2f
+	leaq	(%rax,%rdx), %rcx
+	addq	%rdx, (%rcx)
+	addq	$8, %rcx		/* the map's first word */
 	jmp	1b
-2:
+2:	movq	%rcx, %r8
+3:	shrq	$1, %rax		/* first the mark of a map, then bit by bit */
+	jz	4f
+	testb	$1, %al
+	jz	6f
+	addq	%rdx, (%r8)
+6:	addq	$8, %r8
+	jmp	3b
+4:	addq	$63 * 8, %rcx
+	jmp	1b
+5:
 	/*
 	 * The state that compiled code relies on (System V ABI §3.2.1, SDM 3A §13.1.3): x87 and SSE usable. Caches on
 	 * and kernel write protection, whatever was left. CR4 from scratch: no protection keys, SMAP, PCID or CET from the
