@@ -384,8 +384,10 @@ static void print_result(const struct capstub_label *l)
 		printf("%-11s %s in all, first block after %s, pages in %s", "Time:",
 		       human_us(l->elapsed_us), human_us(l->first_block_us), human_us(l->data_us));
 		if (l->data_us)
-			printf(" (%s/s)", human_bytes((uint64_t)(l->data_bytes_stored * 1e6 /
-								  l->data_us)));
+			printf(" (%s/s of memory, %s/s to the disk)",
+			       human_bytes((uint64_t)(l->pages_stored * l->page_size * 1e6 /
+						      l->data_us)),
+			       human_bytes((uint64_t)(l->data_bytes_stored * 1e6 / l->data_us)));
 		putchar('\n');
 	}
 }
@@ -399,7 +401,7 @@ static void print_label(const struct target *t)
 	row("UUID:", uuid);
 	if (l->name[0])
 		row("Name:", l->name);
-	printf("%-11s %s: %s\n", "State:", state_name(l->state), state_text(l->state));
+	printf("%-11s %s: %s\n", "State:", state_name(l->state), state_text(l->state, l->stop_code));
 	printf("%-11s %u since format\n", "Captures:", l->captures);
 	if (l->state != CAPSTUB_EMPTY || l->stop_code)
 		print_result(l);

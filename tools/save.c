@@ -117,11 +117,13 @@ static int check_state(const struct save *s)
 	}
 	if (t->status != LABEL_OK)
 		return a->force ? 0 : -EBADMSG;	/* info_collect() has said why */
-	if (t->label.state == CAPSTUB_EMPTY || (t->label.state == CAPSTUB_SAVED && !a->force)) {
+	if (!label_unsaved(&t->label) && !(t->label.state == CAPSTUB_SAVED && a->force)) {
 		if (a->if_needed)
 			return 1;
 		if (t->label.state == CAPSTUB_EMPTY)
-			return fail(-ENODATA, "%s is empty: nothing was captured", t->path);
+			return fail(-ENODATA, "%s is empty: %s", t->path, t->label.stop_code ?
+				    state_text(t->label.state, t->label.stop_code) :
+				    "nothing was captured");
 		return fail(-EALREADY, "%s was saved already (crash of %s): --force saves it again",
 			    t->path, human_time(t->label.crash_time));
 	}
@@ -331,6 +333,23 @@ static int mark_saved(struct save *s)
 	return target_write_label(&s->t);
 }
 
+/*
+ * Is every page that was chosen there? The label knows how many could not be read from memory: those do not
+ * make a capture incomplete, although the dump's header then keeps its flag.
+ */
+static bool is_complete(const struct save *s)
+{
+	const struct capstub_label *l = &s->t.label;
+	const struct kdump_counts *c = &s->info.counts;
+
+	if (c->bad)
+		return false;
+	if (s->t.status == LABEL_OK && !l->stop_code &&
+	    (l->state == CAPSTUB_COMPLETE || l->state == CAPSTUB_SAVED))
+		return c->missing <= l->pages_unreadable;
+	return !(s->info.dump.hdr.status & KDUMP_INCOMPLETE) && !c->missing;
+}
+
 /* What is there to copy, and is it whole? */
 static int plan(struct save *s)
 {
@@ -346,7 +365,7 @@ static int plan(struct save *s)
 			return rc;
 		s->info.counted = true;
 	}
-	s->complete = !(s->info.dump.hdr.status & KDUMP_INCOMPLETE) && !c->missing && !c->bad;
+	s->complete = is_complete(s);
 	s->saved.bytes = s->info.dump.limit;
 	if (s->t.status != LABEL_OK || l->state == CAPSTUB_DUMPING)
 		s->saved.bytes = c->end;
@@ -380,6 +399,9 @@ static int report(const struct save *s)
 		report_elf(s);
 	else
 		printf("Open it with: crash vmlinux %s/%s\n", s->dir, s->saved.file);
+	if (s->complete && c->missing)
+		note("%s: %llu pages could not be read when the machine crashed", s->t.path,
+		     (unsigned long long)c->missing);
 	if (!s->complete)
 		note("%s: the dump is incomplete, %llu of %llu pages are missing%s%s", s->t.path,
 		     (unsigned long long)(c->missing + c->bad),

@@ -34,8 +34,10 @@ const char *state_name(uint32_t state)
 	return state < sizeof(states) / sizeof(states[0]) ? states[state].name : "unknown";
 }
 
-const char *state_text(uint32_t state)
+const char *state_text(uint32_t state, uint32_t stop)
 {
+	if (state == CAPSTUB_EMPTY && stop)
+		return "a capture began but was cut off before it wrote a page";
 	return state < sizeof(states) / sizeof(states[0]) ? states[state].text : "unknown";
 }
 
@@ -174,8 +176,9 @@ const char *label_problem(const struct target *t)
 
 bool label_unsaved(const struct capstub_label *l)
 {
+	/* The log of the dead kernel is written before the state leaves "empty" */
 	return l->state == CAPSTUB_DUMPING || l->state == CAPSTUB_COMPLETE ||
-	       l->state == CAPSTUB_INCOMPLETE;
+	       l->state == CAPSTUB_INCOMPLETE || (l->state == CAPSTUB_EMPTY && l->dmesg_bytes);
 }
 
 static int target_size(struct target *t)

@@ -56,7 +56,8 @@ const char *label_problem(const struct target *t);
 bool label_unsaved(const struct capstub_label *l);
 
 const char *state_name(uint32_t state);		/* "empty", "dumping", … or "unknown" */
-const char *state_text(uint32_t state);		/* the same in words */
+/* The same in words; an empty state with a stop code is no fresh one */
+const char *state_text(uint32_t state, uint32_t stop);
 const char *stop_name(uint32_t code);		/* "ok", "interrupted", … or "unknown" */
 const char *stop_text(uint32_t code);
 const char *compress_name(uint32_t method);	/* "none", "lzo", … */

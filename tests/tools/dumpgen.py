@@ -175,7 +175,7 @@ def label(target_bytes, state=EMPTY, uuid=bytes(range(16)), name=b"", version=1,
     if state != EMPTY or stop:
         struct.pack_into("<IIIIq65s15s", b, 0x70, stop, 31, 31, LZO, crash_time, release, b"x86_64")
         struct.pack_into("<13Q", b, 0xd8, dump_bytes, dmesg_at, dmesg_bytes, log_bytes, 2345678, PAGE,
-                         MAX_PFN, pages.get("stored", 0), 0, pages.get("missing", 0), 4 * MIB, MIB, 1500)
+                         MAX_PFN, pages.get("stored", 0), pages.get("unreadable", 0), pages.get("missing", 0), 4 * MIB, MIB, 1500)
         struct.pack_into("<2Q", b, 0x178, 31000, 1500000)
     struct.pack_into("<I", b, 12, crc32c(b) ^ (0xdeadbeef if bad_crc else 0))
     return bytes(b)
@@ -199,14 +199,15 @@ def image(path, dump=None, size=16 * MIB, dmesg=DMESG, log=STUB_LOG, **fields):
         fields.setdefault("state", COMPLETE)
         fields.setdefault("dump_bytes", 0 if fields["state"] == DUMPING else len(dump.bytes))
         fields.setdefault("pages", {"stored": dump.stored})
-    if fields.get("state", EMPTY) != EMPTY:
+    captured = fields.get("state", EMPTY) != EMPTY or fields.get("stop")
+    if captured:
         fields.setdefault("dmesg_bytes", len(dmesg))
         fields.setdefault("log_bytes", len(log))
     with open(path, "wb") as f:
         f.truncate(size)
         if dump:
             f.write(dump.bytes)
-        if fields.get("state", EMPTY) != EMPTY:
+        if captured:
             f.seek(dmesg_at)
             f.write(dmesg)
             f.seek(end - LOG)

@@ -105,6 +105,14 @@ expect(0, "INCOMPLETE", "save", "--force", "-o", outdir(), t)
 t, d = g.image(path("inc.img"), g.Dump(stored=900), state=g.INCOMPLETE, stop=40), outdir()
 expect(0, "the target was full", "save", "-o", d, t)
 ok(os.path.exists(d + "/vmcore-incomplete"), "incomplete: vmcore-incomplete")
+# Unreadable memory does not make a capture incomplete, although the header says so
+patch = {i: (0, 0, 0) for i in range(40, 43)}
+t, d = g.image(path("hw.img"), g.Dump(patch=patch, incomplete=True), pages={"stored": 1745, "unreadable": 3}), outdir()
+expect(0, "3 pages could not be read when the machine crashed", "save", "-o", d, t)
+ok(os.path.exists(d + "/vmcore"), "unreadable pages: vmcore")
+t, d = g.image(path("hw.img"), g.Dump(patch=patch, incomplete=True), pages={"stored": 1745, "unreadable": 2}), outdir()
+expect(0, "INCOMPLETE", "save", "-o", d, t)
+ok(os.path.exists(d + "/vmcore-incomplete"), "one more missing than unreadable: vmcore-incomplete")
 # Cut between the last write of the dump and the label: all of it is there
 t, d = g.image(path("late.img"), whole, state=g.DUMPING, stop=1), outdir()
 expect(0, "complete", "save", "-o", d, t)
@@ -114,6 +122,16 @@ t, d = g.image(path("texts.img"), None, state=g.INCOMPLETE, stop=24, dump_bytes=
 expect(0, "holds no pages (stop code 24, target-too-small)", "save", "-o", d, t)
 equal(sorted(os.listdir(d)), ["capstub.log", "dmesg.txt", "info.json"], "texts only")
 equal(state(t), "saved", "texts only: marked saved")
+
+# Cut in the first step: the log may be there already
+t, d = g.image(path("early.img"), None, state=g.EMPTY, stop=1, dmesg_bytes=len(g.DMESG), log_bytes=0), outdir()
+ok("before it wrote a page" in capstub("info", t).out, "cut in the first step: info says so")
+expect(1, "holds a dump that was not saved", "format", t)
+expect(0, "holds no pages (stop code 1, interrupted)", "save", "-o", d, t)
+equal((sorted(os.listdir(d)), read(d, "dmesg.txt").decode(), state(t)), (["dmesg.txt", "info.json"], g.DMESG, "saved"),
+      "cut in the first step: the log is saved")
+t = g.image(path("early.img"), None, state=g.EMPTY, stop=1, dmesg_bytes=0, log_bytes=0)
+expect(1, "is empty: a capture began", "save", t)
 
 # Nothing there
 t = path("fresh.img")
