@@ -4,6 +4,7 @@
  * tree. Later, from stub_main(), what the firmware says about buses.
  */
 #include <libfdt.h>
+#include <string.h>
 
 #include <cpu.h>
 
@@ -146,6 +147,17 @@ EARLY noreturn void arm64_start(phys_addr_t fdt_pa, unsigned el)
 	start(fdt_pa, damaged);
 }
 
+/* ACPI names no UART but the console's, which Linux numbers first. */
+static void add_spcr_uart(struct boot_info *bi)
+{
+	bool pl011 = bi->firmware_console.type == UART_PL011;
+
+	if (bi->firmware_console.type == UART_NONE || bi->nr_uarts)
+		return;
+	bi->uarts[bi->nr_uarts++] = (struct uart_entry){ .spec = bi->firmware_console };
+	strcpy(bi->uarts[0].name, pl011 ? "ttyAMA0" : "ttyS0");
+}
+
 /* Machines whose tree holds only /chosen describe themselves in ACPI, which UEFI leads to. */
 static void discover_acpi(struct boot_info *bi)
 {
@@ -154,6 +166,7 @@ static void discover_acpi(struct boot_info *bi)
 		return;
 	if (acpi_discover(bi, arch_read_mem))
 		log_warn("arm64: no usable ACPI tables at %#lx", (unsigned long)bi->rsdp);
+	add_spcr_uart(bi);
 	for (unsigned i = 0; i < bi->nr_pci_hosts; i++)
 		bi->pci_hosts[i].dma_coherent = true;	/* Arm BSA: PCIe is I/O coherent */
 }
