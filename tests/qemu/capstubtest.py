@@ -429,9 +429,10 @@ class Guest:
     def __init__(self, disks=(), arch="x86_64", suite="bookworm", cpu=None, smp=1, mem="512M",
                  machine=None, append="console=ttyS0", level=0, compress="none", kexec="-p",
                  crashkernel="1M", panic="sysrq", panic_cpu=0, io=False, write=(), words="",
-                 before="", pause="", stub=None, extra=()):
+                 before="", pause="", stub=None, files=(), extra=()):
         self.arch, self.suite, self.disks, self.mem, self.smp = arch, suite, list(disks), size_of(mem), smp
         self.panic, self.words, self.crashkernel, self.extra = panic, words, crashkernel, list(extra)
+        self.files = list(files)        # NAME=PATH, further files for the guest's root
         self.cpu = cpu or {"x86_64": "max,la57=off", "arm64": "cortex-a72"}[arch]
         self.machine = machine or {"x86_64": "q35", "arm64": "virt,gic-version=3"}[arch]
         if arch == "arm64":
@@ -474,7 +475,7 @@ class Guest:
         with open(self.path("case"), "w", encoding="utf-8") as f:
             for key, value in self.case.items():
                 f.write("%s='%s'\n" % (key, value.replace("'", "'\\''")))
-        files = ["case=" + self.path("case")]
+        files = ["case=" + self.path("case")] + self.files
         if self.case["KEXEC"]:
             files.append("stub=" + self.stub)
         run(os.path.join(HERE, "mkinitramfs.py"), "files", self.path("cpio"), *files)
@@ -718,29 +719,42 @@ def debug_vmlinux(suite="bookworm", arch="x86_64", fetch=True):
     return run(os.path.join(HERE, "kernels"), CACHE, suite, arch, "debug", timeout=3000).split()[-1]
 
 
-def foreign(program, arch):
-    """argv that runs Debian's program for that architecture: as it is, or by qemu-user."""
-    if arch == os.uname().machine or arch == "x86_64":
-        return [program]
-    root = os.path.join(CACHE, "tools-" + arch)
+def private(program, arch="x86_64", suite="bookworm"):
+    """argv that runs a Debian program of any suite and architecture without installing it."""
+    deb = {"x86_64": "amd64", "arm64": "arm64"}[arch]
+    root = os.path.join(CACHE, "tools-%s-%s" % (suite, arch))
     debs = os.path.join(TOP, "tools/scripts/debs.sh")
-    libs = run(debs, CACHE, "bookworm", arch, "libraries", program, timeout=300).split()
-    run(debs, CACHE, "bookworm", arch, "unpack", root, program, *libs, timeout=1200)
-    return ["qemu-aarch64-static", "-L", root, os.path.join(root, "usr/bin", program)]
+    if not os.path.exists(os.path.join(root, "usr/bin", program)):
+        libs = run(debs, CACHE, suite, deb, "libraries", program, timeout=300).split()
+        run(debs, CACHE, suite, deb, "unpack", root, *libs, program, timeout=1200)
+    path = os.path.join(root, "usr/bin", program)
+    if arch != "x86_64":
+        return ["qemu-aarch64-static", "-L", root, path]
+    # Its own loader and C library: ours may be older.
+    for lib in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"):
+        loader = os.path.join(root, lib, "ld-linux-x86-64.so.2")
+        if os.path.exists(loader):
+            return [loader, "--library-path", os.path.dirname(loader), path]
+    raise Failure("no loader in " + root)
 
 
-def crash(vmlinux, dump, commands, arch="x86_64", timeout=600):
-    """Run crash's commands on a dump; returns the output."""
+def crash(vmlinux, dump, commands, arch="x86_64", timeout=900):
+    """Run crash's commands on a dump; returns the output.
+
+    crash of Debian 13 (8.0.6): the one of Debian 12 (8.0.2) finds only the active tasks of its own
+    suite's current kernel, whoever wrote the dump.
+    """
     r, w = os.pipe()
-    os.write(w, ("set scroll off\n" + "\n".join(commands) + "\nexit\n").encode())
+    os.write(w, ("\n".join(commands) + "\nexit\n").encode())
     os.close(w)
     with os.fdopen(r) as stdin:
-        return run(*foreign("crash", arch), "-s", vmlinux, dump, stdin=stdin, timeout=timeout, ok=None,
-                   env=dict(os.environ, HOME=case.current.dir if case.current else "/nonexistent", TERM="dumb"))
+        return run(*private("crash", arch, "trixie"), "-s", vmlinux, dump, stdin=stdin, timeout=timeout,
+                   ok=None, env=dict(os.environ, TERM="dumb", HOME=case.current.dir))
 
 
 def makedumpfile(*argv, arch="x86_64", timeout=600, ok=(0,)):
-    return run(*foreign("makedumpfile", arch), *argv, timeout=timeout, ok=ok)
+    program = ["makedumpfile"] if arch == "x86_64" else private("makedumpfile", arch)
+    return run(*program, *argv, timeout=timeout, ok=ok)
 
 
 def capstub(*argv, ok=(0,), timeout=300):

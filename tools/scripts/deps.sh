@@ -12,9 +12,9 @@ packages="gcc libc6-dev binutils gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 # Unit tests, fuzzers, rules.
 packages="$packages libcmocka-dev clang libclang-rt-dev python3 perl"
 # Real kernels in QEMU, and the independent readers of what was captured. The guests' own programs
-# (kernel, kexec, busybox) are not installed here: they are fetched and unpacked privately.
-packages="$packages qemu-system-x86 qemu-system-arm qemu-utils qemu-user-static fdisk xz-utils
-	crash makedumpfile gdb"
+# (kernel, kexec, busybox), and crash, are not installed here: they are unpacked privately.
+packages="$packages qemu-system-x86 qemu-system-arm qemu-utils qemu-user-static fdisk
+	makedumpfile gdb"
 
 missing=
 for p in $packages; do
