@@ -6,7 +6,7 @@
 #   make demo            crash a real Debian kernel in QEMU and show what was captured
 #   make check           every short test;  make check-full: the whole matrix, hours
 #   make bench           speed of the capture against dd on the same device
-#   make unit|fuzz|rules|images|qemu-check       the parts of "check"
+#   make unit|fuzz|rules|images|tool-check|qemu-check   the parts of "check"
 #   make deps            install what is missing (demo and check do it by themselves)
 #   make install         DESTDIR= and prefix= are honoured
 #
@@ -243,13 +243,17 @@ $(foreach t,$(FUZZ_C:tests/fuzz/%.c=%),$(eval $(call fuzz_rule,$(t))))
 
 -include $(shell find $(BUILD)/unit/obj $(BUILD)/fuzz/obj -name '*.d' 2>/dev/null)
 
-.PHONY: unit fuzz rules images
+.PHONY: unit fuzz rules images tool-check
 unit: $(UNITS)
 	$(Q)set -e; for t in $(sort $(UNITS)); do $(say) UNIT $$t; $$t; done
 
 fuzz: $(FUZZES)
 	$(Q)set -e; for f in $(sort $(FUZZES)); do \
 		tools/scripts/fuzz.sh $$f tests/fuzz/seeds "$(FUZZ_RUNS)" "$(FUZZ_SECONDS)"; done
+
+# The host tool, on made-up dumps. Runs without root; as root also on loop devices.
+tool-check: tool
+	$(Q)$(QEMU_ENV) prove $(PROVE_FLAGS) $(sort $(wildcard tests/tools/*.t))
 
 # The include rules of the house: who may know whom.
 rules:
@@ -298,6 +302,7 @@ check: deps
 	$(Q)+$(MAKE) images
 	$(Q)+$(MAKE) unit
 	$(Q)+$(MAKE) fuzz
+	$(Q)+$(MAKE) tool-check
 	$(Q)+$(MAKE) qemu-check
 
 check-full: check

@@ -3,6 +3,7 @@
 """Block devices, by loop: sizes, exclusive use, mounts, swap, device mapper, partitions. Needs root."""
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -102,18 +103,26 @@ try:
         if os.path.exists(part):
             break
         time.sleep(0.1)
+    # Without udev the kernel knows the partition but nobody makes its node
+    known = f"/sys/class/block/{os.path.basename(part)}/dev"
+    if not os.path.exists(part) and os.path.exists(known):
+        part = path("part2")
+        major, minor = map(int, open(known).read().split(":"))
+        os.mknod(part, 0o600 | stat.S_IFBLK, os.makedev(major, minor))
     expect(1, "gpt partition table", "format", whole_disk)
-    if os.path.exists(part):
-        before = open(disk, "rb").read()
-        expect(0, "8.0 MiB, ready", "format", part)
-        run("blockdev", "--flushbufs", part)
-        run("blockdev", "--flushbufs", whole_disk)
-        after = open(disk, "rb").read()
-        start = int(open(f"/sys/class/block/{os.path.basename(part)}/start").read()) * 512
-        changed = [i for i in range(0, len(before), 4096) if before[i:i + 4096] != after[i:i + 4096]]
-        equal(changed, [start + 8 * g.MIB - 4096], "formatting a partition changed its last 4 KiB and nothing else")
-    else:
-        skip("partition", "no device nodes for partitions here")
+    before = open(disk, "rb").read()
+    start = (2048 + 8 * 2048) * 512    # sfdisk puts the first at 1 MiB, the second behind it
+    if not os.path.exists(part):
+        # A kernel without partition scanning: a window of the same place and size
+        part = losetup(disk, "-o", str(start), "--sizelimit", str(8 * g.MIB))
+    expect(0, "8.0 MiB, ready", "format", part)
+    run("blockdev", "--flushbufs", part)
+    run("blockdev", "--flushbufs", whole_disk)
+    after = open(disk, "rb").read()
+    changed = [i for i in range(0, len(before), 4096) if before[i:i + 4096] != after[i:i + 4096]]
+    equal(changed, [start + 8 * g.MIB - 4096], "formatting a partition changed its last 4 KiB and nothing else")
+    if part in loops:
+        run("losetup", "-d", loops.pop())
     expect(0, "ready", "format", "--force", whole_disk)
     expect(0, "ready", "format", whole_disk)
 
