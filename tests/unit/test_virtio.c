@@ -174,18 +174,18 @@ static void test_block_size_4096(void **state)
 	assert_memory_equal(media + 3 * 4096, buf, 8192);
 }
 
-static void gather(struct blk_dev *dev, unsigned nr)
+static void gather(struct blk_dev *dev, unsigned nr, uint32_t len)
 {
 	struct blk_seg segs[256];
-	struct blk_req req = { .op = BLK_WRITE, .nr_blocks = nr * 8, .nr_segs = nr, .segs = segs };
+	struct blk_req req = { .op = BLK_WRITE, .nr_blocks = nr * (len / 512), .nr_segs = nr, .segs = segs };
 
 	fill(buf, sizeof(buf), nr);
 	for (unsigned i = 0; i < nr; i++)
-		segs[i] = (struct blk_seg){ virt_to_phys(buf) + ((i * 37) % 512) * 4096, 4096 };
+		segs[i] = (struct blk_seg){ virt_to_phys(buf) + ((i * 37) % 508) * 4096, len };
 	assert_int_equal(blk_submit(dev, &req), 0);
 	assert_int_equal(blk_wait(dev, &req), 0);
 	for (unsigned i = 0; i < nr; i++)
-		assert_memory_equal(media + i * 4096, (void *)(uintptr_t)segs[i].pa, 4096);
+		assert_memory_equal(media + i * len, (void *)(uintptr_t)segs[i].pa, len);
 }
 
 /* The device asserts its own limits; what we promise upwards must always fit */
@@ -193,7 +193,7 @@ static void test_limits(void **state)
 {
 	static const struct { uint32_t seg_max, size_max; unsigned queue; } c[] = {
 		{ 254, 0, 256 }, { 126, 0, 128 }, { 30, 0, 256 }, { 1, 0, 256 }, { 254, 65536, 256 }, { 16, 4096, 256 },
-		{ 254, 512, 256 }, { 2, 4096, 256 }, { 1, 4096, 256 }, { 254, 6144, 64 }, { 65535, 0, 16 },
+		{ 254, 512, 256 }, { 2, 4096, 256 }, { 1, 4096, 256 }, { 254, 6144, 64 }, { 254, 4608, 256 }, { 65535, 0, 16 },
 	};
 
 	(void)state;
@@ -209,7 +209,9 @@ static void test_limits(void **state)
 		assert_true(dev->max_bytes >= 4096 && dev->max_bytes % 4096 == 0);
 		assert_true(dev->max_segs >= 1 && dev->max_segs <= c[i].seg_max);
 		/* the worst case that the limits allow */
-		gather(dev, (unsigned)min_u64(dev->max_segs, dev->max_bytes / 4096));
+		for (uint32_t len = 4096; len <= 16384; len += 4096)
+			if (len <= dev->max_bytes)
+				gather(dev, (unsigned)min_u64(dev->max_segs, dev->max_bytes / len), len);
 		fill(buf, dev->max_bytes, 5);
 		assert_int_equal(blk_rw(dev, BLK_WRITE, 0, buf, dev->max_bytes), 0);
 		assert_memory_equal(media, buf, dev->max_bytes);
@@ -250,7 +252,7 @@ static void test_queue_sizes(void **state)
 		disk.queue_max = disk.queue_size = VIRTQ_MAX_SIZE;
 		dev = open_ok();
 		assert_int_equal(disk.queue_size, VIRTQ_MAX_SIZE);
-		gather(dev, 200);
+		gather(dev, 200, 4096);
 	}
 	/* modern: the driver takes less than offered */
 	set_up(FAKE_PCI_MODERN);
