@@ -239,6 +239,10 @@ static void print_next(const struct target *t)
 	printf("With crashkernel=1M on the kernel's command line, load the stub by\n");
 	printf("  kexec -p %s/%s --append=\"dump=UUID=%s\"\n", CAPSTUB_LIBDIR,
 	       arm ? "capstub.Image" : "capstub.bzImage", uuid);
+	/* kexec_file_load() of kernels with CRASH_HOTPLUG sets 900 KiB aside for its own header */
+	if (!arm)
+		printf("If that says \"Cannot assign requested address\" (Linux 6.5 and later), use "
+		       "kexec -c -p,\nor crashkernel=2M.\n");
 }
 
 static int format(const struct format_args *a)
