@@ -28,6 +28,7 @@ import subprocess
 import sys
 import time
 import uuid
+import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -237,25 +238,49 @@ class Disk:
 
     def _partition(self):
         """A guard partition, the target, a guard partition, all on MiB borders."""
-        third = self.size // 8 // MIB
-        sectors = MIB // self.block
-        table = "label: %s\nunit: sectors\n" % ("dos" if self.table == "mbr" else self.table)
-        if self.table == "gpt":
-            table = table.replace("unit", "first-lba: %d\nunit" % sectors)
-        first, count = third * sectors, (self.size // MIB - 2 * third) * sectors
-        for begin, length, name in ((sectors, first - sectors, "before"), (first, count, "capstub"),
-                                    (first + count, first - 2 * sectors, "after")):
-            table += "start=%d, size=%d" % (begin, length)
-            table += ', name="%s"\n' % name if self.table == "gpt" else ", type=83\n"
-        run("sfdisk", "-q", "--sector-size", str(self.block), self.path, stdin=self._pipe(table))
-        self.start, self.end = first * self.block, (first + count) * self.block
+        eighth = self.size // 8 & ~(MIB - 1)
+        pieces = [(MIB, eighth, "before"), (eighth, self.size - eighth, "capstub"),
+                  (self.size - eighth, self.size - MIB, "after")]
+        self.start, self.end = pieces[1][:2]
+        # first and last block of each
+        parts = [(start // self.block, end // self.block - 1, name) for start, end, name in pieces]
+        with open(self.path, "r+b") as f:
+            if self.table == "mbr":
+                self._write_mbr(f, [(0x83, first, last) for first, last, _ in parts])
+            else:
+                self._write_gpt(f, parts)
 
     @staticmethod
-    def _pipe(text):
-        r, w = os.pipe()
-        os.write(w, text.encode())
-        os.close(w)
-        return os.fdopen(r)
+    def _write_mbr(f, parts):
+        """MBR: UEFI 2.9 table 5-1; 16-byte entries from 446."""
+        sector = bytearray(512)
+        struct.pack_into("<I", sector, 440, 0xc0ffee01)
+        for i, (kind, first, last) in enumerate(parts):
+            struct.pack_into("<B3xB3xII", sector, 446 + 16 * i, 0, kind, first, last - first + 1)
+        sector[510:] = b"\x55\xaa"
+        f.write(sector)
+
+    def _write_gpt(self, f, parts):
+        """GPT: UEFI 2.9 §5.3; 128 entries of 128 bytes, a copy at the end of the disk."""
+        blocks = self.size // self.block
+        table = 128 * 128 // self.block
+        self._write_mbr(f, [(0xee, 1, min(blocks - 1, 0xffffffff))])
+        kind = uuid.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4").bytes_le
+        entries = bytearray(128 * 128)
+        for i, (first, last, name) in enumerate(parts):
+            struct.pack_into("<16s16sQQQ72s", entries, 128 * i, kind, uuid.uuid4().bytes_le, first, last, 0,
+                             name.encode("utf-16-le"))
+        self.partuuid = str(uuid.UUID(bytes_le=bytes(entries[144:160])))
+        disk = uuid.uuid4().bytes_le
+        for here, other, at in ((1, blocks - 1, 2), (blocks - 1, 1, blocks - 1 - table)):
+            head = bytearray(struct.pack("<8sIIIIQQQQ16sQIII", b"EFI PART", 0x10000, 92, 0, 0, here, other,
+                                         2 + table, blocks - 2 - table, disk, at, 128, 128,
+                                         zlib.crc32(entries)))
+            struct.pack_into("<I", head, 16, zlib.crc32(head))
+            f.seek(here * self.block)
+            f.write(head)
+            f.seek(at * self.block)
+            f.write(entries)
 
     def format(self, name="", fill=True, label=None, **fields):
         """Write a label; fill the rest of the image with a pattern so that strays are seen."""
