@@ -294,7 +294,7 @@ demo: deps
 
 bench: deps
 	$(Q)+$(MAKE) all $(PAGES)
-	$(Q)$(QEMU_ENV) tests/qemu/bench $(or $(ARCH),x86_64)
+	$(Q)$(QEMU_ENV) tests/qemu/bench $(or $(ARCH),x86_64) $(PARTS)
 
 check: deps
 	$(Q)+$(MAKE) all
