@@ -54,7 +54,8 @@ include arch/$(ARCH)/arch.mk
 OUT    := $(BUILD)/$(ARCH)
 NEWLIB := $(NEWLIB_CACHE)/$(ARCH)
 CC     := $(CROSS_COMPILE)gcc
-STUB_C := $(wildcard stub/*.c drivers/*.c arch/$(ARCH)/*.c)
+# serial.c needs a zlib for the target, which is not built yet
+STUB_C := $(filter-out stub/serial.c,$(wildcard stub/*.c drivers/*.c arch/$(ARCH)/*.c))
 STUB_S := $(wildcard arch/$(ARCH)/*.S)
 STUB_O := $(STUB_C:%.c=$(OUT)/%.o) $(STUB_S:%.S=$(OUT)/%.S.o)
 

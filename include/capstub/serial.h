@@ -67,8 +67,7 @@ enum serial_type {
 /*
  * SERIAL_HELLO:	u8 version, u8 mode the stub begins with, u64 session number, u32 baud (0 unknown)
  *
- * SERIAL_BLOB:		u8 blob, u8 SERIAL_BLOB_LAST or 0, u32 offset, u16 length, raw deflate of the piece. A length of 0 is an
- *			empty blob and has no deflate stream.
+ * SERIAL_BLOB:		u8 blob, u32 bytes of the whole blob, u32 offset, u16 length, raw deflate of that piece (none if length is 0)
  *
  * SERIAL_PAGES:	u8 pass, varint from, varint to - from, varint number of runs, the runs, raw deflate of the contents.
  *			The frame says what there is to say about units [from, to) in this pass. A run is a varint:
@@ -80,7 +79,7 @@ enum serial_type {
  *			u8 escape map[32] (bit b: escape byte b, in 8-bit encoding), u16 request, u8 number of wants, the wants.
  *			A want: u8 what (blob, or SERIAL_WANT_PASS + pass), varint from, varint to - from.
  */
-#define SERIAL_BLOB_LAST	0x01
+#define SERIAL_PIECE		16384u	/* of a blob in one frame, at most */
 
 enum serial_run {
 	SERIAL_RUN_OTHER = 0,	/* not RAM, or of another pass */
@@ -94,7 +93,6 @@ enum serial_run {
 enum serial_mode { SERIAL_MODE_TEXT = 0, SERIAL_MODE_8BIT = 1 };
 
 #define SERIAL_CTRL_BYE		0x01	/* everything is here: nothing more is wanted */
-#define SERIAL_CTRL_FIXED	39u	/* bytes before the wants */
 #define SERIAL_CTRL_MAX_WANTS	8u
 #define SERIAL_WANT_PASS	16u
 
