@@ -261,9 +261,11 @@ static void read_compound(struct pages *p, const struct vmcoreinfo *vi)
 		p->reason = "OFFSET(page.compound_order)";
 		log_warn("pages: %s is missing: tails of compound pages are kept", p->reason);
 	} else if (l->hugetlb_dtor == NO_NUMBER && p->level & LEVEL_USER) {
+		const char *entry = l->dtor ? "NUMBER(HUGETLB_PAGE_DTOR)" : "OFFSET(page.compound_dtor)";
+
 		if (!*p->reason)
-			p->reason = "NUMBER(HUGETLB_PAGE_DTOR)";
-		log_warn("pages: NUMBER(HUGETLB_PAGE_DTOR) is missing: huge pages are kept");
+			p->reason = entry;
+		log_warn("pages: %s is missing: huge pages are kept", entry);
 	}
 }
 
@@ -318,19 +320,21 @@ static bool model_works(const struct pages *p, const struct memory_model *m)
 	return false;
 }
 
-static bool sections_described(const struct vmcoreinfo *vi, struct pages *p, struct memory_model *m)
+/* What VMCOREINFO says of mem_section, or the entry that is missing or makes no sense; NULL: all is there. */
+static const char *read_sections(const struct vmcoreinfo *vi, struct pages *p, struct memory_model *m)
 {
 	uint64_t length, page_size = BIT(p->vt->page_shift);
 	unsigned physmem = p->vt->max_physmem_bits, section = p->vt->section_size_bits;
 
-	if (vmcoreinfo_symbol(vi, "mem_section", &m->root) < 0 ||
-	    vmcoreinfo_size(vi, "mem_section", &m->entry_size) < 0 ||
-	    vmcoreinfo_offset(vi, "mem_section.section_mem_map", &m->map_offset) < 0)
-		return false;
-	if (m->entry_size > page_size || !range_inside(m->map_offset, 8, 0, m->entry_size))
-		return false;
+	if (vmcoreinfo_symbol(vi, "mem_section", &m->root) < 0)
+		return "SYMBOL(mem_section)";
+	if (vmcoreinfo_size(vi, "mem_section", &m->entry_size) < 0 || m->entry_size > page_size)
+		return "SIZE(mem_section)";
+	if (vmcoreinfo_offset(vi, "mem_section.section_mem_map", &m->map_offset) < 0 ||
+	    !range_inside(m->map_offset, 8, 0, m->entry_size))
+		return "OFFSET(mem_section.section_mem_map)";
 	if (section <= p->vt->page_shift || section >= physmem || physmem > 56)
-		return false;
+		return "NUMBER(SECTION_SIZE_BITS)";
 	m->pfn_shift = section - p->vt->page_shift;
 	m->nr_sections = BIT(physmem - section);
 	m->per_root = page_size / m->entry_size;
@@ -338,17 +342,19 @@ static bool sections_described(const struct vmcoreinfo *vi, struct pages *p, str
 	if (vmcoreinfo_length(vi, "mem_section", &length) == 0 &&
 	    length != DIV_ROUND_UP(m->nr_sections, m->per_root))
 		m->per_root = 0;
-	return true;
+	return NULL;
 }
 
 static void find_model(struct pages *p, const struct vmcoreinfo *vi)
 {
 	struct memory_model *m = &p->model;
+	const char *missing = read_sections(vi, p, m);
 	uint64_t pointed;
 
-	if (sections_described(vi, p, m)) {
+	if (!missing) {
 		if (model_works(p, m))
 			return;
+		missing = p->vt->missing ? p->vt->missing : "SYMBOL(mem_section)";
 		/* The symbol may be that of the pointer to the array (since 4.15, by how it was exported). */
 		if (m->per_root && vtop_read(p->vt, &pointed, m->root, 8) == 0) {
 			m->root = pointed;
@@ -363,7 +369,7 @@ static void find_model(struct pages *p, const struct vmcoreinfo *vi)
 		return;
 	m->vmemmap = 0;
 	p->usable = false;
-	give_up(p, LEVEL_STRUCT_PAGE, p->vt->pgd || !p->vt->missing ? "SYMBOL(mem_section)" : p->vt->missing);
+	give_up(p, LEVEL_STRUCT_PAGE, missing);
 }
 
 /* Address of the struct page of @pfn, or 0. */

@@ -190,9 +190,7 @@ static void test_missing_entries(void **state)
 		if (level != (LEVEL_MAX & ~needed[i].cost))
 			fail_msg("%s: level %u", needed[i].entry, level);
 		assert_string_not_equal(reason, "");
-		/* one entry of a group stands for it; otherwise it is named itself */
-		if (needed[i].cost && !strstr(needed[i].entry, "mem_section"))
-			assert_string_equal(reason, needed[i].entry);
+		assert_string_equal(reason, needed[i].entry);
 		assert_true(fake_log_has(reason));
 
 		/* and never loses a page that the complete set keeps */

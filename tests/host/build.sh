@@ -1,0 +1,25 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Build the host programs of this folder, one of each for dumps of each architecture.
+#
+#   build.sh DIR       writes DIR/<program>-x86_64 and DIR/<program>-arm64
+#
+# A program names the files it needs in a comment line, like the unit tests; arch/*/vtop.c is added.
+set -eu
+
+[ $# -eq 1 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
+case $1 in /*) out=$1 ;; *) out=$PWD/$1 ;; esac
+cd "$(dirname "$0")/../.."
+mkdir -p "$out"
+
+for c in tests/host/*.c; do
+	needs=$(sed -n 's|^.*needs: *\(.*[^ ]\) *\*/.*|\1|p' "$c")
+	[ -n "$needs" ] || continue
+	for arch in x86_64 arm64; do
+		# shellcheck disable=SC2086
+		${HOSTCC:-gcc} -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wvla -Wmissing-prototypes -D_GNU_SOURCE \
+			-I. -Iinclude -Itests/unit/fake ${HOST_SANITIZE:-} \
+			-o "$out/$(basename "$c" .c)-$arch" "$c" $needs "arch/$arch/vtop.c" -llzo2
+	done
+done
