@@ -13,7 +13,7 @@ packages="gcc libc6-dev binutils gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 packages="$packages libcmocka-dev clang libclang-rt-dev python3 perl"
 # Real kernels in QEMU, and the independent readers of what was captured. The guests' own programs
 # (kernel, kexec, busybox), and crash, are not installed here: they are unpacked privately.
-packages="$packages qemu-system-x86 qemu-system-arm qemu-utils qemu-user-static fdisk
+packages="$packages qemu-system-x86 qemu-system-arm qemu-utils qemu-user-static
 	makedumpfile gdb"
 
 missing=
