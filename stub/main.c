@@ -87,8 +87,11 @@ static void show_dmesg_tail(void)
 
 static enum capstub_stop dump_to(const struct boot_info *bi, const struct target_spec *spec)
 {
-	enum capstub_stop stop = target_open(&target, bi, spec);
+	enum capstub_stop stop;
 
+	if (spec && spec->kind == TARGET_UART)
+		return log_err(STOP_NO_TARGET, "dump=%s: this image sends no dump over a serial line", spec->text);
+	stop = target_open(&target, bi, spec);
 	return stop == STOP_OK ? dump_to_target(&capture, &target) : stop;
 }
 
