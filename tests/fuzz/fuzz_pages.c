@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Page classes and priority over a made-up machine with damage: struct pages, mem_section, page tables, VMCOREINFO. First byte:
+ * level, and which window of frames is classified; the rest: tests/host/patch.h.
+ */
+/* needs: stub/pages.c stub/priority.c stub/dmesg.c stub/vread.c stub/vmcore.c stub/vmcoreinfo.c arch/x86_64/vtop.c tests/host/machine.c tests/unit/fake/log.c */
+#include <stdlib.h>
+
+#include "stub/priority.h"
+#include "tests/host/patch.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct patch patch;
+	static struct vtop vt;
+	uint64_t counts[PAGE_NR_CLASSES] = { 0 }, total = 0;
+
+	if (!machine.ram)
+		machine_build(STYLE_5_10, MODEL_EXTREME, false, 1);
+	const uint64_t areas[][2] = {
+		{ machine.vmemmap_pa, MIB(1) }, { machine.sections_pa, 0x1100 }, { machine.pgd, 4096 },
+		{ MIB(18), 0x8000 }, { machine.pgd + 0x10000, 512 },
+	};
+	unsigned head = patch_take(&data, &size, 1);
+
+	patch_apply(&patch, data, size, areas, ARRAY_SIZE(areas));
+	machine.reads = 0;
+	vtop_init(&vt, &machine.vc, &machine.vi);
+	pages_init(&machine.vc, &machine.vi, &vt, head, NULL);
+	for (uint64_t pfn = 256; pfn < MACHINE_PFNS; total++) {
+		enum page_class class = pages_class(pfn);
+
+		if (class >= PAGE_NR_CLASSES)
+			abort();
+		counts[class]++;
+		/* all frames of one window, some of the others */
+		pfn += pfn >> 10 == head >> 4 ? 1 : 1 + pfn % 97;
+	}
+	pages_check(counts, total);
+	priority_init(&machine.vc, &machine.vi, &vt);
+	if ((unsigned)pages_rank(head * 64, PAGE_USER) >= PRIORITY_NR_RANKS)
+		abort();
+	patch_undo(&patch);
+	if (machine.stray || machine.reads > 64 * 131072 + 1000000)
+		abort();
+	return 0;
+}
