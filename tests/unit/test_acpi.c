@@ -187,7 +187,7 @@ static void test_pc(void **state)
 static void test_rsdt(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 7; i++) {
+	for (int i = 0; i < 8; i++) {
 		begin("x86_64");
 		spcr(0, 1, 8, 1, 0x3f8);
 		switch (i) {
@@ -216,6 +216,10 @@ static void test_rsdt(void **state)
 			break;
 		case 6:
 			fake_mem_fail(XSDT, 36);
+			break;
+		case 7:
+			put(20, 40, 4); /* sums right */
+			seal_rsdp();
 			break;
 		}
 		assert_int_equal(discover(), 0);
@@ -339,6 +343,13 @@ static void test_find_rsdp(void **state)
 	assert_true(acpi_find_rsdp(fake_mem_read) == 0x9fc00);
 	low[0x40f] = 0xff;
 	assert_true(acpi_find_rsdp(fake_mem_read) == 0xfffd0);
+	low[0x40e] = 0;
+	low[0x40f] = 0xa0;
+	fake_mem_add(0xa0000, mem, 1024);
+	assert_true(acpi_find_rsdp(fake_mem_read) == 0xfffd0);
+	/* what cannot be read is stepped over */
+	fake_mem_fail(0xe0000, 4096);
+	assert_true(acpi_find_rsdp(fake_mem_read) == 0xfffd0);
 }
 
 /*---------------------------------------------------------------- tables */
@@ -456,7 +467,7 @@ static void test_spcr_clock(void **state)
 	seal_table(at);
 	assert_int_equal(discover(), 0);
 	assert_int_equal(bi.firmware_console.clock_hz, 0); /* revision 2 has no such field */
-	mem[at + 8] = 4;
+	mem[at + 8] = 3;
 	seal_table(at);
 	assert_int_equal(discover(), 0);
 	assert_int_equal(bi.firmware_console.clock_hz, 24000000);
@@ -482,6 +493,7 @@ static void test_reset_register(void **state)
 	} cases[] = {
 		{1 << 10, 1, 0xcf9, RESET_IO},
 		{1 << 10, 1, 0x10000, RESET_UNKNOWN},
+		{1 << 10, 1, 0xffff, RESET_IO},
 		{1 << 10, 0, 0xfed0000000, RESET_MMIO},
 		{1 << 10, 0, 0x10000000000000, RESET_UNKNOWN},
 		{1 << 10, 0, 0, RESET_UNKNOWN},

@@ -404,6 +404,17 @@ static void test_virtio_mmio(void **state)
 	assert_int_equal(cl.nr_complaints, 1);
 }
 
+static void test_rsdp(void **state)
+{
+	(void)state;
+	parse("acpi_rsdp=0xfffffffffffff");
+	assert_true(cl.rsdp == 0xfffffffffffff);
+	expect_complaint("acpi_rsdp=", "acpi_rsdp=: not an address");
+	expect_complaint("acpi_rsdp=0x1000x", "acpi_rsdp=0x1000x: not an address");
+	expect_complaint("acpi_rsdp=0x10000000000000", "acpi_rsdp=0x10000000000000: not an address");
+	assert_true(cl.rsdp == 0);
+}
+
 /* Words of Linux that people leave in are named once, in one line */
 static void test_unknown(void **state)
 {
@@ -414,6 +425,7 @@ static void test_unknown(void **state)
 	expect_complaint("xlevel=1", "ignored: xlevel");
 	expect_complaint("dump", "ignored: dump");
 	expect_complaint("=", "ignored: ");
+	expect_complaint("~a\177", "ignored: ~a?");
 	parse("irqpoll nr_cpus=1 reset_devices root=UUID=1 ro quiet cgroup_disable=memory mce=off numa=off udev.children-max=2 "
 	      "panic=10 rootflags=nofail acpi_no_memhotplug transparent_hugepage=never nokaslr novmcoredd hest_disable");
 	assert_int_equal(cl.nr_complaints, 1);
@@ -494,6 +506,7 @@ int main(void)
 		cmocka_unit_test(test_elfcorehdr),  cmocka_unit_test(test_simple_words),
 		cmocka_unit_test(test_console),	    cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_bad_targets), cmocka_unit_test(test_virtio_mmio),
+		cmocka_unit_test(test_rsdp),
 		cmocka_unit_test(test_unknown),	    cmocka_unit_test(test_many_complaints),
 		cmocka_unit_test(test_quotes),	    cmocka_unit_test(test_long_word),
 	};

@@ -262,6 +262,27 @@ static void test_image_alone(void **state)
 	assert_true(vc.image.start == 0x1000000 && vc.image.end == 0x2000000);
 }
 
+/* The image mapping begins at -2 GiB; an entry with two sizes is something else */
+static void test_image_limits(void **state)
+{
+	Elf64_Phdr *p;
+
+	(void)state;
+	begin64(EM_X86_64);
+	p = add(PT_LOAD, 0x1000000, 0x1000000, 0x1000000, 0xffffffff80000000);
+	ram(0x100000, 0x4000000);
+	assert_int_equal(parse(), 0);
+	assert_true(vc.image.end == 0x2000000);
+	p->p_vaddr--;
+	assert_int_equal(parse(), 0);
+	assert_true(vc.image.end == 0);
+	assert_int_equal(vc.dropped_ranges, 1);
+	p->p_vaddr++;
+	p->p_memsz++;
+	assert_int_equal(parse(), 0);
+	assert_true(vc.image.end == 0);
+}
+
 static void test_elf32(void **state)
 {
 	Elf32_Ehdr *e = (Elf32_Ehdr *)header;
@@ -430,6 +451,7 @@ static const struct range_case {
 	{"2000-3000 1000-2000", "1000-3000", 0},
 	{"1000-2000 3000-4000 2000-3000", "1000-4000", 0},
 	{"1000-2000@9000 2000-3000@a000", "1000-3000@9000", 0},
+	{"1000-2000 3000-4000 5000-6000 7000-8000 2000-3000", "1000-4000 5000-6000 7000-8000", 0},
 	/* the source goes on elsewhere: not joined */
 	{"1000-2000@9000 2000-3000", "1000-2000@9000 2000-3000", 0},
 	{"1000-2000@9000 2000-3000@9000", "1000-2000@9000 2000-3000@9000", 0},
@@ -585,6 +607,8 @@ static void test_frames(void **state)
 	assert_true(vmcore_max_pfn(&vc) == 0x240);
 	vc.page_size = 0;
 	assert_true(vmcore_max_pfn(&vc) == 0x240);
+	vc.page_size = 2048;
+	assert_true(vmcore_max_pfn(&vc) == 0x240);
 }
 
 static void test_read(void **state)
@@ -661,7 +685,10 @@ static void test_notes(void **state)
 
 	assert_int_equal(vmcore_copy_vmcoreinfo(&vc, text, sizeof(text)), sizeof(vmcoreinfo) - 1);
 	assert_string_equal(text, vmcoreinfo);
+	assert_int_equal(vmcore_copy_vmcoreinfo(&vc, text, sizeof(vmcoreinfo)), sizeof(vmcoreinfo) - 1);
+	assert_string_equal(text, vmcoreinfo);
 	/* half a line would be a wrong number */
+	assert_int_equal(vmcore_copy_vmcoreinfo(&vc, text, sizeof(vmcoreinfo) - 1), 35);
 	assert_int_equal(vmcore_copy_vmcoreinfo(&vc, text, 40), 35);
 	assert_string_equal(text, "OSRELEASE=6.1.0-test\nPAGESIZE=4096\n");
 	assert_int_equal(vmcore_copy_vmcoreinfo(&vc, text, 36), 35);
@@ -741,6 +768,60 @@ static void test_bad_notes(void **state)
 		collect_notes();
 		assert_memory_equal(merged, notes, notes_len);
 	}
+}
+
+/* Only the kernel's own register notes count as a CPU */
+static void test_no_prstatus(void **state)
+{
+	uint8_t regs[8] = {1, 2, 3};
+
+	(void)state;
+	begin64(EM_X86_64);
+	ram(0x100000, 0x8000000);
+	note("CORE", NT_PRPSINFO, regs, sizeof(regs));
+	note("LINUX", NT_PRSTATUS, regs, sizeof(regs));
+	note("CORE", NT_PRSTATUS, regs, 0);
+	note("COREX", NT_PRSTATUS, regs, sizeof(regs));
+	add(PT_NOTE, NOTES, 1024, NOTES, 0);
+	assert_int_equal(parse(), 0);
+	assert_int_equal(vc.nr_cpus, 0);
+	assert_int_equal(vc.notes_size, notes_len);
+	assert_int_equal(vmcore_prstatus(&vc, 0, regs, 8), -ENOENT);
+	collect_notes();
+	assert_memory_equal(merged, notes, notes_len);
+}
+
+/* Notes without end: a bounded number of each segment and of all bytes goes to the dump */
+static void test_too_many_notes(void **state)
+{
+	static uint8_t large[MIB(1) + 32];
+	static const uint32_t h[3] = {5, MIB(1), NT_PRSTATUS};
+
+	(void)state;
+	begin64(EM_X86_64);
+	ram(0x100000, 0x8000000);
+	for (int i = 0; i < 70; i++)
+		note("CORE", NT_PRSTATUS, &i, 4);
+	add(PT_NOTE, NOTES, notes_len, NOTES, 0);
+	assert_int_equal(parse(), 0);
+	assert_int_equal(vc.nr_cpus, 64);
+	assert_int_equal(vc.notes_size, 64 * 24);
+
+	begin64(EM_X86_64);
+	ram(0x100000, 0x8000000);
+	memcpy(large, h, sizeof(h));
+	memcpy(large + 12, "CORE", 5);
+	fake_mem_add(0x6000000, large, sizeof(large));
+	for (int i = 0; i < 40; i++)
+		add(PT_NOTE, 0x6000000, sizeof(large), 0x6000000, 0);
+	assert_int_equal(parse(), 0);
+	assert_int_equal(vc.nr_cpus, 31);
+	assert_true(vc.notes_size == 31 * (MIB(1) + 20));
+	assert_true(fake_log_has("more than 32 MiB"));
+	/* one byte more than a note may have */
+	large[4] = 1;
+	assert_int_equal(parse(), 0);
+	assert_int_equal(vc.nr_cpus, 0);
 }
 
 /* A segment outside RAM is not touched: it could be a device */
@@ -890,6 +971,7 @@ int main(void)
 		cmocka_unit_test(test_arm64_without_image),
 		cmocka_unit_test(test_arm64_wrong_image),
 		cmocka_unit_test(test_image_alone),
+		cmocka_unit_test(test_image_limits),
 		cmocka_unit_test(test_elf32),
 		cmocka_unit_test(test_many_headers),
 		cmocka_unit_test(test_bad_header),
@@ -907,6 +989,8 @@ int main(void)
 		cmocka_unit_test(test_notes),
 		cmocka_unit_test(test_several_notes),
 		cmocka_unit_test(test_bad_notes),
+		cmocka_unit_test(test_no_prstatus),
+		cmocka_unit_test(test_too_many_notes),
 		cmocka_unit_test(test_notes_outside),
 		cmocka_unit_test(test_notes_moved),
 		cmocka_unit_test(test_vmcoreinfo_choice),
