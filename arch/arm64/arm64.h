@@ -54,7 +54,7 @@ uint64_t mm_build(uint64_t base);
 void mm_seal(void);
 
 /*
- * Map [pa, pa + len), read-only and cacheable, for good: for the device tree, at most 2044 KiB with what its first
+ * Map [pa, pa + len), read-only and cacheable, for good: for the device tree, at most 2 MiB with what its first
  * page holds before it. One call only. NULL: too long, or beyond the CPU's physical addresses.
  */
 const void *mm_map_fdt(phys_addr_t pa, size_t len);

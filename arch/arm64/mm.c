@@ -3,8 +3,8 @@
  * Page tables: 4-KiB pages, two address ranges.
  *
  * TTBR0, 48 bits, maps the image at its physical address and nothing else. TTBR1, the top 1 GiB, holds windows, 2 MiB
- * of pages each: old memory (512 slots, one page to its slot by page number), device registers, and the device tree
- * with the configuration slot. So no pointer into a window is ever a pointer into the image, and a null or wild
+ * each: old memory (512 pages, each in the slot of its page number), device registers (pages), the device tree (pages), and PCI
+ * configuration space (one block, so that a scan of all functions of two buses needs no new mapping). So no pointer into a window is ever a pointer into the image, and a null or wild
  * pointer faults.
  *
  * Old memory is Normal write-back like the dead kernel's own mapping: what was still in its caches is read from there,
@@ -24,7 +24,7 @@
 
 /* Descriptors: Arm ARM D8.3, VMSAv8-64 with 4-KiB granule */
 #define PTE_VALID	BIT(0)
-#define PTE_TABLE	BIT(1)		/* levels 0-2: next table; level 3: page */
+#define PTE_TABLE	BIT(1)		/* levels 0-2: next table, else block; level 3: page */
 #define PTE_ATTR(i)	((uint64_t)(i) << 2)
 #define PTE_RO		BIT(7)
 #define PTE_SH_INNER	(3ULL << 8)	/* with TCR.DS: address bits 51:50 instead */
@@ -59,8 +59,8 @@
 /* The windows of TTBR1, 2 MiB each */
 #define WINDOW_BASE	0xffffffffc0000000ULL
 #define WINDOW_VA(w)	(WINDOW_BASE + (uint64_t)(w) * ENTRIES * PAGE_SIZE)
-enum { WINDOW_MEMORY, WINDOW_MMIO, WINDOW_MISC, NR_WINDOWS };
-#define CONFIG_SLOT	(ENTRIES - 1)	/* the last page of WINDOW_MISC; the device tree starts at its first */
+enum { WINDOW_MEMORY, WINDOW_MMIO, WINDOW_FDT, NR_WINDOWS, WINDOW_CONFIG = NR_WINDOWS };
+#define BLOCK_SIZE	MIB(2)		/* what one entry of the table of windows maps by itself */
 
 /* In linker/arm64.ld: eight tables; TTBR0 and TTBR1 point at the first two */
 struct page_table {
@@ -184,16 +184,14 @@ static void tlb_drop(uint64_t va)
 			 : : "r"(va >> 12 & GENMASK(43, 0)) : "memory");
 }
 
-/* Change a mapping by way of an invalid one ("break before make", Arm ARM D8.14.1) */
-static void replace(unsigned window, unsigned slot, uint64_t value)
+/* Change the mapping of @va by way of an invalid one ("break before make", Arm ARM D8.14.1) */
+static void replace(uint64_t *e, uint64_t va, uint64_t value)
 {
-	uint64_t *e = window_entry(window, slot);
-
 	if (*e == value)
 		return;
 	if (*e) {
 		set_entry(e, 0);
-		tlb_drop(window_va(window, slot));
+		tlb_drop(va);
 	}
 	install(e, value);
 }
@@ -211,9 +209,11 @@ void mm_seal(void)
 static const char *map_memory(phys_addr_t pa)
 {
 	unsigned slot = (unsigned)(pa / PAGE_SIZE) % ENTRIES;
+	uint64_t va = window_va(WINDOW_MEMORY, slot);
 
-	replace(WINDOW_MEMORY, slot, PAGE_RO | pte_address(read_tcr(), ALIGN_DOWN(pa, PAGE_SIZE)));
-	return (const char *)(uintptr_t)(window_va(WINDOW_MEMORY, slot) + pa % PAGE_SIZE);
+	replace(window_entry(WINDOW_MEMORY, slot), va,
+		PAGE_RO | pte_address(read_tcr(), ALIGN_DOWN(pa, PAGE_SIZE)));
+	return (const char *)(uintptr_t)(va + pa % PAGE_SIZE);
 }
 
 /*
@@ -313,28 +313,31 @@ void *arch_map_mmio(phys_addr_t pa, size_t len)
 
 void *arch_map_config(phys_addr_t pa)
 {
+	uint64_t va = WINDOW_VA(WINDOW_CONFIG);
+
 	if (!pa_valid(pa, PAGE_SIZE))
 		return NULL;
-	replace(WINDOW_MISC, CONFIG_SLOT, PAGE_DEVICE | pte_address(read_tcr(), ALIGN_DOWN(pa, PAGE_SIZE)));
-	return (void *)(uintptr_t)(window_va(WINDOW_MISC, CONFIG_SLOT) + pa % PAGE_SIZE);
+	replace(&__page_tables[TABLE_WINDOWS].e[WINDOW_CONFIG], va,
+		(PAGE_DEVICE & ~PTE_TABLE) | pte_address(read_tcr(), ALIGN_DOWN(pa, BLOCK_SIZE)));
+	return (void *)(uintptr_t)(va + pa % BLOCK_SIZE);
 }
 
 bool mm_is_mmio(uint64_t va)
 {
-	return range_inside(va, 1, WINDOW_VA(WINDOW_MMIO), WINDOW_VA(WINDOW_MISC)) ||
-	       range_inside(va, 1, window_va(WINDOW_MISC, CONFIG_SLOT), WINDOW_VA(NR_WINDOWS));
+	return range_inside(va, 1, WINDOW_VA(WINDOW_MMIO), WINDOW_VA(WINDOW_MMIO + 1)) ||
+	       range_inside(va, 1, WINDOW_VA(WINDOW_CONFIG), WINDOW_VA(WINDOW_CONFIG + 1));
 }
 
 const void *mm_map_fdt(phys_addr_t pa, size_t len)
 {
 	uint64_t first = ALIGN_DOWN(pa, PAGE_SIZE);
 
-	if (!len || !pa_valid(pa, len) || len > (uint64_t)CONFIG_SLOT * PAGE_SIZE - (pa - first))
+	if (!len || !pa_valid(pa, len) || len > (uint64_t)ENTRIES * PAGE_SIZE - (pa - first))
 		return NULL;
 	for (uint64_t off = 0; off < pa - first + len; off += PAGE_SIZE)
-		install(window_entry(WINDOW_MISC, (unsigned)(off / PAGE_SIZE)),
+		install(window_entry(WINDOW_FDT, (unsigned)(off / PAGE_SIZE)),
 			PAGE_RO | pte_address(read_tcr(), first + off));
-	return (const void *)(uintptr_t)(WINDOW_VA(WINDOW_MISC) + (pa - first));
+	return (const void *)(uintptr_t)(WINDOW_VA(WINDOW_FDT) + (pa - first));
 }
 
 /* Data cache maintenance by lines: DC needs a mapping, the image has its own, old memory goes through the window. */
