@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The Linux/x86 boot protocol, version 2.15 (Documentation/arch/x86/boot.rst and zero-page.rst): the setup header in our own
- * file, and boot_params, which the loader fills. Every field is named as there.
+ * The Linux/x86 boot protocol, version 2.15 (Documentation/arch/x86/boot.rst and zero-page.rst):
+ * the setup header in our own file, and boot_params, which the loader fills. Every field is named
+ * as there.
  */
 #ifndef ARCH_BOOT_PARAMS_H
 #define ARCH_BOOT_PARAMS_H
@@ -74,7 +75,10 @@ struct setup_data {
 
 _Static_assert(sizeof(struct setup_data) == 16, "setup_data");
 
-/* SETUP_EFI's payload begins with this: physical addresses from before the firmware was told virtual ones */
+/*
+ * SETUP_EFI's payload begins with this: physical addresses from before the firmware was told
+ * virtual ones
+ */
 struct efi_setup_data {
 	uint64_t fw_vendor;
 	uint64_t rsvd8;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Exception entries, and the accesses that may fault. exception.c decides; it is compiled without SSE because it may return
- * to code that was using it.
+ * Exception entries, and the accesses that may fault. exception.c decides; it is compiled without
+ * SSE because it may return to code that was using it.
  */
 #include "arch/x86_64/x86.h"
 
 	.text
 
 /*
- * One entry a vector, 16 bytes apart: exception_init() computes their addresses. The CPU pushes an error code for the
- * vectors in the mask (SDM 3A table 6-1: #DF #TS #NP #SS #GP #PF #AC #CP #VC #SX), for the others we push 0.
+ * One entry a vector, 16 bytes apart: exception_init() computes their addresses. The CPU pushes an
+ * error code for the vectors in the mask (SDM 3A table 6-1: #DF #TS #NP #SS #GP #PF #AC #CP #VC
+ * #SX), for the others we push 0.
  */
 #define ERROR_CODE_VECTORS	0x60227d00
 
@@ -46,7 +47,7 @@ exception_common:
 	pushq	%r15
 	cld
 	movq	%rsp, %rdi
-	call	exception_handle	/* 22 words since the CPU aligned the stack: 16-byte aligned here */
+	call	exception_handle	/* 22 words: the stack is still aligned */
 	testq	%rax, %rax
 	jnz	1f
 	popq	%r15
@@ -66,7 +67,7 @@ exception_common:
 	popq	%rax
 	addq	$16, %rsp		/* vector, error code */
 	iretq
-1:	/* Not recoverable: the report needs more stack than an IST has, exception_handle() returned a better one. */
+1:	/* Not recoverable. The report needs more stack than an IST has: %rax is a better one. */
 	movq	%rax, %rsp
 	andq	$-16, %rsp
 	xorl	%ebp, %ebp
@@ -81,8 +82,9 @@ nmi_entry:
 	iretq
 
 /*
- * int mem_copy_safe(void *dst, const void *src, size_t len). Eight loads then eight stores at a time: near the speed of
- * REP MOVSB on hardware and several times faster where instructions are emulated one by one.
+ * int mem_copy_safe(void *dst, const void *src, size_t len). Eight loads then eight stores at a
+ * time: near the speed of REP MOVSB on hardware and several times faster where instructions are
+ * emulated one by one.
  */
 	.balign	16
 	.globl	mem_copy_safe
@@ -133,7 +135,10 @@ copy_start:
 copy_end:
 6:	ret
 
-/* int mem_scan_safe(const void *src, size_t len, uint32_t *ret_nonzero): is there a bit set? Looks after every 64 bytes. */
+/*
+ * int mem_scan_safe(const void *src, size_t len, uint32_t *ret_nonzero): is there a bit set? Looks
+ * after every 64 bytes.
+ */
 	.balign	16
 	.globl	mem_scan_safe
 mem_scan_safe:
@@ -169,7 +174,10 @@ scan_end:
 4:	movl	$1, (%rdx)
 5:	ret
 
-/* int rdmsr_safe(uint32_t msr, uint64_t *ret_value): hypervisors leave out registers that CPUID promises. */
+/*
+ * int rdmsr_safe(uint32_t msr, uint64_t *ret_value): hypervisors leave out registers that CPUID
+ * promises.
+ */
 	.balign	16
 	.globl	rdmsr_safe
 rdmsr_safe:
@@ -183,15 +191,19 @@ rdmsr_end:
 	xorl	%eax, %eax
 	ret
 
-/* Where a fault in one of them goes on: the caller gets 1. They use no stack, so %rsp is the caller's. */
+/*
+ * Where a fault in one of them goes on: the caller gets 1. They use no stack, so %rsp is the
+ * caller's.
+ */
 	.globl	mem_fault_fixup
 mem_fault_fixup:
 	movl	$1, %eax
 	ret
 
 /*
- * Exception table: [start, end) pairs, relative to the entry itself so that they need no relocation. Ranges, not single
- * instructions, because a machine check may be reported some instructions late.
+ * Exception table: [start, end) pairs, relative to the entry itself so that they need no
+ * relocation. Ranges, not single instructions, because a machine check may be reported some
+ * instructions late.
  */
 	.section .rodata, "a"
 	.balign	4

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Descriptor tables and exceptions. A fault in one of the accesses of exception.S makes that access return 1; every other
- * exception is printed, handed to stub_exception() and ends in a reset. Intel SDM 3A chapters 6 (exceptions) and 8
- * (tasks), 3B chapter 16 (machine checks).
+ * Descriptor tables and exceptions. A fault in one of the accesses of exception.S makes that access
+ * return 1; every other exception is printed, handed to stub_exception() and ends in a reset. Intel
+ * SDM 3A chapters 6 (exceptions) and 8 (tasks), 3B chapter 16 (machine checks).
  */
 /* exception_handle() may return to code that was using SSE registers. */
 #pragma GCC target("general-regs-only")
@@ -13,7 +13,8 @@
 #include "stub/arch.h"
 #include "stub/log.h"
 
-#define NR_VECTORS	32	/* no interrupt is ever enabled; a stray vector above is a #GP that names it */
+/* No interrupt is ever enabled; a stray vector above is a #GP that names it. */
+#define NR_VECTORS	32
 #define VEC_DB		1
 #define VEC_NMI		2
 #define VEC_BP		3
@@ -22,7 +23,7 @@
 #define VEC_PF		14
 #define VEC_MC		18
 
-/* Enough for the frame, the registers and exception_handle(): the report moves to the main stack. */
+/* Enough for the frame, the registers and exception_handle(): the report gets the main stack. */
 #define IST_SIZE	1024
 
 /* Lowest room below the interrupted stack pointer with which a report still goes there */
@@ -85,7 +86,10 @@ static struct tss tss;
 static struct idt_gate idt[NR_VECTORS];
 static uint8_t ist_stack[3][IST_SIZE] __attribute__((aligned(16)));
 
-/* Banks that already held an error of the dead kernel's: left for the firmware to find, and not blamed on us */
+/*
+ * Banks that already held an error of the dead kernel's: left for the firmware to find, and not
+ * blamed on us
+ */
 static uint64_t mce_old_banks;
 static bool mce_present;
 
@@ -102,8 +106,10 @@ noreturn void __stack_chk_fail(void);
 static const char *vector_name(uint64_t vector)
 {
 	static const char names[][4] = {
-		"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "?9", "#TS", "#NP", "#SS", "#GP", "#PF", "?15",
-		"#MF", "#AC", "#MC", "#XM", "#VE", "#CP", "?22", "?23", "?24", "?25", "?26", "?27", "#HV", "#VC", "#SX", "?31",
+		"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM",
+		"#DF", "?9",  "#TS", "#NP", "#SS", "#GP", "#PF", "?15",
+		"#MF", "#AC", "#MC", "#XM", "#VE", "#CP", "?22", "?23",
+		"?24", "?25", "?26", "?27", "#HV", "#VC", "#SX", "?31",
 	};
 
 	return vector < ARRAY_SIZE(names) ? names[vector] : "?";
@@ -135,7 +141,10 @@ static void load_gdt(void)
 			   FIELD_PREP(GENMASK(63, 56), (base >> 24) & 0xff);
 	gdt[SEL_TSS / 8 + 1] = base >> 32;
 
-	/* A far return loads CS. Loading a null selector into FS or GS would clear FS_BASE on Intel: FS stays as it is. */
+	/*
+	 * A far return loads CS. Loading a null selector into FS or GS would clear FS_BASE on
+	 * Intel: FS stays as it is.
+	 */
 	__asm__ volatile(
 		"lgdt	%0\n\t"
 		"pushq	%1\n\t"
@@ -170,7 +179,10 @@ static uint64_t mce_new_error(unsigned i)
 	return status & MC_STATUS_VAL ? status : 0;
 }
 
-/* SDM 3B §16.8: remember stale banks, end a machine check that the dead kernel was still in, then enable. */
+/*
+ * SDM 3B §16.8: remember stale banks, end a machine check that the dead kernel was still in, then
+ * enable.
+ */
 static void machine_check_init(void)
 {
 	uint32_t edx = cpuid(1).edx;
@@ -214,16 +226,20 @@ static bool recoverable(uint64_t rip)
 {
 	const int32_t *e;
 
-	for (e = ex_table; e < ex_table_end; e += 2)
-		if (rip - ((uintptr_t)&e[0] + e[0]) < ((uintptr_t)&e[1] + e[1]) - ((uintptr_t)&e[0] + e[0]))
+	for (e = ex_table; e < ex_table_end; e += 2) {
+		uint64_t start = (uintptr_t)&e[0] + e[0], end = (uintptr_t)&e[1] + e[1];
+
+		if (rip >= start && rip < end)
 			return true;
+	}
 	return false;
 }
 
 /*
- * A machine check inside a read of old memory: poison. Consumed data is all that was lost unless a bank says that the
- * processor context is corrupt. Clear what was reported, or the next one is a shutdown. Returns whether we may go on;
- * if not, the banks stay for the report and for the firmware.
+ * A machine check inside a read of old memory: poison. Consumed data is all that was lost unless a
+ * bank says that the processor context is corrupt. Clear what was reported, or the next one is a
+ * shutdown. Returns whether we may go on; if not, the banks stay for the report and for the
+ * firmware.
  */
 static bool machine_check_recover(void)
 {
@@ -242,15 +258,16 @@ static bool machine_check_recover(void)
 }
 
 /*
- * Called by exception.S. Returns 0 to resume at regs->rip, else the stack pointer on which exception_fatal() is to run.
- * A second exception while reporting the first means that the report cannot be had: reset. A third: the reset code
- * itself faults, so shut the CPU down.
+ * Called by exception.S. Returns 0 to resume at regs->rip, else the stack pointer on which
+ * exception_fatal() is to run. A second exception while reporting the first means that the report
+ * cannot be had: reset. A third: the reset code itself faults, so shut the CPU down.
  */
 uint64_t exception_handle(struct exc_regs *regs)
 {
+	bool access = regs->vector == VEC_PF || regs->vector == VEC_GP || regs->vector == VEC_MC;
 	bool on_ist = regs->vector == VEC_DF || regs->vector == VEC_MC;
 
-	if ((regs->vector == VEC_PF || regs->vector == VEC_GP || regs->vector == VEC_MC) && recoverable(regs->rip) &&
+	if (access && recoverable(regs->rip) &&
 	    (regs->vector != VEC_MC || machine_check_recover())) {
 		regs->rip = (uintptr_t)mem_fault_fixup;
 		return 0;
@@ -262,8 +279,12 @@ uint64_t exception_handle(struct exc_regs *regs)
 	}
 	fatal_regs = *regs;
 
-	/* A double fault is a stack overflow: begin a new stack. Else go on below the interrupted code's. */
-	if (!range_inside(regs->rsp, 0, (uintptr_t)__stack_bottom + REPORT_STACK, (uintptr_t)__stack_top))
+	/*
+	 * A double fault is a stack overflow: begin a new stack. Else go on below the interrupted
+	 * code's.
+	 */
+	if (!range_inside(regs->rsp, 0, (uintptr_t)__stack_bottom + REPORT_STACK,
+			  (uintptr_t)__stack_top))
 		return (uintptr_t)__stack_top;
 	return on_ist ? regs->rsp : (uintptr_t)regs;
 }
@@ -276,7 +297,10 @@ static uint64_t link_address(uint64_t va)
 	return va - (uintptr_t)__image_start + IMAGE_LINK_BASE;
 }
 
-/* Words on the interrupted stack that look like return addresses: a poor man's backtrace, for addr2line. */
+/*
+ * Words on the interrupted stack that look like return addresses: a poor man's backtrace, for
+ * addr2line.
+ */
 static void print_callers(const struct exc_regs *regs)
 {
 	const uint64_t *p = (const uint64_t *)ALIGN_UP(regs->rsp, 8);
@@ -303,24 +327,33 @@ static void print_machine_check(void)
 			continue;
 		if (status & MC_STATUS_ADDRV)
 			(void)rdmsr_safe(MSR_IA32_MC0_ADDR + 4 * i, &addr);
-		log_print(LOG_ERR, "  machine check bank %u: status %#lx address %#lx", i, status, addr);
+		log_print(LOG_ERR, "  machine check bank %u: status %#lx address %#lx", i, status,
+			  addr);
 	}
+}
+
+static void print_four(const char *a, uint64_t va, const char *b, uint64_t vb, const char *c,
+		       uint64_t vc, const char *d, uint64_t vd)
+{
+	log_print(LOG_ERR, "  %s %016lx %s %016lx %s %016lx %s %016lx", a, va, b, vb, c, vc, d, vd);
 }
 
 /* Print and hand over to the stub. Addresses in the image are given as in capstub.elf. */
 noreturn void exception_fatal(void)
 {
 	const struct exc_regs *r = &fatal_regs;
+	const char *name = vector_name(r->vector);
 	static char what[64];
 
-	snprintf(what, sizeof(what), "exception %s at %#lx", vector_name(r->vector), link_address(r->rip));
-	log_print(LOG_ERR, "x86: exception %s (vector %lu, error code %#lx), capstub.elf address %#lx", vector_name(r->vector),
-		  r->vector, r->error, link_address(r->rip));
-	log_print(LOG_ERR, "  rip %016lx rflags %08lx cs %04lx cr2 %016lx nmi %u", r->rip, r->rflags, r->cs, read_cr2(), nmi_count);
-	log_print(LOG_ERR, "  rax %016lx rbx %016lx rcx %016lx rdx %016lx", r->rax, r->rbx, r->rcx, r->rdx);
-	log_print(LOG_ERR, "  rsi %016lx rdi %016lx rbp %016lx rsp %016lx", r->rsi, r->rdi, r->rbp, r->rsp);
-	log_print(LOG_ERR, "  r8  %016lx r9  %016lx r10 %016lx r11 %016lx", r->r8, r->r9, r->r10, r->r11);
-	log_print(LOG_ERR, "  r12 %016lx r13 %016lx r14 %016lx r15 %016lx", r->r12, r->r13, r->r14, r->r15);
+	snprintf(what, sizeof(what), "exception %s at %#lx", name, link_address(r->rip));
+	log_print(LOG_ERR, "x86: exception %s (vector %lu, error %#lx) at capstub.elf address %#lx",
+		  name, r->vector, r->error, link_address(r->rip));
+	log_print(LOG_ERR, "  rip %016lx rflags %08lx cs %04lx cr2 %016lx nmi %u", r->rip,
+		  r->rflags, r->cs, read_cr2(), nmi_count);
+	print_four("rax", r->rax, "rbx", r->rbx, "rcx", r->rcx, "rdx", r->rdx);
+	print_four("rsi", r->rsi, "rdi", r->rdi, "rbp", r->rbp, "rsp", r->rsp);
+	print_four("r8 ", r->r8, "r9 ", r->r9, "r10", r->r10, "r11", r->r11);
+	print_four("r12", r->r12, "r13", r->r13, "r14", r->r14, "r15", r->r15);
 	if (r->vector == VEC_MC)
 		print_machine_check();
 	print_callers(r);

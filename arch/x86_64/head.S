@@ -2,19 +2,20 @@
 /*
  * The image's first two sectors, which only the loader reads, and its first instructions.
  *
- * Entered by kexec-tools' purgatory or by the kernel's, at load address + 0x200 in 64-bit mode (boot.rst "64-bit Boot
- * Protocol"): interrupts off, %rsi = boot_params, our [load address, + init_size) and the RAM we read mapped, nothing else
- * promised. The GDT lies in memory of the purgatory, the IDT's limit is 0, so any fault before exception_init() is a triple
- * fault, which is a reset. CR4.OSFXSR may be off.
+ * Entered by kexec-tools' purgatory or by the kernel's, at load address + 0x200 in 64-bit mode
+ * (boot.rst "64-bit Boot Protocol"): interrupts off, %rsi = boot_params, our [load address, +
+ * init_size) and the RAM we read mapped, nothing else promised. The GDT lies in memory of the
+ * purgatory, the IDT's limit is 0, so any fault before exception_init() is a triple fault, which is
+ * a reset. CR4.OSFXSR may be off.
  */
 #include "arch/x86_64/boot_params.h"
 #include "arch/x86_64/x86.h"
 
 /*
- * ---- Setup header (boot.rst "The Real-Mode Kernel Header"). What is zero is the loader's to fill. ----
+ * The setup header (boot.rst "The Real-Mode Kernel Header"). What is zero is the loader's to fill.
  *
- * Sizes are distances from the header, which the linker puts right before the image: a plain absolute number would be a
- * relocation that a position-independent image cannot have.
+ * Sizes are distances from the header, which the linker puts right before the image: a plain
+ * absolute number would be a relocation that a position-independent image cannot have.
  */
 #define HEADER_SIZE	0x400
 
@@ -62,7 +63,8 @@ header:
 	.if	. - header - OFFSET_XLOADFLAGS
 	.error	"xloadflags"
 	.endif
-	.word	XLF_KERNEL_64 | XLF_CAN_BE_LOADED_ABOVE_4G | XLF_EFI_KEXEC | XLF_5LEVEL | XLF_5LEVEL_ENABLED
+	.word	XLF_KERNEL_64 | XLF_CAN_BE_LOADED_ABOVE_4G | XLF_EFI_KEXEC | \
+		XLF_5LEVEL | XLF_5LEVEL_ENABLED	/* xloadflags */
 	.long	BOOT_CMDLINE_SIZE	/* cmdline_size */
 	.long	0			/* hardware_subarch */
 	.quad	0			/* hardware_subarch_data */
@@ -72,14 +74,17 @@ header:
 	.error	"pref_address"
 	.endif
 	.quad	0x100000		/* pref_address: the lowest one kexec may choose */
-	.long	__image_end - header - HEADER_SIZE	/* init_size: BSS, stack and page tables included */
+	.long	__image_end - header - HEADER_SIZE	/* init_size: with BSS, stack, tables */
 	.long	0			/* handover_offset */
 	.long	kernel_info - entry32	/* kernel_info_offset */
 	.if	. - header - OFFSET_HEADER_END
 	.error	"header end"
 	.endif
 
-/* A boot loader that starts this file as a kernel ends up here, in real mode. Say why that is wrong, wait for a key, reset. */
+/*
+ * A boot loader that starts this file as a kernel ends up here, in real mode. Say why that is
+ * wrong, wait for a key, reset.
+ */
 real_mode:
 	mov	%cs, %ax
 	mov	%ax, %ds
@@ -107,13 +112,16 @@ version_text:
 	.asciz	CAPSTUB_VERSION
 	.org	header + HEADER_SIZE
 
-/* ---- The image ---- */
+/* The image */
 
 	.section .head.text, "ax"
 	.code32
 	.globl	entry32
 entry32:
-	/* 32-bit boot protocol: we are not for it either. Reset control register, then the keyboard controller. */
+	/*
+	 * 32-bit boot protocol: we are not for it either. Reset control register, then the keyboard
+	 * controller.
+	 */
 	cli
 	mov	$0x06, %al
 	mov	$0xcf9, %dx
@@ -129,7 +137,7 @@ kernel_info:
 	.ascii	"LToP"
 	.long	kernel_info_end - kernel_info	/* size */
 	.long	kernel_info_end - kernel_info	/* size_total */
-	.long	0				/* setup_type_max: no setup_data is understood in place */
+	.long	0				/* setup_type_max */
 kernel_info_end:
 
 	.code64
@@ -149,10 +157,19 @@ entry64:
 	xorl	%eax, %eax
 	rep stosq
 
+	/* .data to its place. It was loaded where the stack is going to be, so not a push before. */
+	leaq	__data_load(%rip), %rsi
+	leaq	__data_start(%rip), %rdi
+	leaq	__data_end(%rip), %rcx
+	subq	%rdi, %rcx
+	shrq	$3, %rcx
+	rep movsq
+
 	/*
-	 * Relocate. The linker left relative relocations only, packed (DT_RELR, gABI "Relative Relocation Table"; it asserts
-	 * that there is no other): an even word is the address of a word to move by the distance between where we run and
-	 * where we were linked, an odd one a map of the 63 words that follow the last.
+	 * Relocate. The linker left relative relocations only, packed (DT_RELR, gABI "Relative
+	 * Relocation Table"; it asserts that there is no other): an even word is the address of a
+	 * word to move by the distance between where we run and where we were linked, an odd one a
+	 * map of the 63 words that follow the last.
 	 */
 	leaq	__image_start(%rip), %rdx
 	subq	$IMAGE_LINK_BASE, %rdx
@@ -179,10 +196,10 @@ entry64:
 	jmp	1b
 5:
 	/*
-	 * The state that compiled code relies on (System V ABI §3.2.1, SDM 3A §13.1.3): x87 and SSE usable. Caches on
-	 * and kernel write protection, whatever was left. CR4 from scratch: no protection keys, SMAP, PCID or CET from the
-	 * dead kernel. LA57 cannot be changed in 64-bit mode and VMXE not while in VMX operation. Machine checks come
-	 * on with their handler.
+	 * The state that compiled code relies on (System V ABI §3.2.1, SDM 3A §13.1.3): x87 and SSE
+	 * usable. Caches on and kernel write protection, whatever was left. CR4 from scratch: no
+	 * protection keys, SMAP, PCID or CET from the dead kernel. LA57 cannot be changed in 64-bit
+	 * mode and VMXE not while in VMX operation. Machine checks come on with their handler.
 	 */
 	movq	%cr0, %rax
 	andl	$~(CR0_EM | CR0_TS | CR0_AM | CR0_CD | CR0_NW), %eax
@@ -199,7 +216,10 @@ entry64:
 	movl	$0x400, %eax
 	movq	%rax, %dr7
 
-	/* %fs:0x28 is the stack protector's guard (GCC, x86-64 Linux ABI). The clock makes it differ from boot to boot. */
+	/*
+	 * %fs:0x28 is the stack protector's guard (GCC, x86-64 Linux ABI). The clock makes it
+	 * differ from boot to boot.
+	 */
 	rdtsc
 	shlq	$32, %rdx
 	orq	%rdx, %rax

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Page tables inside the image's BSS (SDM 3A §4.5), five tables in all with 4 levels and six with 5, whatever the size of the
- * machine:
+ * Page tables inside the image's BSS (SDM 3A §4.5), five tables in all with 4 levels and six with
+ * 5, whatever the size of the machine:
  *
- * - the image at its physical address, in 4-KiB pages: code executable, constants read-only, the rest not executable.
- *   One table a level suffices even when the image crosses a boundary of 2 MiB, 1 GiB or more: it is smaller than 2 MiB, so
- *   it never needs the same index twice, and both upper entries point to the one lower table. The aliases this makes
- *   lead to the image again.
- * - a window of 2 MiB: 256 pages for reading any physical memory, each frame in the slot of its number's low bits, page by
- *   page so that the CPU cannot look ahead into a poisoned neighbour or a device; 255 pages for device registers, given out
- *   once; and one page for looking at configuration space.
+ * - the image at its physical address, in 4-KiB pages: code executable, constants read-only, the
+ *   rest not executable. One table a level suffices even when the image crosses a boundary of 2
+ *   MiB, 1 GiB or more: it is smaller than 2 MiB, so it never needs the same index twice, and both
+ *   upper entries point to the one lower table. The aliases this makes lead to the image again
+ *   (page 0 among them, but only for an image that lies across the first GiB's end).
+ * - a window of 2 MiB: 256 pages for reading any physical memory, each frame in the slot of its
+ *   number's low bits, page by page so that the CPU cannot look ahead into a poisoned neighbour or
+ *   a device; 255 pages for device registers, given out once; and one page for looking at
+ *   configuration space.
  *
- * The window hangs in the image's own page directory, beside it, and is used by its alias in the upper half: a pointer
- * into it can then not be mistaken for a physical address.
+ * The window hangs in the image's own page directory, beside it, and is used by its alias in the
+ * upper half: a pointer into it can then not be mistaken for a physical address.
  */
 #include <errno.h>
 
@@ -22,7 +24,7 @@
 #define PTE_P		BIT(0)
 #define PTE_RW		BIT(1)
 #define PTE_PWT		BIT(3)
-#define PTE_PCD		BIT(4)	/* with PWT: PAT entry 3, uncached in the power-on PAT and in Linux's */
+#define PTE_PCD		BIT(4)	/* with PWT: PAT entry 3, uncached at power-on and in Linux */
 #define PTE_A		BIT(5)
 #define PTE_D		BIT(6)
 #define PTE_NX		BIT(63)
@@ -35,7 +37,10 @@
 #define TABLE_ENTRIES	512u
 #define INDEX(va, level) (((va) >> (PAGE_SHIFT + 9 * ((level) - 1))) & (TABLE_ENTRIES - 1))
 
-/* The upper half of a 4-level address space; in 5 levels it is index 511 of the top table and 256 of the next. */
+/*
+ * The upper half of a 4-level address space; in 5 levels it is index 511 of the top table and 256
+ * of the next.
+ */
 #define UPPER_HALF	0xffff800000000000ULL
 #define READ_SLOTS	256u			/* slots 0 .. 255 */
 #define CONFIG_SLOT	(TABLE_ENTRIES - 1)	/* registers lie between the two */
@@ -51,7 +56,9 @@ struct table {
 	uint64_t entry[TABLE_ENTRIES];
 } __attribute__((aligned(4096)));
 
-/* tables[n - 1] is the identity map's table of level n (SDM: 5 PML5, 4 PML4, 3 PDPT, 2 PD, 1 PT). */
+/*
+ * tables[n - 1] is the identity map's table of level n (SDM: 5 PML5, 4 PML4, 3 PDPT, 2 PD, 1 PT).
+ */
 static struct table tables[5];
 static struct table window_table;
 
@@ -59,7 +66,7 @@ static char *window;
 static unsigned device_end = READ_SLOTS;	/* one past the last slot given out for registers */
 static phys_addr_t phys_end;		/* first address the CPU cannot put on its bus */
 static uint64_t nx;			/* PTE_NX where the CPU knows it */
-static uint64_t encrypted;		/* C-bit of a SEV guest: everything but device registers carries it */
+static uint64_t encrypted;		/* C-bit of a SEV guest: on all but device registers */
 static const char *encryption;
 
 const char *mm_encryption(void)
@@ -68,8 +75,9 @@ const char *mm_encryption(void)
 }
 
 /*
- * AMD APM 2 §7.10 and §15.34. A SEV guest's memory is private only with the C-bit in the page tables, ours too. With SME
- * on the host, kexec keeps the reservation unencrypted, so our own map needs no bit; the dead kernel's memory would.
+ * AMD APM 2 §7.10 and §15.34. A SEV guest's memory is private only with the C-bit in the page
+ * tables, ours too. With SME on the host, kexec keeps the reservation unencrypted, so our own map
+ * needs no bit; the dead kernel's memory would.
  */
 static void detect_encryption(void)
 {
@@ -79,10 +87,12 @@ static void detect_encryption(void)
 	if (cpuid(0x80000000).eax < 0x8000001f)
 		return;
 	r = cpuid(0x8000001f);
-	if ((r.eax & CPUID_SEV) && !rdmsr_safe(MSR_AMD_SEV_STATUS, &msr) && (msr & SEV_STATUS_SEV)) {
+	if ((r.eax & CPUID_SEV) && !rdmsr_safe(MSR_AMD_SEV_STATUS, &msr) &&
+	    (msr & SEV_STATUS_SEV)) {
 		encryption = "SEV";
 		encrypted = BIT(r.ebx & 63);
-	} else if ((r.eax & CPUID_SME) && !rdmsr_safe(MSR_AMD_SYSCFG, &msr) && (msr & SYSCFG_MEM_ENCRYPT)) {
+	} else if ((r.eax & CPUID_SME) && !rdmsr_safe(MSR_AMD_SYSCFG, &msr) &&
+		   (msr & SYSCFG_MEM_ENCRYPT)) {
 		encryption = "SME";
 	}
 }
@@ -131,7 +141,10 @@ static void map_window(unsigned levels)
 {
 	uint64_t image = (uintptr_t)__image_start;
 	uint64_t slot = INDEX(image, 2);
-	/* The image takes this entry of the page directory and perhaps the next: one that is free, and never that of NULL. */
+	/*
+	 * The image takes this entry of the page directory and perhaps the next: one that is free,
+	 * and never that of NULL.
+	 */
 	uint64_t free_slot = slot < TABLE_ENTRIES / 2 ? slot + 2 : slot - 2;
 
 	tables[1].entry[free_slot] = table_entry(&window_table);
@@ -206,7 +219,10 @@ static uint64_t device_pte(phys_addr_t pa)
 	return ALIGN_DOWN(pa, PAGE_SIZE) | PTE_DEVICE | nx;
 }
 
-/* Slot from which @pages pages at @pa are mapped already: a controller that is opened again. device_end: nowhere. */
+/*
+ * Slot from which @pages pages at @pa are mapped already: a controller that is opened again.
+ * device_end: nowhere.
+ */
 static unsigned find_mapping(phys_addr_t pa, size_t pages)
 {
 	for (unsigned first = READ_SLOTS; pages <= device_end - first; first++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Ways to reset the machine, the best first: what the firmware names, the chipset's reset control register, the keyboard
- * controller, a triple fault. Each gets a moment to act before the next is tried.
+ * Ways to reset the machine, the best first: what the firmware names, the chipset's reset control
+ * register, the keyboard controller, a triple fault. Each gets a moment to act before the next is
+ * tried.
  */
 #include <io.h>
 
@@ -16,7 +17,10 @@
 #define PCI_CONFIG_DATA		0xcfc
 #define PCI_CONFIG_ENABLE	BIT(31)
 
-/* ICH datasheet §13.7.5: RST_CPU on its 0 to 1 edge, SYS_RST chooses a hard reset, FULL_RST also cycles power */
+/*
+ * ICH datasheet §13.7.5: RST_CPU on its 0 to 1 edge, SYS_RST chooses a hard reset, FULL_RST also
+ * cycles power
+ */
 #define RST_CNT			0xcf9
 #define RST_CNT_SYS_RST		0x02
 #define RST_CNT_RST_CPU		0x04
@@ -35,7 +39,10 @@ void reset_init(const struct boot_info *bi)
 	boot = bi;
 }
 
-/* ACPI 6.4 §4.8.3.6: the register may lie in I/O space, memory, or configuration space of a function on bus 0. */
+/*
+ * ACPI 6.4 §4.8.3.6: the register may lie in I/O space, memory, or configuration space of a
+ * function on bus 0.
+ */
 static void reset_by_firmware_table(void)
 {
 	const struct reset_spec *r;
@@ -56,8 +63,9 @@ static void reset_by_firmware_table(void)
 		mmio_write8(reg, r->value);
 		break;
 	case RESET_PCI_CONFIG:
-		pio_write32(PCI_CONFIG_ADDRESS, PCI_CONFIG_ENABLE | FIELD_GET(GENMASK(36, 32), r->addr) << 11 |
-			    FIELD_GET(GENMASK(18, 16), r->addr) << 8 | (r->addr & 0xfc));
+		pio_write32(PCI_CONFIG_ADDRESS,
+			    PCI_CONFIG_ENABLE | FIELD_GET(GENMASK(36, 32), r->addr) << 11 |
+				    FIELD_GET(GENMASK(18, 16), r->addr) << 8 | (r->addr & 0xfc));
 		pio_write8(PCI_CONFIG_DATA + (r->addr & 3), r->value);
 		break;
 	default:
@@ -100,10 +108,15 @@ noreturn void reset_triple_fault(void)
 
 noreturn void arch_reset(void)
 {
-	static void (*const ways[])(void) = { reset_by_firmware_table, reset_by_chipset, reset_by_keyboard };
+	static void (*const ways[])(void) = {
+		reset_by_firmware_table, reset_by_chipset, reset_by_keyboard,
+	};
 	static unsigned next;
 
-	/* A fault in one of them brings us here again (exception.c), and then it is the next one's turn. */
+	/*
+	 * A fault in one of them brings us here again (exception.c), and then it is the next one's
+	 * turn.
+	 */
 	while (next < ARRAY_SIZE(ways))
 		ways[next++]();
 	reset_triple_fault();

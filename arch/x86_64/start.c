@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From head.S to stub_main(): exceptions, page tables, clock, then what the loader says in boot_params. Later, from
- * stub_main(), what the firmware says. boot_params, command line and setup_data lie in memory the loader chose and are
- * checked like everything else.
+ * From head.S to stub_main(): exceptions, page tables, clock, then what the loader says in
+ * boot_params. Later, from stub_main(), what the firmware says. boot_params, command line and
+ * setup_data lie in memory the loader chose and are checked like everything else.
  */
 #include <efi.h>
 #include <stdlib.h>
@@ -32,7 +32,10 @@ static int read_outside(const struct boot_info *bi, void *dst, phys_addr_t pa, s
 	return arch_read_mem(dst, pa, len);
 }
 
-/* Copy the NUL-terminated command line, page by page so that nothing behind its end is touched; cut what is too long. */
+/*
+ * Copy the NUL-terminated command line, page by page so that nothing behind its end is touched; cut
+ * what is too long.
+ */
 static void read_cmdline(struct boot_info *bi, const struct boot_params *bp)
 {
 	phys_addr_t pa = (uint64_t)bp->ext_cmd_line_ptr << 32 | bp->cmd_line_ptr;
@@ -53,8 +56,9 @@ static void read_cmdline(struct boot_info *bi, const struct boot_params *bp)
 }
 
 /*
- * The RSDP in the EFI configuration table. The table's address comes from setup_data SETUP_EFI: the pointer in the EFI
- * system table itself has become a virtual one of the dead kernel (UEFI 2.9 §8.4).
+ * The RSDP in the EFI configuration table. The table's address comes from setup_data SETUP_EFI: the
+ * pointer in the EFI system table itself has become a virtual one of the dead kernel (UEFI 2.9
+ * §8.4).
  */
 static phys_addr_t find_rsdp_in_efi(const struct boot_info *bi, phys_addr_t tables)
 {
@@ -151,7 +155,10 @@ static phys_addr_t rsdp_from_cmdline(const char *cmdline)
 static void discover_acpi(struct boot_info *bi)
 {
 	phys_addr_t candidates[] = {
-		bi->rsdp, rsdp_from_cmdline(bi->cmdline), rsdp_from_efi, acpi_find_rsdp(arch_read_mem),
+		bi->rsdp,
+		rsdp_from_cmdline(bi->cmdline),
+		rsdp_from_efi,
+		acpi_find_rsdp(arch_read_mem),
 	};
 	unsigned i;
 
@@ -179,15 +186,18 @@ static void add_pci_host(struct boot_info *bi, unsigned bus_start, unsigned bus_
 /* Does an ECAM area of segment 0 hold @bus? */
 static bool bus_has_ecam(const struct boot_info *bi, unsigned nr_ecam, unsigned bus)
 {
-	unsigned i;
+	const struct pci_host *h;
 
-	for (i = 0; i < nr_ecam; i++)
-		if (bi->pci_hosts[i].segment == 0 && bus >= bi->pci_hosts[i].bus_start && bus <= bi->pci_hosts[i].bus_end)
+	for (h = bi->pci_hosts; h < bi->pci_hosts + nr_ecam; h++)
+		if (h->segment == 0 && bus >= h->bus_start && bus <= h->bus_end)
 			return true;
 	return false;
 }
 
-/* Buses of segment 0 that MCFG does not cover, all of them without MCFG, are reached through 0xcf8/0xcfc. */
+/*
+ * Buses of segment 0 that MCFG does not cover, all of them without MCFG, are reached through
+ * 0xcf8/0xcfc.
+ */
 static void add_port_pci_hosts(struct boot_info *bi)
 {
 	unsigned nr_ecam = bi->nr_pci_hosts;
@@ -208,7 +218,8 @@ void arch_discover(struct boot_info *bi)
 
 	log_info("x86: TSC %u kHz (%s)", (unsigned)time_tsc_khz(), time_source());
 	if (mm_encryption())
-		log_warn("x86: %s memory encryption is on and not supported: expect unreadable pages", mm_encryption());
+		log_warn("x86: %s memory encryption is not supported: expect unreadable pages",
+			 mm_encryption());
 	discover_acpi(bi);
 	add_port_pci_hosts(bi);
 	for (i = 0; i < bi->nr_pci_hosts; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The clock of all deadlines: the time stamp counter. Its rate comes from the CPU or the hypervisor where they say it,
- * else from the PIT, which costs 2 ms, some more on a busy host.
+ * The clock of all deadlines: the time stamp counter. Its rate comes from the CPU or the hypervisor
+ * where they say it, else from the PIT, which costs 2 ms, some more on a busy host.
  */
 #include <io.h>
 
@@ -10,7 +10,10 @@
 
 #define TSC_HZ_MIN	100000000ULL
 #define TSC_HZ_MAX	20000000000ULL
-/* When nothing tells: too high makes deadlines longer than said, which costs time; too low would cost the dump. */
+/*
+ * When nothing tells: too high makes deadlines longer than said, which costs time; too low would
+ * cost the dump.
+ */
 #define TSC_HZ_ASSUMED	4000000000ULL
 
 #define CPUID1_ECX_HYPERVISOR	BIT(31)
@@ -20,14 +23,15 @@
 #define PIT_HZ		1193182ULL
 #define PIT_CHANNEL2	0x42
 #define PIT_COMMAND	0x43
-#define PIT_CMD_CH2_MODE0 0xb0	/* channel 2, low then high byte, mode 0: output high at the end of the count */
+/* Channel 2, low then high byte, mode 0: output high at the end of the count */
+#define PIT_CMD_CH2_MODE0 0xb0
 #define NMI_SC		0x61
 #define NMI_SC_GATE2	0x01
 #define NMI_SC_SPEAKER	0x02
 #define NMI_SC_OUT2	0x20
 #define PIT_COUNT	1193	/* 1 ms */
 #define PIT_RUNS	8
-#define PIT_MIN_READS	5	/* fewer looks than this in 1 ms: the output did not count anything */
+#define PIT_MIN_READS	5	/* fewer looks than this in 1 ms: nothing was counted */
 #define PIT_MAX_READS	100000
 
 static uint64_t last_tsc;
@@ -47,7 +51,10 @@ const char *time_source(void)
 	return source;
 }
 
-/* SDM 3B §19.7.3: leaf 0x15 gives TSC / crystal clock and perhaps the crystal's rate; leaf 0x16 the base rate in MHz. */
+/*
+ * SDM 3B §19.7.3: leaf 0x15 gives TSC / crystal clock and perhaps the crystal's rate; leaf 0x16 the
+ * base rate in MHz.
+ */
 static uint64_t hz_from_cpu(void)
 {
 	uint32_t max = cpuid(0).eax;
@@ -63,7 +70,10 @@ static uint64_t hz_from_cpu(void)
 	return max >= 0x16 ? (cpuid(0x16).eax & 0xffff) * 1000000ULL : 0;
 }
 
-/* Leaf 0x40000010 EAX: kHz, of VMware's making and followed by others. Hyper-V has a register instead. */
+/*
+ * Leaf 0x40000010 EAX: kHz, of VMware's making and followed by others. Hyper-V has a register
+ * instead.
+ */
 static uint64_t hz_from_hypervisor(void)
 {
 	uint32_t max;
@@ -75,8 +85,8 @@ static uint64_t hz_from_hypervisor(void)
 	if (max >= 0x40000010 && max < 0x40010000)
 		return cpuid(0x40000010).eax * 1000ULL;
 	/* "Hv#1" is the interface's signature. */
-	if (max >= 0x40000003 && cpuid(0x40000001).eax == 0x31237648 && (cpuid(0x40000003).eax & HV_ACCESS_FREQUENCY) &&
-	    !rdmsr_safe(MSR_HV_TSC_FREQUENCY, &hz))
+	if (max >= 0x40000003 && cpuid(0x40000001).eax == 0x31237648 &&
+	    (cpuid(0x40000003).eax & HV_ACCESS_FREQUENCY) && !rdmsr_safe(MSR_HV_TSC_FREQUENCY, &hz))
 		return hz;
 	return 0;
 }
@@ -100,8 +110,8 @@ static uint64_t pit_interval(void)
 }
 
 /*
- * An SMI or a busy host only ever makes an interval longer, so the shortest is the best; it is believed as soon as a
- * second one comes within 1/128 of it.
+ * An SMI or a busy host only ever makes an interval longer, so the shortest is the best; it is
+ * believed as soon as a second one comes within 1/128 of it.
  */
 static uint64_t hz_from_pit(void)
 {
@@ -154,8 +164,8 @@ void time_init(void)
 }
 
 /*
- * Monotonic, and never standing still: when the counter does not advance, each look counts a microsecond, so that a
- * wait ends all the same.
+ * Monotonic, and never standing still: when the counter does not advance, each look counts a
+ * microsecond, so that a wait ends all the same.
  */
 uint64_t arch_time_us(void)
 {

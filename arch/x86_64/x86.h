@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Private to arch/x86_64: privileged instructions, the few architectural constants, and what its files offer each
- * other. Names as in the Intel SDM (vol. 3A and 4) and the AMD APM (vol. 2).
+ * Private to arch/x86_64: privileged instructions, the few architectural constants, and what its
+ * files offer each other. Names as in the Intel SDM (vol. 3A and 4) and the AMD APM (vol. 2).
  */
 #ifndef ARCH_X86_H
 #define ARCH_X86_H
@@ -45,7 +45,10 @@
 #define IST_NMI		2
 #define IST_MC		3
 
-/* First address of the image in capstub.elf, so that printed addresses suit addr2line (linker/x86_64.ld) */
+/*
+ * First address of the image in capstub.elf, so that printed addresses suit addr2line
+ * (linker/x86_64.ld)
+ */
 #define IMAGE_LINK_BASE	0x1000
 
 #ifndef __ASSEMBLY__
