@@ -87,7 +87,7 @@ struct serial {
 	enum serial_mode mode;
 	unsigned units;			/* of data in one frame */
 	uint64_t heard_us;		/* 0: never */
-	bool bye;
+	bool bye, probe_asked;
 	unsigned again;			/* SERIAL_FLAG_AGAIN while serving wants */
 	bool have_request;		/* wants are waiting */
 	uint16_t request;		/* number of the last one taken up */
@@ -95,7 +95,7 @@ struct serial {
 	unsigned nr_wants;
 	struct want wants[SERIAL_CTRL_MAX_WANTS];
 
-	uint64_t next_hello_us, next_meta_us, next_progress_us;
+	uint64_t next_hello_us, next_probe_us, next_meta_us, next_progress_us;
 	uint64_t pass_units[NR_PASSES];	/* to be sent, at most */
 	uint64_t sent_units, all_units;
 	uint64_t bad_unit;		/* became unreadable between two looks; ~0: none */
@@ -766,6 +766,7 @@ static void on_frame(void *ctx, const struct frame *f)
 		s->heard_us = 1;
 	take_mode(s, mode, units, map);
 	s->bye = flags & SERIAL_CTRL_BYE;
+	s->probe_asked = flags & SERIAL_CTRL_PROBE;
 	if (nr)
 		take_wants(s, &in, request, nr);
 }
@@ -834,6 +835,11 @@ static void between_frames(struct serial *s)
 {
 	uint64_t now = arch_time_us();
 
+	if (s->probe_asked && now >= s->next_probe_us) {
+		send_probe(s);
+		s->next_probe_us = now + HELLO_US;
+		s->probe_asked = false;
+	}
 	if (s->have_request)
 		serve(s);
 	if (!two_way(s) && now >= s->next_hello_us) {
@@ -866,7 +872,7 @@ static void greet(struct serial *s)
 		pump(s);
 		cpu_relax();
 	}
-	s->next_hello_us = arch_time_us() + HELLO_US;
+	s->next_hello_us = s->next_probe_us = arch_time_us() + HELLO_US;
 	s->next_meta_us = arch_time_us() + META_US;
 	s->next_progress_us = arch_time_us() + PROGRESS_US;
 }
@@ -925,8 +931,8 @@ static void send_result(struct serial *s)
 	l->stop_code = STOP_OK;
 	l->elapsed_us = arch_time_us();
 	l->data_bytes_stored = serial_stats.payload_bytes;
-	send_blob(s, SERIAL_RESULT, 0, ~0ULL);
 	send_blob(s, SERIAL_LOG, 0, ~0ULL);
+	send_blob(s, SERIAL_RESULT, 0, ~0ULL);
 }
 
 /* Until the receiver has everything: it asks for what it misses, and says when it misses nothing. */
@@ -982,7 +988,7 @@ static void prepare(struct serial *s, struct capture *c, struct uart *u, const s
 		frame_enc_escape(&s->enc, flow);
 	frame_dec_init(&s->dec, s->dec_buf, sizeof(s->dec_buf), on_frame, NULL, s);
 	memcpy(s->label.release, c->release, sizeof(s->label.release));
-	strncpy(s->label.machine, c->uts.machine, sizeof(s->label.machine) - 1);
+	memcpy(s->label.machine, c->uts.machine, sizeof(s->label.machine) - 1);
 	s->label.dump_level_asked = c->cl->level;
 	s->label.crash_time = c->crash_time;
 	s->label.page_size = c->vc.page_size;

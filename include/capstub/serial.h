@@ -93,6 +93,8 @@ enum serial_run {
 enum serial_mode { SERIAL_MODE_TEXT = 0, SERIAL_MODE_8BIT = 1 };
 
 #define SERIAL_CTRL_BYE		0x01	/* everything is here: nothing more is wanted */
+#define SERIAL_CTRL_PROBE	0x02	/* the probe was not seen: send it again */
+#define SERIAL_CTRL_FIXED	39u	/* bytes before the wants */
 #define SERIAL_CTRL_MAX_WANTS	8u
 #define SERIAL_WANT_PASS	16u
 

@@ -18,6 +18,9 @@
 
 #include "capstub/kdump_format.h"
 
+/* Address 0 is no place for an elfcorehdr: the file's beginning is seen here as well. */
+#define ELF_HEADER_AT	BIT(50)
+
 struct vmcore dump_vmcore;
 struct vmcoreinfo dump_vmcoreinfo;
 void (*dump_read_hook)(void *dst, phys_addr_t pa, size_t len);
@@ -159,6 +162,8 @@ const void *dump_page(uint64_t pfn)
 static int read_elf(void *dst, phys_addr_t pa, size_t len)
 {
 	dump_reads++;
+	if (pa >= ELF_HEADER_AT)
+		pa -= ELF_HEADER_AT;
 	if (!range_inside(pa, len, 0, file.size))
 		return -EFAULT;
 	memcpy(dst, file.map + pa, len);
@@ -261,7 +266,7 @@ void dump_open(const char *path)
 	}
 	vc->read = read_elf;
 	vc->page_size = 4096;
-	r = vmcore_parse(vc, 0, 0, 0, 0);
+	r = vmcore_parse(vc, ELF_HEADER_AT, 0, 0, 0);
 	if (r < 0)
 		errx(2, "%s: vmcore_parse: %s", path, strerror(-r));
 	r = vmcore_copy_vmcoreinfo(vc, vi->text, sizeof(vi->text));
