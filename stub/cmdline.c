@@ -498,7 +498,7 @@ static const struct word {
 	{"deadline=", word_deadline}, {"elfcorehdr=", word_elfcorehdr},
 	{"acpi_rsdp=", word_rsdp},    {"virtio_mmio.device=", word_virtio_mmio},
 	{"BOOT_IMAGE=", word_silent}, {"dmcryptkeys=", word_silent},
-	{"memmap=", word_silent},
+	{"memmap=", word_silent},     {"check=", word_silent},
 };
 
 static void parse_word(struct parser *p, const char *word)

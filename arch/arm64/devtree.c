@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stub/crc.h"
 #include "stub/log.h"
 
 #define DT_MAX_DEPTH	8	/* device nodes deeper than this are not looked at */
@@ -244,6 +245,25 @@ static void read_bootargs(const void *fdt, int chosen, struct boot_info *bi)
 	n = strnlen(s, min_u64((uint64_t)len, sizeof(bi->cmdline) - 1));
 	memcpy(bi->cmdline, s, n);
 	bi->cmdline[n] = 0;
+}
+
+bool devtree_cmdline_intact(const char *cmdline)
+{
+	static const char key[] = "check=";
+	const char *word = NULL, *p = cmdline;
+	unsigned long want;
+	size_t len;
+	char *end;
+
+	for (; (p = strstr(p, key)); p++)
+		if (p == cmdline || p[-1] == ' ')
+			word = p;
+	if (!word)
+		return true;
+	want = strtoul(word + sizeof(key) - 1, &end, 16);
+	for (len = (size_t)(word - cmdline); len && cmdline[len - 1] == ' '; len--)
+		;
+	return end == word + sizeof(key) - 1 + 8 && (!*end || *end == ' ') && want == crc32c(0, cmdline, len);
 }
 
 bool devtree_owns(const void *fdt, const struct boot_info *bi)

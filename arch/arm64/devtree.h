@@ -26,6 +26,12 @@ int devtree_check(const void *fdt, size_t len);
  */
 void devtree_early(const void *fdt, struct boot_info *bi, struct devtree_efi *ret_efi);
 
+/*
+ * Is the command line what its author wrote? "check=" and eight hexadecimal digits, the CRC-32C of all that stands before that
+ * word and the spaces in front of it, says so; the last such word counts. True also without one.
+ */
+bool devtree_cmdline_intact(const char *cmdline);
+
 /* Does linux,usable-memory-range cover our own image? True also when there is no such property. */
 bool devtree_owns(const void *fdt, const struct boot_info *bi);
 

@@ -131,6 +131,7 @@ static noreturn __attribute__((noinline)) void start(phys_addr_t fdt_pa, bool da
 	if (fdt) {
 		time_set_rate(devtree_timer_hz(fdt));
 		devtree_early(fdt, bi, &efi);
+		bi->image_damaged |= !devtree_cmdline_intact(bi->cmdline);
 	}
 	stub_main(bi);
 }

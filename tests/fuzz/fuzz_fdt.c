@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: arch/arm64/devtree.c tests/unit/fake/log.c */
+/* needs: stub/crc.c arch/arm64/devtree.c tests/unit/fake/log.c */
 /* The device tree, whatever it is: nothing outside it is read, what comes out is within its bounds. */
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		devtree_early(tree, &bi, &efi);
 		devtree_buses(tree, &bi);
 		devtree_owns(tree, &bi);
+		devtree_cmdline_intact(bi.cmdline);
 		devtree_has_hardware(tree);
 		devtree_timer_hz(tree);
 		check(&bi);

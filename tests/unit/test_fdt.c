@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: arch/arm64/devtree.c arch/arm64/uefi.c tests/unit/fake/log.c */
+/* needs: stub/crc.c arch/arm64/devtree.c arch/arm64/uefi.c tests/unit/fake/log.c */
 /* Device trees of real machines' shapes, and broken ones; the walk from EFI to the RSDP. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -384,6 +384,25 @@ static void test_wrapping_elfcorehdr(void **state)
 	assert_true(bi.elfcorehdr == 0 && bi.elfcorehdr_size == 0);
 }
 
+static void test_checked_cmdline(void **state)
+{
+	(void)state;
+	/* CRC-32C of "123456789" is 0xe3069283 (RFC 3720 B.4 gives the polynomial; the value is the usual check) */
+	assert_true(devtree_cmdline_intact("123456789 check=e3069283"));
+	assert_true(devtree_cmdline_intact("123456789  check=E3069283 added=later"));
+	assert_true(devtree_cmdline_intact(""));
+	assert_true(devtree_cmdline_intact("dump=a level=1"));
+	assert_true(devtree_cmdline_intact("nocheck=12 xcheck=1"));
+	assert_false(devtree_cmdline_intact("123456788 check=e3069283"));
+	assert_false(devtree_cmdline_intact("123456789 check=e3069284"));
+	assert_false(devtree_cmdline_intact("123456789 check=e306928"));
+	assert_false(devtree_cmdline_intact("123456789 check=e30692830"));
+	assert_false(devtree_cmdline_intact("123456789 check="));
+	assert_false(devtree_cmdline_intact("123456789 check=0xe30692"));
+	assert_false(devtree_cmdline_intact("123456789 check=e3069283 check=00000000"));
+	assert_true(devtree_cmdline_intact("check=00000000"));
+}
+
 /* The tree of an ACPI machine, as the EFI stub and kexec leave it */
 static void test_chosen_only(void **state)
 {
@@ -525,6 +544,7 @@ int main(void)
 		cmocka_unit_test(test_long_bootargs),
 		cmocka_unit_test(test_malformed_chosen),
 		cmocka_unit_test(test_wrapping_elfcorehdr),
+		cmocka_unit_test(test_checked_cmdline),
 		cmocka_unit_test(test_chosen_only),
 		cmocka_unit_test(test_rejected),
 		cmocka_unit_test(test_slow_tree),
