@@ -174,8 +174,8 @@ endif
 # The host tool: hosted C11, the native compiler.
 
 HOSTCC     ?= gcc
-# crc.c is the stub's own: both sides must agree on what a label's CRC is.
-TOOL_C     := $(wildcard tools/*.c) stub/crc.c
+# The stub's own files: both sides must agree on what a CRC and a serial frame are.
+TOOL_C     := $(wildcard tools/*.c) stub/crc.c stub/frame.c
 TOOL_O     := $(TOOL_C:%.c=$(BUILD)/host/%.o)
 HOST_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wvla -Wmissing-prototypes \
 	-Wstrict-prototypes -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -Iinclude \
@@ -252,9 +252,17 @@ fuzz: $(FUZZES)
 	$(Q)set -e; for f in $(sort $(FUZZES)); do \
 		tools/scripts/fuzz.sh $$f tests/fuzz/seeds "$(FUZZ_RUNS)" "$(FUZZ_SECONDS)"; done
 
-# The host tool, on made-up dumps. Runs without root; as root also on loop devices.
-tool-check: tool
-	$(Q)$(QEMU_ENV) prove $(PROVE_FLAGS) $(sort $(wildcard tests/tools/*.t))
+# The host tool, with sanitizers, on made-up dumps. Runs without root; as root also on loop devices.
+# A sanitizer's exit status must not look like the tool's own 1.
+TOOL_TEST := $(BUILD)/unit/tool
+$(TOOL_TEST)/capstub: $(TOOL_C:%.c=$(BUILD)/unit/obj/%.o)
+	@mkdir -p $(@D)
+	@$(say) UNITLD $@
+	$(Q)$(HOSTCC) $(UNIT_CFLAGS) -o $@ $^ $(TOOL_LIBS)
+
+tool-check: $(TOOL_TEST)/capstub
+	$(Q)BUILD=$(abspath $(TOOL_TEST)) ASAN_OPTIONS=exitcode=99 UBSAN_OPTIONS=exitcode=99 \
+		prove $(PROVE_FLAGS) $(sort $(wildcard tests/tools/*.t))
 
 # The include rules of the house: who may know whom.
 rules:

@@ -75,6 +75,7 @@ static bool is_lost(const struct elf *e, uint64_t pfn, size_t *next)
 static void add_page(struct elf *e, uint64_t pa)
 {
 	struct run *last = e->nr_runs ? &e->runs[e->nr_runs - 1] : NULL;
+	uint64_t offset = last ? last->offset + last->len : 0;
 
 	if (last && last->pa + last->len == pa) {
 		last->len += e->page;
@@ -85,7 +86,7 @@ static void add_page(struct elf *e, uint64_t pa)
 		e->runs = must_grow(e->runs, e->room_runs, sizeof(*e->runs));
 	}
 	e->runs[e->nr_runs++] = (struct run){
-		.pa = pa, .len = e->page, .offset = last ? last->offset + last->len : 0,
+		.pa = pa, .len = e->page, .offset = offset,
 	};
 }
 
@@ -207,7 +208,8 @@ static void find_segments(struct elf *e, const struct vmap *m)
 	/* At most one for each page that has none yet: no limit needed, and no page is left out */
 	e->max_segs = SIZE_MAX;
 	add_unmapped(e, linear);
-	qsort(e->segs, e->nr_segs, sizeof(*e->segs), by_va);
+	if (e->nr_segs)
+		qsort(e->segs, e->nr_segs, sizeof(*e->segs), by_va);
 	e->job->segments = e->nr_segs;
 	if (e->segs_cut || m->cut)
 		note("%s: its page tables are damaged: not all of its virtual memory is mapped in the ELF "
@@ -430,7 +432,8 @@ static int write_all(struct elf *e, const struct vmap *m, struct outfile *out)
 		rc = write_headers(e, out);
 		if (!rc)
 			rc = write_pages(e, out, &lost);
-		qsort(e->lost, e->nr_lost, sizeof(*e->lost), by_number);
+		if (e->nr_lost)
+			qsort(e->lost, e->nr_lost, sizeof(*e->lost), by_number);
 	} while (!rc && lost);
 	e->job->lost = e->nr_lost;
 	return rc;
