@@ -184,6 +184,31 @@ static void test_logical(void **state)
 	assert_int_equal(fake_log_lines[1], 1);
 }
 
+/* Records with more than two entries: plausible ones count, the garbage of some old tools does not */
+static void test_logical_odd(void **state)
+{
+	(void)state;
+	begin(512);
+	mbr_entry(0, 0, 0x05, 10, 500);
+	mbr_entry(0, 3, 0x05, 600, 500);
+	mbr_entry(10, 0, 0x05, 100, 100); /* the link may come first */
+	mbr_entry(10, 1, 0x83, 1, 5);
+	mbr_entry(10, 2, 0x83, 10, 20);
+	mbr_entry(10, 3, 0x83, 0x12345678, 20);
+	mbr_entry(110, 0, 0x83, 1, 0); /* no blocks */
+	mbr_entry(110, 1, 0x83, 0, 7); /* over its own record: keeps a number */
+	mbr_entry(110, 2, 0x83, 1, 400);
+	mbr_entry(110, 3, 0x83, 1, 399);
+	mbr_entry(600, 0, 0x83, 1, 499); /* a second extended partition goes on counting */
+	expect("5:11+5 6:20+20 8:111+399 9:601+499");
+	/* a record whose signature is half there */
+	disk[110 * 512 + 511] = 0;
+	expect("5:11+5 6:20+20 7:601+499");
+	disk[110 * 512 + 510] = 0;
+	disk[110 * 512 + 511] = 0xaa;
+	expect("5:11+5 6:20+20 7:601+499");
+}
+
 static void test_logical_damaged(void **state)
 {
 	(void)state;
@@ -459,6 +484,30 @@ static void test_gpt_many(void **state)
 	expect("");
 }
 
+/* The usable area may be a single block and may reach to the last one; so may the smallest disk */
+static void test_gpt_limits(void **state)
+{
+	(void)state;
+	begin(512);
+	protective_mbr();
+	gpt_header(1, 2, 1, 128);
+	put64(512 + 40, BLOCKS - 1);
+	put64(512 + 48, BLOCKS - 1);
+	gpt_entry(2 * 512, BLOCKS - 1, BLOCKS - 1, u"last");
+	seal_gpt(1);
+	expect("1:2047+1");
+	put64(512 + 40, 3);
+	seal_gpt(1);
+	expect("1:2047+1");
+	put64(512 + 40, 2); /* the entries' own block */
+	seal_gpt(1);
+	expect("");
+	begin(512);
+	src.nr_blocks = 2;
+	mbr_entry(0, 0, 0x83, 1, 1);
+	expect("1:1+1");
+}
+
 static void test_gpt_names(void **state)
 {
 	static const struct {
@@ -472,6 +521,8 @@ static void test_gpt_names(void **state)
 		{{0xd83d, 0xde00, 0xdbff, 0xdfff}, "\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf"},
 		{{0xd83d, 'x', 0xde00, 0xd83d}, "?x??"},
 		{{0xd83d, 0xd83d, 0xde00}, "?\xf0\x9f\x98\x80"},
+		{{0xd800, 0xdc00, 0xd800, 0xe000, 0xdc00}, "\xf0\x90\x80\x80?\xee\x80\x80?"},
+		{{0xdfff, 0xd7ff, 0xdbff, 0xdbff, 0xa0}, "?\xed\x9f\xbf??\xc2\xa0"},
 	};
 
 	(void)state;
@@ -513,6 +564,7 @@ int main(void)
 		cmocka_unit_test(test_mbr),
 		cmocka_unit_test(test_mbr_bad_entries),
 		cmocka_unit_test(test_logical),
+		cmocka_unit_test(test_logical_odd),
 		cmocka_unit_test(test_logical_damaged),
 		cmocka_unit_test(test_many_logical),
 		cmocka_unit_test(test_gpt),
@@ -522,6 +574,7 @@ int main(void)
 		cmocka_unit_test(test_gpt_entries),
 		cmocka_unit_test(test_gpt_entry_sizes),
 		cmocka_unit_test(test_gpt_many),
+		cmocka_unit_test(test_gpt_limits),
 		cmocka_unit_test(test_gpt_names),
 		cmocka_unit_test(test_stale_gpt),
 	};
