@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * CRC-32C and CRC-32, both reflected, initial value and final XOR of all ones. A CRC is linear, so the
- * table entry of a byte is the XOR of the entries of its bits: eight constants make the whole table, and
- * the compiler computes it.
+ * CRC-32C and CRC-32, both reflected, initial value and final XOR of all ones. A CRC is linear, so
+ * the table entry of a byte is the XOR of the entries of its bits: eight constants make the whole
+ * table, and the compiler computes it.
  */
 #include "stub/crc.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Partition tables: GPT (UEFI 2.10 §5) and MBR with extended partitions. Pure: sectors are read through a callback.
+ * Partition tables: GPT (UEFI 2.10 §5) and MBR with extended partitions. Pure: sectors are read
+ * through a callback.
  */
 #ifndef STUB_PART_H
 #define STUB_PART_H

@@ -465,7 +465,10 @@ static int parse_ranges(struct vmcore *vc, const struct memory_range *own)
 			add_range(vc, range, own, false);
 		else if (!first || vc->machine != ELF_EM_AARCH64)
 			drop_range(vc, &range, "dropped: absurd");
-		/* kexec-tools 2.0.25 gets start and size of arm64's image wrong; its RAM is in the other entries */
+		/*
+		 * kexec-tools 2.0.25 gets start and size of arm64's image wrong; its RAM is in the
+		 * other entries
+		 */
 		first = false;
 	}
 	if (r < 0) {

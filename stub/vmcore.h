@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The dead kernel's memory as the elfcorehdr describes it: RAM ranges, CPU notes, VMCOREINFO. Pure: memory is read
- * through vc->read, so the same file runs in the stub (arch_read_mem) and in tests and host programs (a dump file).
- * Everything read is hostile.
+ * The dead kernel's memory as the elfcorehdr describes it: RAM ranges, CPU notes, VMCOREINFO. Pure:
+ * memory is read through vc->read, so the same file runs in the stub (arch_read_mem) and in tests
+ * and host programs (a dump file). Everything read is hostile.
  */
 #ifndef STUB_VMCORE_H
 #define STUB_VMCORE_H
@@ -12,7 +12,10 @@
 #define VMCORE_MAX_RANGES	256
 #define VMCOREINFO_MAX		6144	/* of the text that the stub looks at; the whole note goes to the dump */
 
-/* RAM [start, end) in physical addresses of the dead kernel; its bytes are found at source (differs for backup) */
+/*
+ * RAM [start, end) in physical addresses of the dead kernel; its bytes are found at source (differs
+ * for backup)
+ */
 struct memory_range {
 	phys_addr_t start;
 	phys_addr_t end;
@@ -52,43 +55,54 @@ struct vmcore {
 };
 
 /*
- * Parse the header at @hdr (@size_limit bytes at most, 0: unknown). vc->read (and is_zero) set by the caller.
- * @own: the stub's image; ranges that overlap it are cut.
- * 0, -EFAULT (unreadable), -EINVAL (no vmcore header), -ENODATA (no usable range).
+ * Parse the header at @hdr (@size_limit bytes at most, 0: unknown). vc->read (and is_zero) set by
+ * the caller. @own: the stub's image; ranges that overlap it are cut. 0, -EFAULT (unreadable),
+ * -EINVAL (no vmcore header), -ENODATA (no usable range).
  */
 int vmcore_parse(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit, phys_addr_t own_start, phys_addr_t own_end);
 
 /*
- * Emit the merged notes in order, vc->notes_size bytes in total, in pieces: each CPU's NT_PRSTATUS (and whatever other
- * notes its segment has), then VMCOREINFO. What became unreadable or shorter since vmcore_parse() is emitted as zeros,
- * so that the size and vmcoreinfo_offset hold. Returns 0 or what @emit returned.
+ * Emit the merged notes in order, vc->notes_size bytes in total, in pieces: each CPU's NT_PRSTATUS
+ * (and whatever other notes its segment has), then VMCOREINFO. What became unreadable or shorter
+ * since vmcore_parse() is emitted as zeros, so that the size and vmcoreinfo_offset hold. Returns 0
+ * or what @emit returned.
  */
 int vmcore_notes(struct vmcore *vc, int (*emit)(void *ctx, const void *buf, size_t len), void *ctx);
 
 /*
- * The @n-th CPU's NT_PRSTATUS descriptor (struct elf_prstatus of the dead kernel): copies at most @len bytes, returns the
- * number copied, -ENOENT past the last.
+ * The @n-th CPU's NT_PRSTATUS descriptor (struct elf_prstatus of the dead kernel): copies at most
+ * @len bytes, returns the number copied, -ENOENT past the last.
  */
 int vmcore_prstatus(struct vmcore *vc, unsigned n, void *buf, size_t len);
 
-/* Copy the VMCOREINFO text, at most @size - 1 bytes, NUL-terminated, cut at a line end. Length or -ENODATA. */
+/*
+ * Copy the VMCOREINFO text, at most @size - 1 bytes, NUL-terminated, cut at a line end. Length or
+ * -ENODATA.
+ */
 int vmcore_copy_vmcoreinfo(struct vmcore *vc, char *buf, size_t size);
 
 /* Is [pa, pa+len) RAM of the dead kernel? One range must hold it. */
 bool vmcore_is_ram(const struct vmcore *vc, phys_addr_t pa, uint64_t len);
 
-/* Where the bytes of @pa are to be read; *ret_len (may be NULL): how many follow in its range. -ENOENT: not RAM. */
+/*
+ * Where the bytes of @pa are to be read; *ret_len (may be NULL): how many follow in its range.
+ * -ENOENT: not RAM.
+ */
 int vmcore_source(const struct vmcore *vc, phys_addr_t pa, phys_addr_t *ret_source, uint64_t *ret_len);
 
 /* Read RAM of the dead kernel: 0, -ENOENT (not RAM), -EFAULT. May cross adjacent ranges. */
 int vmcore_read(const struct vmcore *vc, void *dst, phys_addr_t pa, size_t len);
 
-/* One past the highest page frame of RAM (max_mapnr). A frame counts only when it is RAM as a whole. */
+/*
+ * One past the highest page frame of RAM (max_mapnr). A frame counts only when it is RAM as a
+ * whole.
+ */
 uint64_t vmcore_max_pfn(const struct vmcore *vc);
 
 /*
- * First pfn >= @pfn that is wholly RAM, and *ret_end: one past the last of that run. False: no more. A run stays inside
- * one range, so the bytes of its frames follow each other at vmcore_source() of the first.
+ * First pfn >= @pfn that is wholly RAM, and *ret_end: one past the last of that run. False: no
+ * more. A run stays inside one range, so the bytes of its frames follow each other at
+ * vmcore_source() of the first.
  */
 bool vmcore_next_run(const struct vmcore *vc, uint64_t pfn, uint64_t *ret_pfn, uint64_t *ret_end);
 

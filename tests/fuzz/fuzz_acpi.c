@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* needs: stub/acpi.c tests/unit/fake/log.c */
 /*
- * Hostile ACPI tables. Input: a control byte, then 8 KiB of memory at most, which begins with the RSDP.
- * Checksums of the RSDP and of every table that a pointer of the RSDT or XSDT names can be put right.
+ * Hostile ACPI tables. Input: a control byte, then 8 KiB of memory at most, which begins with the
+ * RSDP. Checksums of the RSDP and of every table that a pointer of the RSDT or XSDT names can be
+ * put right.
  */
 #include <assert.h>
 #include <errno.h>

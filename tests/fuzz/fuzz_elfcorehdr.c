@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* needs: stub/vmcore.c tests/unit/fake/log.c */
 /*
- * A hostile elfcorehdr. Input: struct control, then the header. The notes and all other memory are the
- * input again, repeated through the whole address space, so that any address has bytes of the fuzzer's.
+ * A hostile elfcorehdr. Input: struct control, then the header. The notes and all other memory are
+ * the input again, repeated through the whole address space, so that any address has bytes of the
+ * fuzzer's.
  */
 #include <assert.h>
 #include <elf.h>

@@ -2,8 +2,8 @@
 /* needs: stub/target.c stub/part.c stub/blk.c stub/crc.c */
 /* needs: tests/unit/fake/disks.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /*
- * Hostile labels on two disks with two partitions each. Whatever is accepted must be a good label of
- * that very window, and no write may land outside of it.
+ * Hostile labels on two disks with two partitions each. Whatever is accepted must be a good label
+ * of that very window, and no write may land outside of it.
  */
 #include <assert.h>
 #include <stdlib.h>

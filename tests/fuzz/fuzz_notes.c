@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* needs: stub/vmcore.c stub/vmcoreinfo.c tests/unit/fake/log.c */
 /*
- * Hostile notes behind a good elfcorehdr, which may change between the look that announces their size and
- * the one that copies them: the dead machine's devices may still write to its memory.
+ * Hostile notes behind a good elfcorehdr, which may change between the look that announces their
+ * size and the one that copies them: the dead machine's devices may still write to its memory.
  */
 #include <assert.h>
 #include <elf.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* needs: stub/part.c stub/crc.c tests/unit/fake/log.c */
 /*
- * A hostile partition table. Input: struct control, then blocks: the first ones of the disk, and the
- * last ones again. Checksums can be put right, so that the fuzzer gets behind them.
+ * A hostile partition table. Input: struct control, then blocks: the first ones of the disk, and
+ * the last ones again. Checksums can be put right, so that the fuzzer gets behind them.
  */
 #include <assert.h>
 #include <errno.h>

@@ -130,7 +130,8 @@ static void test_simple_words(void **state)
 	assert_int_equal(cl.after, AFTER_HALT);
 	assert_false(cl.overwrite);
 	assert_int_equal(cl.deadline_s, 0);
-	parse("level=0 compress=none after=halt overwrite=no deadline=1 level=0x10 compress=lzo after=reboot "
+	parse("level=0 compress=none after=halt overwrite=no deadline=1 level=0x10 compress=lzo "
+	      "after=reboot "
 	      "overwrite=yes deadline=4294967295");
 	assert_int_equal(cl.nr_complaints, 0);
 	assert_int_equal(cl.level, 16);
@@ -278,8 +279,10 @@ static void test_targets(void **state)
 	const struct target_spec *t = cl.targets;
 
 	(void)state;
-	parse("dump=UUID=6f1d2c3b-4a59-4e8f-90a1-b2c3d4e5f607 dump=PARTUUID=6F1D2C3B-4A59-4E8F-90A1-B2C3D4E5F607 "
-	      "dump=PARTUUID=deadbeef-0a dump=PARTLABEL=crash dump=SERIAL=S4EVNX0R123456 dump=ttyS0,115200 dump=LABEL=lab");
+	parse("dump=UUID=6f1d2c3b-4a59-4e8f-90a1-b2c3d4e5f607 "
+	      "dump=PARTUUID=6F1D2C3B-4A59-4E8F-90A1-B2C3D4E5F607 "
+	      "dump=PARTUUID=deadbeef-0a dump=PARTLABEL=crash dump=SERIAL=S4EVNX0R123456 "
+	      "dump=ttyS0,115200 dump=LABEL=lab");
 	assert_int_equal(cl.nr_complaints, 0);
 	assert_int_equal(cl.nr_targets, 7);
 	assert_int_equal(t[0].kind, TARGET_UUID);
@@ -354,7 +357,8 @@ static void test_bad_targets(void **state)
 	assert_int_equal(cl.nr_targets, 0);
 	assert_int_equal(cl.nr_complaints, 1);
 
-	parse("dump=LABEL=1 dump=LABEL=2 dump=LABEL=3 dump=LABEL=4 dump=LABEL=5 dump=LABEL=6 dump=LABEL=7 "
+	parse("dump=LABEL=1 dump=LABEL=2 dump=LABEL=3 dump=LABEL=4 dump=LABEL=5 dump=LABEL=6 "
+	      "dump=LABEL=7 "
 	      "dump=LABEL=8 dump=LABEL=9");
 	assert_int_equal(cl.nr_targets, 8);
 	assert_string_equal(cl.targets[7].text, "8");
@@ -383,7 +387,8 @@ static void test_virtio_mmio(void **state)
 	char text[1000] = "";
 
 	(void)state;
-	parse("virtio_mmio.device=512@0xfeb00e00:12 virtio_mmio.device=4K@0x10008000:48:3 virtio_mmio.device=1k@4M");
+	parse("virtio_mmio.device=512@0xfeb00e00:12 virtio_mmio.device=4K@0x10008000:48:3 "
+	      "virtio_mmio.device=1k@4M");
 	assert_int_equal(cl.nr_complaints, 0);
 	assert_int_equal(cl.nr_virtio_mmio, 3);
 	assert_true(cl.virtio_mmio[0].addr == 0xfeb00e00 && cl.virtio_mmio[0].size == 512);
@@ -411,7 +416,8 @@ static void test_rsdp(void **state)
 	assert_true(cl.rsdp == 0xfffffffffffff);
 	expect_complaint("acpi_rsdp=", "acpi_rsdp=: not an address");
 	expect_complaint("acpi_rsdp=0x1000x", "acpi_rsdp=0x1000x: not an address");
-	expect_complaint("acpi_rsdp=0x10000000000000", "acpi_rsdp=0x10000000000000: not an address");
+	expect_complaint("acpi_rsdp=0x10000000000000", "acpi_rsdp=0x10000000000000: not an "
+	      "address");
 	assert_true(cl.rsdp == 0);
 }
 
@@ -426,8 +432,10 @@ static void test_unknown(void **state)
 	expect_complaint("dump", "ignored: dump");
 	expect_complaint("=", "ignored: ");
 	expect_complaint("~a\177", "ignored: ~a?");
-	parse("irqpoll nr_cpus=1 reset_devices root=UUID=1 ro quiet cgroup_disable=memory mce=off numa=off udev.children-max=2 "
-	      "panic=10 rootflags=nofail acpi_no_memhotplug transparent_hugepage=never nokaslr novmcoredd hest_disable");
+	parse("irqpoll nr_cpus=1 reset_devices root=UUID=1 ro quiet cgroup_disable=memory "
+	      "mce=off numa=off udev.children-max=2 "
+	      "panic=10 rootflags=nofail acpi_no_memhotplug transparent_hugepage=never nokaslr "
+	      "novmcoredd hest_disable");
 	assert_int_equal(cl.nr_complaints, 1);
 	assert_string_equal(cl.complaints[0],
 			    "ignored: irqpoll nr_cpus reset_devices root ro quiet mce numa +9");

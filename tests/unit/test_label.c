@@ -2,8 +2,8 @@
 /* needs: stub/target.c stub/part.c stub/blk.c stub/crc.c */
 /* needs: tests/unit/fake/disks.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /*
- * Labels decide where the stub may write: the right one is found, every damaged, foreign or doubled one
- * is refused, and nothing outside the window that it opens can be reached.
+ * Labels decide where the stub may write: the right one is found, every damaged, foreign or doubled
+ * one is refused, and nothing outside the window that it opens can be reached.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -287,7 +287,9 @@ static void test_ambiguous(void **state)
 	assert_int_equal(open_target(spec(TARGET_UUID, "", 1)), STOP_AMBIGUOUS_TARGET);
 }
 
-/* The last partition and the disk may end at the same block: then the label is found in both places */
+/*
+ * The last partition and the disk may end at the same block: then the label is found in both places
+ */
 static void test_same_end(void **state)
 {
 	struct fake_disk *d;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* needs: stub/part.c stub/crc.c tests/unit/fake/log.c */
-/* Partition tables built here field by field, good ones and damaged ones, in blocks of 512 bytes to 4 KiB. */
+/*
+ * Partition tables built here field by field, good ones and damaged ones, in blocks of 512 bytes to
+ * 4 KiB.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -184,7 +187,9 @@ static void test_logical(void **state)
 	assert_int_equal(fake_log_lines[1], 1);
 }
 
-/* Records with more than two entries: plausible ones count, the garbage of some old tools does not */
+/*
+ * Records with more than two entries: plausible ones count, the garbage of some old tools does not
+ */
 static void test_logical_odd(void **state)
 {
 	(void)state;
@@ -546,7 +551,10 @@ static void test_gpt_names(void **state)
 	assert_string_equal(parts[0].label + 105, "?");
 }
 
-/* A GPT is believed behind a protective MBR only: the old table of a disk that now has an MBR is not */
+/*
+ * A GPT is believed behind a protective MBR only: the old table of a disk that now has an MBR is
+ * not
+ */
 static void test_stale_gpt(void **state)
 {
 	(void)state;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* needs: stub/vmcore.c tests/unit/fake/mem.c tests/unit/fake/log.c */
 /*
- * The elfcorehdr parser on headers as kexec-tools and the kernel write them, built here with the host's
- * <elf.h>, and on broken ones.
+ * The elfcorehdr parser on headers as kexec-tools and the kernel write them, built here with the
+ * host's <elf.h>, and on broken ones.
  */
 #include <elf.h>
 #include <errno.h>
@@ -116,7 +116,10 @@ static int parse(void)
 	return vmcore_parse(&vc, HDR, 0, 0, 0);
 }
 
-/* "start-end[@source][+virt]" of every range, in hexadecimal, virt as distance from PAGE_OFFSET + start when known */
+/*
+ * "start-end[@source][+virt]" of every range, in hexadecimal, virt as distance from PAGE_OFFSET +
+ * start when known
+ */
 static const char *ranges_text(void)
 {
 	static char text[4096];
@@ -142,7 +145,10 @@ static const char *ranges_text(void)
 static const char vmcoreinfo[] =
 	"OSRELEASE=6.1.0-test\nPAGESIZE=4096\nSYMBOL(init_uts_ns)=ffffffff82415a40\n";
 
-/* As kexec-tools writes it on x86_64: backup region, image, RAM below and above 4 GiB, one CPU offline */
+/*
+ * As kexec-tools writes it on x86_64: backup region, image, RAM below and above 4 GiB, one CPU
+ * offline
+ */
 static void make_x86_64(void)
 {
 	begin64(EM_X86_64);
@@ -306,7 +312,9 @@ static void test_elf32(void **state)
 	p[3] = (Elf32_Phdr){PT_LOAD, 0x100000, 0x100000, 0x100000, 0x3ef00000, 0x3ef00000, 7, 0};
 	assert_int_equal(parse(), 0);
 	assert_true(vc.elf32);
-	/* addresses were cut to 32 bits, so the direct map is not known; the image's upper half is */
+	/*
+	 * addresses were cut to 32 bits, so the direct map is not known; the image's upper half is
+	 */
 	assert_string_equal(ranges_text(), "1000-9fc00@3f000000? 100000-3f000000?");
 	assert_true(vc.image.start == 0x1000000 && vc.image.virt == KERNEL_VIRT);
 	assert_int_equal(vc.dropped_ranges, 0);
@@ -762,7 +770,10 @@ static void test_bad_notes(void **state)
 		memcpy(notes + notes_len + 12, "CORE", 5);
 		add(PT_NOTE, NOTES, notes_len + cases[i].left, NOTES, 0);
 		assert_int_equal(parse(), 0);
-		/* { 5, 81 } and { 6, 79 } would end beyond the segment once padded: 100 - 12 - 8 = 80 */
+		/*
+		 * { 5, 81 } and { 6, 79 } would end beyond the segment once padded: 100 - 12 - 8 =
+		 * 80
+		 */
 		if (vc.nr_cpus != (cases[i].descsz == 79 ? 2 : 1))
 			fail_msg("case %zu: %u CPUs", i, vc.nr_cpus);
 		collect_notes();
@@ -890,7 +901,10 @@ static void test_vmcoreinfo_choice(void **state)
 	assert_int_equal(merged[vc.vmcoreinfo_offset], 0);
 }
 
-/* Whatever happens to the notes after parsing, the size holds and VMCOREINFO stays where it was announced */
+/*
+ * Whatever happens to the notes after parsing, the size holds and VMCOREINFO stays where it was
+ * announced
+ */
 static void test_notes_change(void **state)
 {
 	static const uint32_t huge = 480, tiny = 4;

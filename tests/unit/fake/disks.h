@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Disks in memory behind disk_next(), for tests of what looks for targets. Requests complete at once.
- * Only one disk may be open at a time, and none may be used after its shutdown.
+ * Disks in memory behind disk_next(), for tests of what looks for targets. Requests complete at
+ * once. Only one disk may be open at a time, and none may be used after its shutdown.
  */
 #ifndef FAKE_DISKS_H
 #define FAKE_DISKS_H
