@@ -314,14 +314,14 @@ static void add_text_around(struct vital *v, uint64_t word)
 
 /*---------------------------------------------------------------- modules */
 
-static bool printable_name(struct vital *v, uint64_t va)
+static bool identifier(struct vital *v, uint64_t va)
 {
 	char c[8];
 
-	/* A C identifier behind the NUL of the string before it */
-	if (!(va >> 63) || vtop_read(v->vt, c, va - 1, sizeof(c)) || c[0])
+	/* The first name of a string section has no NUL before it, so only the name itself tells. */
+	if (!(va >> 63) || vtop_read(v->vt, c, va, sizeof(c)))
 		return false;
-	for (unsigned i = 1; i < sizeof(c) && (c[i] || i < 3); i++)
+	for (unsigned i = 0; i < sizeof(c) && (c[i] || i < 2); i++)
 		if ((c[i] < '0' || c[i] > '9') && (c[i] < 'A' || c[i] > 'Z') && (c[i] < 'a' || c[i] > 'z') && c[i] != '_')
 			return false;
 	return true;
@@ -341,7 +341,7 @@ static void add_symbols(struct vital *v, uint64_t va)
 		if (vtop_read(v->vt, entry, va, sizeof(entry)) || !entry[1] || entry[1] > (1 << 22) || entry[1] < -(1 << 22))
 			return;
 		name = va + 4 + (uint64_t)(int64_t)entry[1];
-		if (!printable_name(v, name))
+		if (!identifier(v, name))
 			return;
 		add_virtual(v, va, sizeof(entry));
 		add_virtual(v, name, 64);

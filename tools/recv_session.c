@@ -108,8 +108,8 @@ static void save_state(struct session *s, struct capture_state *c)
 	}
 	fprintf(f, "end\n");
 	fclose(f);
-	if (!c->store.failed && outfile_write(c->store.dirfd, c->dir, STATE_NAME, true, text, len))
-		c->store.failed = true;
+	if (!c->store.failed)
+		store_replace(&c->store, STATE_NAME, text, len);
 	free(text);
 }
 

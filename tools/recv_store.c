@@ -453,6 +453,19 @@ int store_text(struct store *s, const char *name, uint64_t total, uint64_t offse
 	return rc ? write_failed(s, rc) : 0;
 }
 
+int store_replace(struct store *s, const char *name, const void *buf, size_t len)
+{
+	int fd = openat(s->dirfd, ".part", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), rc;
+
+	if (fd < 0)
+		return write_failed(s, -errno);
+	rc = write_at(fd, buf, len, 0);
+	close(fd);
+	if (!rc && renameat(s->dirfd, ".part", s->dirfd, name))
+		rc = -errno;
+	return rc ? write_failed(s, rc) : 0;
+}
+
 /*---------------------------------------------------------------- end */
 
 /* Walks over descriptors and marks together. */

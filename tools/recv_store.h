@@ -74,6 +74,12 @@ int store_notes(struct store *s, uint64_t offset, const void *buf, size_t len);
 /* A piece of a text file in the folder: dmesg.txt, capstub.log */
 int store_text(struct store *s, const char *name, uint64_t total, uint64_t offset, const void *buf, size_t len);
 
+/*
+ * A small file as a whole, in place of the one before. Not flushed to the disk: it is written every second, and one that a power
+ * cut takes away only costs the pages since then.
+ */
+int store_replace(struct store *s, const char *name, const void *buf, size_t len);
+
 struct store_counts {
 	uint64_t stored, excluded, missing;
 };
