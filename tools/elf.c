@@ -9,7 +9,8 @@
  *	notes		NT_PRSTATUS of each CPU, the one that panicked first; VMCOREINFO
  *	pages		each stored page once, in order of physical address; zero pages are holes
  *
- * A page that is not in the dump is in no PT_LOAD: gdb says that it cannot be read, and not that it is zero.
+ * A page that is not in the dump is in no PT_LOAD: gdb says that it cannot be read, and not that
+ * it is zero.
  */
 #include <elf.h>
 #include <errno.h>
@@ -23,8 +24,8 @@
 #include "tools/vmap.h"
 
 /*
- * A page has two or three addresses at most: direct map, image or vmalloc. Tables that give it more on
- * average are damaged, and must not make the headers outgrow the dump.
+ * A page has two or three addresses at most: direct map, image or vmalloc. Tables that give it
+ * more on average are damaged, and must not make the headers outgrow the dump.
  */
 #define SEGMENTS_PER_PAGE	4
 #define SEGMENTS_SLACK		1024
@@ -56,6 +57,7 @@ struct elf {
 	size_t notes_len;
 };
 
+/* Also the page-table walk reads through this: pages that are not stored fail */
 static int read_phys(void *ctx, uint64_t pa, void *buf, size_t len)
 {
 	struct elf *e = ctx;
@@ -65,6 +67,7 @@ static int read_phys(void *ctx, uint64_t pa, void *buf, size_t len)
 	       0 : -EIO;
 }
 
+/* @next keeps the place: both lists ascend */
 static bool is_lost(const struct elf *e, uint64_t pfn, size_t *next)
 {
 	while (*next < e->nr_lost && e->lost[*next] < pfn)
@@ -90,6 +93,7 @@ static void add_page(struct elf *e, uint64_t pa)
 	};
 }
 
+/* What is in the dump, as few pieces as possible */
 static int find_runs(struct elf *e)
 {
 	struct kdump_walk w;
@@ -165,7 +169,8 @@ static int by_va(const void *a, const void *b)
 
 /*
  * Stored pages that no table maps (or all but the image, without tables): they get the address
- * that the direct map would give them, which is the longest mapping there is; else their physical one.
+ * that the direct map would give them, which is the longest mapping there is; else their physical
+ * one.
  */
 static void add_unmapped(struct elf *e, uint64_t linear)
 {
@@ -213,10 +218,13 @@ static void find_segments(struct elf *e, const struct vmap *m)
 	e->job->segments = e->nr_segs;
 	if (e->segs_cut || m->cut)
 		note("%s: its page tables are damaged: not all of its virtual memory is mapped in the ELF "
-		     "file", e->job->path);
+		     "file",
+		     e->job->path);
 }
 
-/* One note with its padding (ELF gABI, chapter 5); NULL at the end or where the notes are damaged */
+/*
+ * One note with its padding (ELF gABI, chapter 5); NULL at the end or where the notes are damaged
+ */
 static const Elf64_Nhdr *next_note(const struct elf *e, size_t *at, size_t *ret_len)
 {
 	const Elf64_Nhdr *n = (const void *)(e->notes + *at);
@@ -234,6 +242,7 @@ static const Elf64_Nhdr *next_note(const struct elf *e, size_t *at, size_t *ret_
 	return n;
 }
 
+/* "CORE", with its NUL, and long enough to hold the pid */
 static bool is_prstatus(const Elf64_Nhdr *n)
 {
 	return n->n_type == NT_PRSTATUS && n->n_namesz == 5 && n->n_descsz >= PR_PID_OFFSET + 4 &&
@@ -249,7 +258,8 @@ static uint32_t note_pid(const Elf64_Nhdr *n)
 }
 
 /*
- * The kernel's report of a panic or oops has "CPU: 2 [UID: 0] PID: 345 Comm: sh"; the last one counts.
+ * The kernel's report of a panic or oops has "CPU: 2 [UID: 0] PID: 345 Comm: sh"; the last one
+ * counts.
  */
 static bool panic_task(const struct elf_job *job, unsigned *cpu, unsigned *pid)
 {
@@ -274,8 +284,8 @@ static bool panic_task(const struct elf_job *job, unsigned *cpu, unsigned *pid)
 }
 
 /*
- * gdb shows the first NT_PRSTATUS's registers, so the panicking CPU's goes first: the note with the pid of
- * the report; for the idle task (pid 0, on every CPU) the CPU's number tells.
+ * gdb shows the first NT_PRSTATUS's registers, so the panicking CPU's goes first: the note with
+ * the pid of the report; for the idle task (pid 0, on every CPU) the CPU's number tells.
  */
 static void order_notes(struct elf *e)
 {
@@ -299,8 +309,9 @@ static void order_notes(struct elf *e)
 }
 
 /*
- * gdb tells threads by pid and takes two notes with one pid for one thread; the idle task has pid 0 on
- * every CPU. As QEMU does in its dumps, such CPUs get a number of their own: above any real pid.
+ * gdb tells threads by pid and takes two notes with one pid for one thread; the idle task has pid
+ * 0 on every CPU. As QEMU does in its dumps, such CPUs get a number of their own: above any real
+ * pid.
  */
 static void number_idle(struct elf *e)
 {
@@ -315,6 +326,7 @@ static void number_idle(struct elf *e)
 		}
 }
 
+/* p_offset and p_vaddr agree modulo the page size, as the gABI wants it (Program Header) */
 static int write_headers(struct elf *e, struct outfile *out)
 {
 	size_t nr = e->nr_segs + 1, i, shdrs = nr >= PN_XNUM;
@@ -323,11 +335,16 @@ static int write_headers(struct elf *e, struct outfile *out)
 	Elf64_Shdr shdr = { .sh_info = (uint32_t)nr };
 	Elf64_Phdr ph = { .p_type = PT_NOTE, .p_offset = notes, .p_filesz = e->notes_len };
 	Elf64_Ehdr eh = {
-		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-		.e_type = ET_CORE, .e_version = EV_CURRENT, .e_phoff = phoff,
-		.e_ehsize = sizeof(eh), .e_phentsize = sizeof(ph),
+		.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+			    EV_CURRENT},
+		.e_type = ET_CORE,
+		.e_version = EV_CURRENT,
+		.e_phoff = phoff,
+		.e_ehsize = sizeof(eh),
+		.e_phentsize = sizeof(ph),
 		.e_phnum = shdrs ? PN_XNUM : (uint16_t)nr,
-		.e_shoff = shdrs ? sizeof(eh) : 0, .e_shnum = (uint16_t)shdrs,
+		.e_shoff = shdrs ? sizeof(eh) : 0,
+		.e_shnum = (uint16_t)shdrs,
 		.e_shentsize = shdrs ? sizeof(shdr) : 0,
 	};
 	int rc;
@@ -368,6 +385,7 @@ static bool is_zero(const uint8_t *p, size_t len)
 	return !p[0] && !memcmp(p, p + 1, len - 1);
 }
 
+/* An unreadable page becomes zeros here and leaves the file in the next round of write_all() */
 static int write_run(struct elf *e, const struct run *r, struct outfile *out, uint8_t *buf,
 		     size_t *ret_lost)
 {
@@ -415,8 +433,8 @@ static int by_number(const void *a, const void *b)
 }
 
 /*
- * A page that cannot be decompressed shows only when it is read, after the headers were written: then all
- * is written once more without those pages. The second time none is new.
+ * A page that cannot be decompressed shows only when it is read, after the headers were written:
+ * then all is written once more without those pages. The second time none is new.
  */
 static int write_all(struct elf *e, const struct vmap *m, struct outfile *out)
 {
@@ -439,6 +457,9 @@ static int write_all(struct elf *e, const struct vmap *m, struct outfile *out)
 	return rc;
 }
 
+/*
+ * After kdump_open(): libkdumpfile follows offsets without asking, and those were checked there
+ */
 static int open_reader(struct elf *e)
 {
 	const char *why;
@@ -449,9 +470,11 @@ static int open_reader(struct elf *e)
 	if (kdump_open_fd(e->ctx, e->job->dump->fd) == KDUMP_OK)
 		return 0;
 	why = kdump_get_err(e->ctx);
-	return fail(-EIO, "%s: libkdumpfile cannot open it: %s", e->job->path, why ? why : "unknown");
+	return fail(-EIO, "%s: libkdumpfile cannot open it: %s", e->job->path,
+		    why ? why : "unknown");
 }
 
+/* Headers need the runs, the runs need the descriptors, the addresses need the page tables */
 int elf_write(struct elf_job *job, struct outfile *out)
 {
 	struct elf e = { .job = job, .page = (uint64_t)job->dump->hdr.block_size };

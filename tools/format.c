@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * capstub format: make a partition, disk or image file a dump target. The label is the only
- * permission to write that the stub ever gets, so nothing is labelled that could belong to somebody.
+ * permission to write that the stub ever gets, so nothing is labelled that could belong to
+ * somebody.
  */
 #include <argp.h>
 #include <errno.h>
@@ -33,14 +34,18 @@ struct format_args {
 };
 
 static const struct argp_option options[] = {
-	{ "force", 'f', NULL, 0, "Format even if a filesystem, a partition table or an unsaved dump "
-	  "is there", 0 },
-	{ "name", 'n', "NAME", 0, "A name for people, at most 63 bytes", 0 },
-	{ "size", 's', "SIZE", 0, "Create the image file TARGET with this size (4G, 512M, bytes)", 0 },
-	{ "uuid", 'U', "UUID", 0, "Use this UUID (default: a random one)", 0 },
-	{ 0 }
+	{"force", 'f', NULL, 0,
+	 "Format even if a filesystem, a partition table or an unsaved dump "
+	 "is there",
+	 0},
+	{"name", 'n', "NAME", 0, "A name for people, at most 63 bytes", 0},
+	{"size", 's', "SIZE", 0, "Create the image file TARGET with this size (4G, 512M, bytes)",
+	 0},
+	{"uuid", 'U', "UUID", 0, "Use this UUID (default: a random one)", 0},
+	{0},
 };
 
+/* The name is printed on consoles and terminals: no control characters */
 static void parse_name(struct format_args *a, const char *name, struct argp_state *state)
 {
 	const char *p;
@@ -94,6 +99,9 @@ static const struct argp argp = {
 	       "All its contents are lost.",
 };
 
+/*
+ * Mode 0600: a dump will hold every secret of the machine. Sparse: it costs nothing until then.
+ */
 static int create_image(const struct format_args *a)
 {
 	int fd = open(a->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -112,7 +120,9 @@ static int create_image(const struct format_args *a)
 	return rc;
 }
 
-/* Everything that speaks against writing here. In use is never overruled; the rest is by --force. */
+/*
+ * Everything that speaks against writing here. In use is never overruled; the rest is by --force.
+ */
 static int check_target(const struct target *t, bool force)
 {
 	unsigned found;
@@ -164,6 +174,7 @@ static int clear_areas(const struct target *t)
 	return rc ? fail(rc, "%s: clearing it failed: %s", t->path, strerror(-rc)) : 0;
 }
 
+/* All fields that are not set here are 0: no result yet */
 static int write_label(struct target *t, const struct format_args *a)
 {
 	struct capstub_label *l = &t->label;
@@ -206,8 +217,8 @@ static uint64_t meminfo(const char *const *keys)
 
 /*
  * Rough: at level 31 the dump holds what is neither free, cache nor user memory. Taken from this
- * machine as it runs now, uncompressed; two bitmaps (2 bits a page) and one 24-byte descriptor a page
- * of that come on top.
+ * machine as it runs now, uncompressed; two bitmaps (2 bits a page) and one 24-byte descriptor a
+ * page of that come on top.
  */
 static void note_size(const struct target *t)
 {
@@ -245,6 +256,7 @@ static void print_next(const struct target *t)
 		       "kexec -c -p,\nor crashkernel=2M.\n");
 }
 
+/* Nothing is written before every check has passed */
 static int format(const struct format_args *a)
 {
 	struct target t;

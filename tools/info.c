@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * capstub info: what is on a target, for people and (--json) for scripts. The keys of the JSON form are
- * listed in docs/capstub.8 and stay as they are.
+ * capstub info: what is on a target, for people and (--json) for scripts. The keys of the JSON
+ * form are listed in docs/capstub.8 and stay as they are.
  */
 #include <argp.h>
 #include <elf.h>
@@ -16,7 +16,7 @@
 #include "tools/util.h"
 
 #define TAIL_LINES	20
-#define DMESG_MAX	(64u << 20)	/* the kernel's own limit for log_buf is 2 GiB; no dump has that */
+#define DMESG_MAX	(64u << 20) /* the kernel's own limit for log_buf is 2 GiB; no dump has that */
 
 static const char *const kind_names[] = { "target", "kdump", "flattened", "elf", "unknown" };
 static const char *const kind_texts[] = {
@@ -39,6 +39,7 @@ static const struct argp_option options[] = {
 	{ 0 }
 };
 
+/* argp; wrong usage ends here with status 2 */
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct info_args *a = state->input;
@@ -104,6 +105,10 @@ static enum file_kind other_kind(const struct target *t)
 	return KIND_UNKNOWN;
 }
 
+/*
+ * Three sources, each optional: the label, the dump header, the descriptors. What one of them says
+ * wrong must not keep the others from being shown, because this is what people run after a crash.
+ */
 int info_collect(struct info *info, const struct target *t)
 {
 	const struct capstub_label *l = &t->label;
@@ -130,6 +135,7 @@ int info_collect(struct info *info, const struct target *t)
 	return 0;
 }
 
+/* @len comes from a label whose CRC was right, but a bound costs nothing */
 static int read_text(const struct info *info, const char *what, uint64_t offset, uint64_t len,
 		     char **ret, size_t *ret_len)
 {
@@ -165,6 +171,7 @@ int info_log(const struct info *info, char **ret, size_t *ret_len)
 			 ok ? info->t.label.log_bytes : 0, ret, ret_len);
 }
 
+/* Seconds for arithmetic, ISO 8601 for people */
 static void json_time(struct json *j, const char *key, const char *key_utc, int64_t t)
 {
 	time_t when = (time_t)t;
@@ -192,6 +199,7 @@ static void json_stop(struct json *j, const struct capstub_label *l)
 	json_str(j, "stop_text", stop_text(l->stop_code));
 }
 
+/* How the last capture ended and how long it took */
 static void json_result(struct json *j, const struct capstub_label *l)
 {
 	json_stop(j, l);
@@ -211,6 +219,7 @@ static void json_result(struct json *j, const struct capstub_label *l)
 	json_u64(j, "data_us", l->data_us);
 }
 
+/* Pages and bytes; ratios are null rather than a division by zero */
 static void json_pages(struct json *j, const struct capstub_label *l)
 {
 	unsigned i;
@@ -236,6 +245,7 @@ static void json_pages(struct json *j, const struct capstub_label *l)
 	json_close(j, '}');
 }
 
+/* A damaged label is shown too: "status" says how far to trust it */
 static void json_label(struct json *j, const struct target *t)
 {
 	const struct capstub_label *l = &t->label;
@@ -260,6 +270,7 @@ static void json_label(struct json *j, const struct target *t)
 	json_close(j, '}');
 }
 
+/* The dump header speaks for itself, whatever the label says */
 static void json_dump(struct json *j, const struct info *info)
 {
 	const struct kdump *k = &info->dump;
@@ -337,16 +348,19 @@ static void row(const char *name, const char *text)
 	putchar('\n');
 }
 
+/* Only classes that occur: eight lines of zeros tell nobody anything */
 static void print_classes(const struct capstub_label *l)
 {
 	unsigned i;
 
 	for (i = 0; i < CAPSTUB_NR_CLASSES; i++)
 		if (l->pages_by_class[i])
-			printf("  %-14s %12" PRIu64 "  %10s\n", class_names[i], l->pages_by_class[i],
+			printf("  %-14s %12" PRIu64 "  %10s\n", class_names[i],
+			       l->pages_by_class[i],
 			       human_bytes(l->pages_by_class[i] * l->page_size));
 }
 
+/* MISSING in capitals: it is the one word here that must not be overlooked */
 static void print_pages(const struct capstub_label *l)
 {
 	printf("%-11s %" PRIu64 " in RAM (%s), %" PRIu64 " stored (%s)", "Pages:", l->pages_total,
@@ -365,6 +379,7 @@ static void print_pages(const struct capstub_label *l)
 		       (double)l->data_bytes_raw / l->data_bytes_stored);
 }
 
+/* Everything that stems from the last capture */
 static void print_result(const struct capstub_label *l)
 {
 	printf("%-11s stop code %u (%s): %s\n", "Result:", l->stop_code, stop_name(l->stop_code),
@@ -392,6 +407,7 @@ static void print_result(const struct capstub_label *l)
 	}
 }
 
+/* Identity first, then the result, if there has been a capture */
 static void print_label(const struct target *t)
 {
 	const struct capstub_label *l = &t->label;
@@ -401,7 +417,8 @@ static void print_label(const struct target *t)
 	row("UUID:", uuid);
 	if (l->name[0])
 		row("Name:", l->name);
-	printf("%-11s %s: %s\n", "State:", state_name(l->state), state_text(l->state, l->stop_code));
+	printf("%-11s %s: %s\n", "State:", state_name(l->state),
+	       state_text(l->state, l->stop_code));
 	printf("%-11s %u since format\n", "Captures:", l->captures);
 	if (l->state != CAPSTUB_EMPTY || l->stop_code)
 		print_result(l);
@@ -453,6 +470,7 @@ static void print_info(const struct info *info, const char *dmesg, size_t dmesg_
 	}
 }
 
+/* --dmesg and --log: the bare text for a pager or grep, nothing around it */
 static int only_text(const struct info *info, const struct info_args *a)
 {
 	size_t len;
@@ -471,6 +489,7 @@ static int only_text(const struct info *info, const struct info_args *a)
 	return rc;
 }
 
+/* -EBADMSG when something is damaged, so that scripts see it without reading JSON */
 static int show(const struct target *t, const struct info_args *a)
 {
 	struct info info;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a target or a dump file holds: collected once, shown by `info`, saved as info.json by `save`. */
+/*
+ * What a target or a dump file holds: collected once, shown by `info`, saved as info.json by
+ * `save`.
+ */
 #ifndef TOOLS_INFO_H
 #define TOOLS_INFO_H
 
@@ -40,8 +43,8 @@ void info_json(const struct info *info, FILE *f, const char *dmesg, size_t dmesg
 	       const struct saved *saved);
 
 /*
- * Text that the stub left: dmesg of the dead kernel, or its own log. malloc()ed, *ret_len may be 0. 0 or
- * -errno with a message.
+ * Text that the stub left: dmesg of the dead kernel, or its own log. malloc()ed, *ret_len may be
+ * 0. 0 or -errno with a message.
  */
 int info_dmesg(const struct info *info, char **ret, size_t *ret_len);
 int info_log(const struct info *info, char **ret, size_t *ret_len);

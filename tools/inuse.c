@@ -16,6 +16,7 @@
 #include "tools/inuse.h"
 #include "tools/util.h"
 
+/* Names lie (links, by-id paths): device numbers or inode decide */
 static bool same_thing(const struct target *t, const char *path)
 {
 	struct stat st;
@@ -27,6 +28,7 @@ static bool same_thing(const struct target *t, const char *path)
 	return st.st_dev == t->st.st_dev && st.st_ino == t->st.st_ino;
 }
 
+/* /proc/self/mounts names block devices by path, pseudo file systems by other words */
 static int check_mounts(const struct target *t)
 {
 	FILE *f = setmntent("/proc/self/mounts", "r");
@@ -42,6 +44,7 @@ static int check_mounts(const struct target *t)
 	return rc;
 }
 
+/* Swap files are listed by path too */
 static int check_swaps(const struct target *t)
 {
 	FILE *f = fopen("/proc/swaps", "r");
@@ -137,6 +140,10 @@ static void report_signature(const struct target *t, blkid_probe pr)
 	     label ? ", label " : "", label ? label : "", at ? at : "?");
 }
 
+/*
+ * Superblocks of every usage and partition tables; BADCSUM and FORCE_GPT make it find damaged
+ * ones
+ */
 static blkid_probe new_probe(const struct target *t)
 {
 	blkid_probe pr = blkid_new_probe();
@@ -157,6 +164,10 @@ static blkid_probe new_probe(const struct target *t)
 	return pr;
 }
 
+/*
+ * blkid_do_wipe() erases the signature just found and steps back, so that the loop finds the
+ * next
+ */
 int inuse_signatures(const struct target *t, bool wipe, unsigned *ret_found)
 {
 	blkid_probe pr = new_probe(t);

@@ -11,9 +11,9 @@
 int inuse_check(const struct target *t);
 
 /*
- * Look for filesystem, swap, RAID, LVM, crypto and partition-table signatures by libblkid. Every one found is
- * reported with its place; *ret_found says how many. With @wipe they are also erased, so that nobody
- * takes the target for one later. 0 or -errno with a message.
+ * Look for filesystem, swap, RAID, LVM, crypto and partition-table signatures by libblkid. Every
+ * one found is reported with its place; *ret_found says how many. With @wipe they are also erased,
+ * so that nobody takes the target for one later. 0 or -errno with a message.
  */
 int inuse_signatures(const struct target *t, bool wipe, unsigned *ret_found);
 

@@ -7,7 +7,7 @@
 #include "tools/kdump.h"
 #include "tools/util.h"
 
-#define NOTES_MAX	(16u << 20)	/* 8192 CPUs with room; a hostile header cannot ask for more */
+#define NOTES_MAX	 (16u << 20) /* 8192 CPUs with room; a hostile header cannot ask for more */
 #define VMCOREINFO_LIMIT (1u << 20)
 
 /* Is [offset, offset + len) inside [0, end)? */
@@ -16,6 +16,7 @@ static bool inside(uint64_t offset, uint64_t len, uint64_t end)
 	return offset <= end && len <= end - offset;
 }
 
+/* makedumpfile fills all 65 bytes if the name is that long */
 static void terminate_strings(struct disk_dump_header *h)
 {
 	h->sysname[KDUMP_UTS_LEN - 1] = 0;
@@ -107,6 +108,7 @@ int kdump_open(struct kdump *k, const char *path, int fd, uint64_t limit)
 	return rc ? rc : count_bitmap2(k, path);
 }
 
+/* One of the areas that the sub-header names */
 static int read_piece(const struct kdump *k, const char *path, const char *what, int64_t offset,
 		      uint64_t size, uint64_t max, char **ret)
 {
@@ -170,6 +172,7 @@ static int walk_load_bits(struct kdump_walk *w)
 	return rc;
 }
 
+/* Have the piece of the table that holds descriptor w->index in w->buf; copy it out */
 static int walk_load_desc(struct kdump_walk *w, struct page_desc *ret)
 {
 	const uint64_t nr = sizeof(w->buf) / sizeof(w->buf[0]);
@@ -213,6 +216,7 @@ static enum page_state desc_state(const struct kdump *k, const struct page_desc 
 	}
 }
 
+/* Empty bytes of the bitmap are stepped over: most of a large machine is not in the dump */
 int kdump_walk_next(struct kdump_walk *w, struct kdump_page *ret)
 {
 	for (; w->pfn < w->k->max_mapnr; w->pfn++) {
@@ -238,6 +242,7 @@ int kdump_walk_next(struct kdump_walk *w, struct kdump_page *ret)
 	return 1;
 }
 
+/* No table of its own: memory stays the same for any size of dump */
 int kdump_count(const struct kdump *k, const char *path, struct kdump_counts *ret)
 {
 	struct kdump_counts c = { .end = k->data };
@@ -276,6 +281,7 @@ const char *vmcoreinfo_find(const char *text, const char *key)
 	return NULL;
 }
 
+/* Same reading as crash and makedumpfile: a number ends at the end of its line */
 int vmcoreinfo_value(const char *text, const char *key, uint64_t *ret)
 {
 	const char *value = vmcoreinfo_find(text, key);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reader for the structure of a kdump-compressed file (include/capstub/kdump_format.h): headers,
- * bitmaps, descriptors, notes. Page contents are libkdumpfile's business; what it is given was checked
- * here first, because the file may be cut, damaged or hostile. Works on a saved file and on a target.
+ * bitmaps, descriptors, notes. Page contents are libkdumpfile's business; what it is given was
+ * checked here first, because the file may be cut, damaged or hostile. Works on a saved file and
+ * on a target.
  */
 #ifndef TOOLS_KDUMP_H
 #define TOOLS_KDUMP_H
@@ -26,12 +27,15 @@ struct kdump {
 };
 
 /*
- * Check the headers and count bitmap2. 0; -ENOMSG without a message: no kdump-compressed file at all;
- * -EINVAL or an I/O error with a message that names @path.
+ * Check the headers and count bitmap2. 0; -ENOMSG without a message: no kdump-compressed file at
+ * all; -EINVAL or an I/O error with a message that names @path.
  */
 int kdump_open(struct kdump *k, const char *path, int fd, uint64_t limit);
 
-/* The raw notes (NT_PRSTATUS of the CPUs, VMCOREINFO): malloc()ed, at most 16 MiB. 0 or -errno, said. */
+/*
+ * The raw notes (NT_PRSTATUS of the CPUs, VMCOREINFO): malloc()ed, at most 16 MiB. 0 or -errno,
+ * said.
+ */
 int kdump_notes(const struct kdump *k, const char *path, uint8_t **ret_notes, size_t *ret_len);
 /* The VMCOREINFO text: malloc()ed and NUL-terminated; "" when there is none. */
 int kdump_vmcoreinfo(const struct kdump *k, const char *path, char **ret_text);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * capstub, the host program: one table of subcommands. Each has its own options (argp), its own file,
- * and gets argv beginning with its name.
+ * capstub, the host program: one table of subcommands. Each has its own options (argp), its own
+ * file, and gets argv beginning with its name.
  */
 #include <argp.h>
 #include <stdlib.h>

@@ -17,6 +17,7 @@
 
 static const uint8_t zeros[HOLE_BYTES];
 
+/* No room is the one failure that people can do something about */
 static int out_failed(const struct outfile *o, int rc)
 {
 	if (rc == -ENOSPC || rc == -EDQUOT || rc == -EFBIG)
@@ -74,6 +75,7 @@ int outfile_open(struct outfile *o, int dirfd, const char *dir, const char *name
 	return o->fd < 0 ? out_failed(o, -errno) : 0;
 }
 
+/* Whole pieces of zeros are not written: the file system then stores nothing for them */
 int outfile_append(struct outfile *o, const void *buf, size_t len)
 {
 	const uint8_t *p = buf;
@@ -94,6 +96,7 @@ int outfile_append(struct outfile *o, const void *buf, size_t len)
 	return rc ? out_failed(o, rc) : 0;
 }
 
+/* They count for the CRC, because they will be read back */
 int outfile_append_zeros(struct outfile *o, uint64_t len)
 {
 	while (len) {
@@ -123,6 +126,7 @@ static int flush(struct outfile *o)
 	return 0;
 }
 
+/* POSIX_FADV_DONTNEED works on clean pages only, so after the flush */
 int outfile_verify(struct outfile *o)
 {
 	uint8_t *buf = must_alloc(VERIFY_BYTES, 1);
@@ -148,11 +152,14 @@ int outfile_verify(struct outfile *o)
 	if (rc)
 		return fail(rc, "%s/%s cannot be read back: %s", o->dir, o->name, strerror(-rc));
 	if (crc != o->crc)
-		return fail(-EIO, "%s/%s reads back changed (CRC %08x, not %08x): that disk or this "
-			    "machine's memory is faulty", o->dir, o->name, crc, o->crc);
+		return fail(-EIO,
+			    "%s/%s reads back changed (CRC %08x, not %08x): that disk or this "
+			    "machine's memory is faulty",
+			    o->dir, o->name, crc, o->crc);
 	return 0;
 }
 
+/* RENAME_NOREPLACE closes the gap between the check and now */
 int outfile_commit(struct outfile *o)
 {
 	unsigned flags = o->replace ? 0 : RENAME_NOREPLACE;

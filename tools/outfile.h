@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A file that `save` writes: invisible (NAME.part) until it is whole and on stable storage, never in
- * place of another one unless asked. A running CRC-32C over the stream serves to verify the copy.
+ * A file that `save` writes: invisible (NAME.part) until it is whole and on stable storage, never
+ * in place of another one unless asked. A running CRC-32C over the stream serves to verify the
+ * copy.
  */
 #ifndef TOOLS_OUTFILE_H
 #define TOOLS_OUTFILE_H
@@ -20,7 +21,10 @@ struct outfile {
 	uint32_t crc;		/* of those */
 };
 
-/* mkdir -p, mode 0700 (a dump holds every secret of the machine). The directory's fd, or -errno, said. */
+/*
+ * mkdir -p, mode 0700 (a dump holds every secret of the machine). The directory's fd, or -errno,
+ * said.
+ */
 int outdir_open(const char *path);
 
 /* -EEXIST with a message when @name exists and @replace is false; nothing is created. */
@@ -34,7 +38,10 @@ int outfile_append_zeros(struct outfile *o, uint64_t len);
 void outfile_rewind(struct outfile *o);
 /* Flush to stable storage, read back past the page cache, compare CRC and length. */
 int outfile_verify(struct outfile *o);
-/* Flush, give the file its name, flush the directory. Closes in any case; on error the part is removed. */
+/*
+ * Flush, give the file its name, flush the directory. Closes in any case; on error the part is
+ * removed.
+ */
 int outfile_commit(struct outfile *o);
 void outfile_abort(struct outfile *o);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * capstub save: copy a dump off its target. Order matters: the target is marked saved, and so may be
- * overwritten by the next crash, only after every file is verified and on stable storage.
+ * capstub save: copy a dump off its target. Order matters: the target is marked saved, and so may
+ * be overwritten by the next crash, only after every file is verified and on stable storage.
  */
 #include <argp.h>
 #include <errno.h>
@@ -45,16 +45,22 @@ struct save {
 enum { OPT_IF_NEEDED = 0x100 };
 
 static const struct argp_option options[] = {
-	{ "output", 'o', "DIR", 0, "Directory for the files (default: ./HOST-RELEASE-TIME)", 0 },
-	{ "format", 'F', "FORMAT", 0, "kdump: as captured, for crash, drgn, makedumpfile (default); "
-	  "elf: for gdb", 0 },
-	{ "force", 'f', NULL, 0, "Save again what is saved, overwrite files, try to read a target "
-	  "with a damaged label", 0 },
-	{ "keep", 'k', NULL, 0, "Do not mark the target saved: it is only read", 0 },
-	{ "if-needed", OPT_IF_NEEDED, NULL, 0, "Succeed without a word when there is nothing to save", 0 },
-	{ 0 }
+	{"output", 'o', "DIR", 0, "Directory for the files (default: ./HOST-RELEASE-TIME)", 0},
+	{"format", 'F', "FORMAT", 0,
+	 "kdump: as captured, for crash, drgn, makedumpfile (default); "
+	 "elf: for gdb",
+	 0},
+	{"force", 'f', NULL, 0,
+	 "Save again what is saved, overwrite files, try to read a target "
+	 "with a damaged label",
+	 0},
+	{"keep", 'k', NULL, 0, "Do not mark the target saved: it is only read", 0},
+	{"if-needed", OPT_IF_NEEDED, NULL, 0,
+	 "Succeed without a word when there is nothing to save", 0},
+	{0},
 };
 
+/* argp; wrong usage ends here with status 2 */
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct save_args *a = state->input;
@@ -110,8 +116,10 @@ static int check_state(const struct save *s)
 		if (s->info.kind == KIND_KDUMP && a->format == FORMAT_ELF)
 			return 0;
 		if (s->info.kind == KIND_KDUMP && !a->force)
-			return fail(-EINVAL, "%s is a dump without a label: a plain 'cp' copies it; "
-				    "--format elf makes it fit for gdb", t->path);
+			return fail(-EINVAL,
+				    "%s is a dump without a label: a plain 'cp' copies it; "
+				    "--format elf makes it fit for gdb",
+				    t->path);
 		return s->info.kind == KIND_KDUMP ? 0 :
 		       fail(-ENOMSG, "%s %s", t->path, label_problem(t));
 	}
@@ -130,7 +138,9 @@ static int check_state(const struct save *s)
 	return 0;
 }
 
-/* For a directory name, from text that a dead kernel left: no slash, no dot in front, no surprise */
+/*
+ * For a directory name, from text that a dead kernel left: no slash, no dot in front, no surprise
+ */
 static void append_name(char *dst, size_t size, const char *text)
 {
 	size_t len = strlen(dst);
@@ -166,6 +176,7 @@ static char *default_dir(const struct save *s)
 	return strdup(name);
 }
 
+/* kdump-utils' name for an incomplete dump: people and scripts look for it */
 static const char *core_name(const struct save *s)
 {
 	if (s->a->format == FORMAT_ELF)
@@ -190,13 +201,15 @@ static int check_output(const struct save *s)
 	if (rc || force || s->a->format == FORMAT_ELF || fstatvfs(s->dirfd, &v))
 		return rc;
 	if ((uint64_t)v.f_bavail * v.f_frsize < s->saved.bytes)
-		return fail(-ENOSPC, "%s has %s free, the dump needs %s: save to another place with "
-			    "-o, or try with --force (long runs of zeros take no room)", s->dir,
-			    human_bytes((uint64_t)v.f_bavail * v.f_frsize),
+		return fail(-ENOSPC,
+			    "%s has %s free, the dump needs %s: save to another place with "
+			    "-o, or try with --force (long runs of zeros take no room)",
+			    s->dir, human_bytes((uint64_t)v.f_bavail * v.f_frsize),
 			    human_bytes(s->saved.bytes));
 	return 0;
 }
 
+/* The used bytes, as they are; the CRC for outfile_verify() is computed on the way */
 static int copy_stream(struct save *s, struct outfile *o)
 {
 	uint8_t *buf = must_alloc(COPY_BYTES, 1);
@@ -227,8 +240,8 @@ static int copy_stream(struct save *s, struct outfile *o)
 }
 
 /*
- * Readers follow descriptors without asking (libkdumpfile 0.5.1 gets SIGBUS behind the end of a file), so in
- * the copy a damaged one becomes what a missing page looks like.
+ * Readers follow descriptors without asking (libkdumpfile 0.5.1 gets SIGBUS behind the end of a
+ * file), so in the copy a damaged one becomes what a missing page looks like.
  */
 static int repair(const struct save *s, struct outfile *o)
 {
@@ -255,6 +268,9 @@ static int repair(const struct save *s, struct outfile *o)
 	return rc ? fail(rc, "%s/%s: repairing it failed: %s", o->dir, o->name, strerror(-rc)) : 0;
 }
 
+/*
+ * Copy or convert, verify, repair what readers would stumble over, then give the file its name
+ */
 static int save_core(struct save *s)
 {
 	struct outfile o;
@@ -286,6 +302,7 @@ static int save_core(struct save *s)
 	return outfile_commit(&o);
 }
 
+/* Files only for texts that exist: an empty dmesg.txt would look like a loss */
 static int save_texts(struct save *s)
 {
 	bool force = s->a->force;
@@ -303,6 +320,7 @@ static int save_texts(struct save *s)
 	return rc;
 }
 
+/* The target as it was found, before it is marked; with the CRC of the copy */
 static int save_json(struct save *s)
 {
 	char *text = NULL;
@@ -334,8 +352,8 @@ static int mark_saved(struct save *s)
 }
 
 /*
- * Is every page that was chosen there? The label knows how many could not be read from memory: those do not
- * make a capture incomplete, although the dump's header then keeps its flag.
+ * Is every page that was chosen there? The label knows how many could not be read from memory:
+ * those do not make a capture incomplete, although the dump's header then keeps its flag.
  */
 static bool is_complete(const struct save *s)
 {
@@ -372,6 +390,7 @@ static int plan(struct save *s)
 	return 0;
 }
 
+/* gdb cannot find out the KASLR offset by itself */
 static void report_elf(const struct save *s)
 {
 	printf("%llu segments, %llu pages. Open it with\n",
@@ -409,11 +428,14 @@ static int report(const struct save *s)
 		     s->t.status == LABEL_OK ? ": " : "",
 		     s->t.status == LABEL_OK ? stop_text(s->t.label.stop_code) : "");
 	if (c->bad || s->elf.lost)
-		return fail(-EBADMSG, "%s: %llu pages are damaged and were left out; the target is not "
-			    "marked saved", s->t.path, (unsigned long long)(c->bad + s->elf.lost));
+		return fail(-EBADMSG,
+			    "%s: %llu pages are damaged and were left out; the target is not "
+			    "marked saved",
+			    s->t.path, (unsigned long long)(c->bad + s->elf.lost));
 	return 0;
 }
 
+/* In this order, and stop at the first failure: then the target stays unsaved */
 static int save_all(struct save *s)
 {
 	int rc = plan(s);
@@ -438,6 +460,9 @@ static int save_all(struct save *s)
 	return rc ? rc : report(s);
 }
 
+/*
+ * Open twice where needed: reading is always allowed, exclusive writing only if there is a label
+ */
 static int save(const struct save_args *a)
 {
 	struct save s = { .a = a, .dirfd = -1 };

@@ -15,20 +15,22 @@
 #include "tools/util.h"
 
 /* The media are little-endian and the structures are used as they lie there. */
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the host tool needs a little-endian host");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "the host tool needs a little-endian host");
 
 const char *const class_names[CAPSTUB_NR_CLASSES] = CAPSTUB_CLASS_NAMES;
 
 static const struct {
 	const char *name, *text;
 } states[] = {
-	[CAPSTUB_EMPTY] = { "empty", "ready for a crash, nothing captured" },
-	[CAPSTUB_DUMPING] = { "dumping", "the capture was cut off (power, reset, watchdog)" },
-	[CAPSTUB_COMPLETE] = { "complete", "the dump is whole" },
-	[CAPSTUB_INCOMPLETE] = { "incomplete", "the capture ended in good order, pages are missing" },
-	[CAPSTUB_SAVED] = { "saved", "the dump was copied, the next capture may overwrite it" },
+	[CAPSTUB_EMPTY] = {"empty", "ready for a crash, nothing captured"},
+	[CAPSTUB_DUMPING] = {"dumping", "the capture was cut off (power, reset, watchdog)"},
+	[CAPSTUB_COMPLETE] = {"complete", "the dump is whole"},
+	[CAPSTUB_INCOMPLETE] = {"incomplete", "the capture ended in good order, pages are missing"},
+	[CAPSTUB_SAVED] = {"saved", "the dump was copied, the next capture may overwrite it"},
 };
 
+/* Numbers that a later version may have added are "unknown", never an index behind the table */
 const char *state_name(uint32_t state)
 {
 	return state < sizeof(states) / sizeof(states[0]) ? states[state].name : "unknown";
@@ -81,6 +83,7 @@ void uuid_format(char text[UUID_TEXT], const uint8_t u[16])
 		 u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
 }
 
+/* -1: none */
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -112,6 +115,7 @@ int uuid_parse_text(const char *text, uint8_t uuid[16])
 	return 0;
 }
 
+/* Over the whole label with the CRC field as 0 (include/capstub/label.h) */
 static uint32_t label_crc(const struct capstub_label *label)
 {
 	struct capstub_label l = *label;
@@ -126,6 +130,7 @@ static bool inside(uint64_t offset, uint64_t len, uint64_t end)
 	return offset <= end && len <= end - offset;
 }
 
+/* Offsets and lengths inside the target, strings terminated, page size possible */
 static bool label_fields_ok(const struct target *t)
 {
 	const struct capstub_label *l = &t->label;
@@ -138,6 +143,9 @@ static bool label_fields_ok(const struct target *t)
 	       l->page_size <= 65536 && (l->page_size & (l->page_size - 1)) == 0;
 }
 
+/*
+ * In the order of what each test needs: a field means nothing before CRC and version are right
+ */
 static enum label_status label_check(const struct target *t)
 {
 	const struct capstub_label *l = &t->label;
@@ -153,6 +161,7 @@ static enum label_status label_check(const struct target *t)
 	return label_fields_ok(t) ? LABEL_OK : LABEL_BAD_FIELDS;
 }
 
+/* What to do next is part of each sentence */
 const char *label_problem(const struct target *t)
 {
 	switch (t->status) {
@@ -181,6 +190,7 @@ bool label_unsaved(const struct capstub_label *l)
 	       l->state == CAPSTUB_INCOMPLETE || (l->state == CAPSTUB_EMPTY && l->dmesg_bytes);
 }
 
+/* A block device has no st_size */
 static int target_size(struct target *t)
 {
 	if (S_ISREG(t->st.st_mode)) {
@@ -193,6 +203,7 @@ static int target_size(struct target *t)
 	return 0;
 }
 
+/* errno of open() in words that say what to do */
 static int open_failed(const struct target *t, int flags)
 {
 	int rc = -errno;
@@ -280,7 +291,8 @@ int target_write_label(struct target *t)
 	if (rc)
 		return fail(rc, "%s: writing the label failed: %s", t->path, strerror(-rc));
 	if (memcmp(&back, &t->label, sizeof(back)))
-		return fail(-EIO, "%s: the label reads back changed: the device is faulty", t->path);
+		return fail(-EIO, "%s: the label reads back changed: the device is faulty",
+			    t->path);
 	t->status = label_check(t);
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A dump target (block device or image file) and its label, as the host sees them. The layout is in
- * include/capstub/label.h. A label that is read here was written by a program that ran after a kernel
- * panic, or by somebody who wants to fool us: every field is checked before it is used.
+ * A dump target (block device or image file) and its label, as the host sees them. The layout is
+ * in include/capstub/label.h. A label that is read here was written by a program that ran after a
+ * kernel panic, or by somebody who wants to fool us: every field is checked before it is used.
  */
 #ifndef TOOLS_TARGET_H
 #define TOOLS_TARGET_H
@@ -34,13 +34,17 @@ struct target {
 };
 
 /*
- * Open @path with @flags (O_RDONLY, O_RDWR, and O_EXCL, which for a block device means "not in use"),
- * and read its label. -errno with a message; a missing or damaged label is not an error here.
+ * Open @path with @flags (O_RDONLY, O_RDWR, and O_EXCL, which for a block device means "not in
+ * use"), and read its label. -errno with a message; a missing or damaged label is not an error
+ * here.
  */
 int target_open(struct target *t, const char *path, int flags);
 void target_close(struct target *t);
 
-/* Lock an image file against other programs (QEMU locks its images too). 0, or -EBUSY with a message. */
+/*
+ * Lock an image file against other programs (QEMU locks its images too). 0, or -EBUSY with a
+ * message.
+ */
 int target_lock(const struct target *t);
 
 /*

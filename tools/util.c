@@ -176,6 +176,7 @@ void *must_grow(void *p, size_t nr, size_t size)
 	return p;
 }
 
+/* Monotonic: the clock may be set while a long copy runs */
 static double now_s(void)
 {
 	struct timespec ts;
@@ -191,6 +192,7 @@ void progress_start(struct progress *p, const char *what, uint64_t total)
 	p->tty = isatty(STDERR_FILENO);
 }
 
+/* One line, drawn over the last one */
 static void progress_bar(const struct progress *p, uint64_t done, double rate, const char *left)
 {
 	char bar[PROGRESS_BAR + 1];
@@ -206,6 +208,7 @@ static void progress_bar(const struct progress *p, uint64_t done, double rate, c
 	fflush(stderr);
 }
 
+/* Called often; shows something only when it is time */
 void progress_step(struct progress *p, uint64_t done)
 {
 	double t = now_s(), spent = t - p->start, rate, seconds;
@@ -244,6 +247,7 @@ static void json_lead(struct json *j, const char *key)
 	j->more = true;
 }
 
+/* Values of all kinds; each begins with json_lead() */
 void json_open(struct json *j, const char *key, char bracket)
 {
 	json_lead(j, key);
@@ -315,6 +319,7 @@ static unsigned utf8_len(const unsigned char *s, size_t left)
 	return len;
 }
 
+/* RFC 8259 §7: quotation mark, reverse solidus and control characters are escaped */
 void json_text(struct json *j, const char *key, const char *text, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)text, *end = s + len;

@@ -2,8 +2,8 @@
 /*
  * Page-table walk over the kernel's half of the address space, x86_64 and arm64: see tools/vmap.h.
  *
- * x86_64: Intel SDM vol. 3 §4.5 (4 and 5 levels). arm64: Arm ARM DDI 0487, D8.3 (VMSAv8-64 descriptors),
- * with 4, 16 and 64 KiB granules, 52-bit addresses by FEAT_LPA and FEAT_LPA2.
+ * x86_64: Intel SDM vol. 3 §4.5 (4 and 5 levels). arm64: Arm ARM DDI 0487, D8.3 (VMSAv8-64
+ * descriptors), with 4, 16 and 64 KiB granules, 52-bit addresses by FEAT_LPA and FEAT_LPA2.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -29,6 +29,7 @@ struct walker {
 	uint64_t *buf[MAX_LEVELS + 1];
 };
 
+/* The walk ascends, so a neighbour can only be the last one */
 static void add(struct vmap *m, uint64_t va, uint64_t pa, uint64_t len)
 {
 	struct mapping *last = m->nr ? &m->v[m->nr - 1] : NULL;
@@ -51,8 +52,8 @@ static unsigned level_shift(const struct walker *w, unsigned level)
 }
 
 /*
- * x86_64: bit 0 present, bit 7 (PS) at levels 2 and 3 a leaf, address in 51:12. Bit 12 of a large leaf is
- * PAT, so the bits below its size are dropped.
+ * x86_64: bit 0 present, bit 7 (PS) at levels 2 and 3 a leaf, address in 51:12. Bit 12 of a large
+ * leaf is PAT, so the bits below its size are dropped.
  */
 static bool decode_x86(const struct walker *w, uint64_t e, unsigned level, uint64_t *pa, bool *leaf)
 {
@@ -67,8 +68,8 @@ static bool decode_x86(const struct walker *w, uint64_t e, unsigned level, uint6
 }
 
 /*
- * arm64: bits 1:0 are 11 for a table (a page at level 1), 01 for a block. With 52-bit addresses, bits
- * 51:48 stand in 15:12 (64 KiB granule) or, bits 51:50 only, in 9:8 (FEAT_LPA2).
+ * arm64: bits 1:0 are 11 for a table (a page at level 1), 01 for a block. With 52-bit addresses,
+ * bits 51:48 stand in 15:12 (64 KiB granule) or, bits 51:50 only, in 9:8 (FEAT_LPA2).
  */
 static bool decode_arm(const struct walker *w, uint64_t e, unsigned level, uint64_t *pa, bool *leaf)
 {
@@ -91,9 +92,9 @@ static bool decode_arm(const struct walker *w, uint64_t e, unsigned level, uint6
 }
 
 /*
- * @nr entries from @first of the table at @table. Each table is a page of its own, so more reads than
- * stored pages mean tables that point at each other. Neighbours with the same address are an alias (KASAN
- * maps its whole shadow to one zero page through the same tables): once is enough.
+ * @nr entries from @first of the table at @table. Each table is a page of its own, so more reads
+ * than stored pages mean tables that point at each other. Neighbours with the same address are an
+ * alias (KASAN maps its whole shadow to one zero page through the same tables): once is enough.
  */
 static void walk(struct walker *w, uint64_t table, unsigned level, uint64_t va, unsigned first,
 		 unsigned nr)
@@ -124,6 +125,7 @@ static void walk(struct walker *w, uint64_t table, unsigned level, uint64_t va, 
 	}
 }
 
+/* Canonical addresses: the upper half of the root is the upper half of the address space */
 static int walk_x86(struct walker *w)
 {
 	const char *info = w->src->vmcoreinfo;
@@ -136,8 +138,8 @@ static int walk_x86(struct walker *w)
 	    vmcoreinfo_value(info, "SYMBOL(swapper_pg_dir)", &root))
 		return -ENOENT;
 	/* The root is part of the kernel image; its upper half maps the kernel */
-	walk(w, root - IMAGE_VIRT + w->src->phys_base, w->levels, ~0ULL << (12 + 9 * w->levels), 256,
-	     256);
+	walk(w, root - IMAGE_VIRT + w->src->phys_base, w->levels, ~0ULL << (12 + 9 * w->levels),
+	     256, 256);
 	return 0;
 }
 
@@ -153,8 +155,8 @@ static int walk_arm(struct walker *w)
 		return -ENOENT;
 	actual = (unsigned)va_bits;
 	/*
-	 * A kernel built for 52 bits on a CPU with 48: with 64 KiB pages the root keeps its 1024 entries and
-	 * the upper ones are used; with smaller pages the extra level is not there.
+	 * A kernel built for 52 bits on a CPU with 48: with 64 KiB pages the root keeps its 1024
+	 * entries and the upper ones are used; with smaller pages the extra level is not there.
 	 */
 	if (w->page_shift != 16 && !vmcoreinfo_value(info, "NUMBER(TCR_EL1_T1SZ)", &t1sz) &&
 	    t1sz >= 12 && t1sz <= 28)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The dead kernel's own virtual memory: every mapping of its page tables, found by walking them from
- * the root that VMCOREINFO names. This needs no debug information and no knowledge of where this
- * kernel version keeps its direct map, vmalloc area or modules, and KASLR makes no difference.
+ * The dead kernel's own virtual memory: every mapping of its page tables, found by walking them
+ * from the root that VMCOREINFO names. This needs no debug information and no knowledge of where
+ * this kernel version keeps its direct map, vmalloc area or modules, and KASLR makes no
+ * difference.
  */
 #ifndef TOOLS_VMAP_H
 #define TOOLS_VMAP_H
@@ -33,7 +34,10 @@ struct vmap_source {
 	void *ctx;
 };
 
-/* 0 or -ENOTSUP with a message (unknown machine). Fills in the kernel image when tables are missing. */
+/*
+ * 0 or -ENOTSUP with a message (unknown machine). Fills in the kernel image when tables are
+ * missing.
+ */
 int vmap_build(struct vmap *m, const struct vmap_source *src);
 void vmap_free(struct vmap *m);
 
