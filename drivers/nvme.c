@@ -101,6 +101,12 @@ static void reg_write(enum nvme_reg reg, uint32_t v)
 	mmio_write32((char *)nvme.regs + reg, v);
 }
 
+/* All ones, or whatever else an empty bus reads as: then configuration space tells */
+static bool is_gone(uint32_t csts)
+{
+	return csts == NVME_CSTS_GONE || !pci_present(&nvme.pci);
+}
+
 /* §3.1.24, §3.1.25 */
 static void ring(const struct nvme_queue *q, bool completion, uint16_t value)
 {
@@ -170,7 +176,7 @@ static int admin(struct nvme_command *cmd, uint64_t timeout_us, unsigned *ret_st
 	cmd->cid = next_cid(0);
 	queue_submit(&nvme.admin, cmd);
 	if (poll_until_us(queue_next(&nvme.admin, &c), timeout_us)) {
-		if (reg_read(NVME_CSTS) == NVME_CSTS_GONE)
+		if (is_gone(reg_read(NVME_CSTS)))
 			return log_err(-ENODEV, "%s: controller is gone", nvme.blk.name);
 		return log_err(-ETIMEDOUT, "%s: no answer to admin command %#x, CSTS %#x", nvme.blk.name,
 			       (unsigned)cmd->opcode, (unsigned)reg_read(NVME_CSTS));
@@ -297,7 +303,7 @@ static void stop(bool orderly)
 		return;
 	nvme.open = false;
 	csts = reg_read(NVME_CSTS);
-	if (csts != NVME_CSTS_GONE) {
+	if (!is_gone(csts)) {
 		if (orderly && csts & NVME_CSTS_RDY && !(csts & NVME_CSTS_CFS))
 			notify_shutdown();
 		(void)disable();
@@ -409,12 +415,12 @@ static int check_health(void)
 		return 0;
 	nvme.health_us = now_us + HEALTH_US;
 	csts = reg_read(NVME_CSTS);
-	if (csts == NVME_CSTS_GONE)
-		return log_err(-ENODEV, "%s: controller is gone", nvme.blk.name);
 	/* §9.5: a fatal controller may stop completing commands */
-	if (csts & NVME_CSTS_CFS || !(csts & NVME_CSTS_RDY))
-		return log_err(-EIO, "%s: controller failed, CSTS %#x", nvme.blk.name, (unsigned)csts);
-	return 0;
+	if (csts & NVME_CSTS_RDY && !(csts & NVME_CSTS_CFS))
+		return 0;
+	if (is_gone(csts))
+		return log_err(-ENODEV, "%s: controller is gone", nvme.blk.name);
+	return log_err(-EIO, "%s: controller failed, CSTS %#x", nvme.blk.name, (unsigned)csts);
 }
 
 static int nvme_poll(struct blk_dev *blk)

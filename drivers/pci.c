@@ -299,6 +299,11 @@ int pci_wake(const struct pci_dev *dev)
 	return 0;
 }
 
+bool pci_present(const struct pci_dev *dev)
+{
+	return pci_read16(dev, PCI_ID) == dev->vendor;
+}
+
 void pci_set_master(const struct pci_dev *dev, bool on)
 {
 	uint16_t command = pci_read16(dev, PCI_COMMAND);
@@ -324,7 +329,7 @@ int pci_flr(const struct pci_dev *dev)
 
 	pci_write16(dev, pcie + PCIE_DEVCTL, saved.devctl | (uint16_t)PCIE_DEVCTL_FLR);
 	delay_us(FLR_WAIT_US);
-	if (poll_until_us(pci_read16(dev, PCI_ID) == dev->vendor, FLR_READY_US))
+	if (poll_until_us(pci_present(dev), FLR_READY_US))
 		return log_err(-ENODEV, "pci %s: did not come back from a function level reset", dev->name);
 	restore(dev, &saved);
 	return 0;

@@ -63,6 +63,12 @@ int pci_bar(const struct pci_dev *dev, unsigned index, struct pci_bar *ret_bar);
  */
 int pci_wake(const struct pci_dev *dev);
 
+/*
+ * Is the function still there? Registers of a device that was pulled out may read as all ones, or (on some hosts and in
+ * virtual machines) as zeros, which could be a device that was reset; its configuration space is certain.
+ */
+bool pci_present(const struct pci_dev *dev);
+
 /* Let the function do DMA, or not. */
 void pci_set_master(const struct pci_dev *dev, bool on);
 

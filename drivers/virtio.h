@@ -43,6 +43,8 @@ struct virtio_transport_ops {
 	/* A field of @size 1, 2 or 4 bytes of the device's configuration; all ones beyond its end */
 	uint32_t (*config_read)(struct virtio_dev *dev, unsigned off, unsigned size);
 	uint32_t (*config_generation)(struct virtio_dev *dev);
+	/* Is the device still there at all? */
+	bool (*present)(struct virtio_dev *dev);
 	/* The device has been reset for the last time: take its right to do DMA away */
 	void (*close)(struct virtio_dev *dev);
 };

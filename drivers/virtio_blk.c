@@ -193,12 +193,12 @@ static int check_health(void)
 		return 0;
 	vb.health_us = now_us + HEALTH_US;
 	status = vb.dev.ops->get_status(&vb.dev);
-	if (status == VIRTIO_GONE)
-		return log_err(-ENODEV, "%s: device is gone", vb.blk.name);
 	/* §2.1.2: after DEVICE_NEEDS_RESET no request may be relied on */
-	if (status & VIRTIO_NEEDS_RESET || !(status & VIRTIO_DRIVER_OK))
-		return log_err(-EIO, "%s: device stopped, status %#x", vb.blk.name, (unsigned)status);
-	return 0;
+	if (!(status & VIRTIO_NEEDS_RESET) && status & VIRTIO_DRIVER_OK)
+		return 0;
+	if (status == VIRTIO_GONE || !vb.dev.ops->present(&vb.dev))
+		return log_err(-ENODEV, "%s: device is gone", vb.blk.name);
+	return log_err(-EIO, "%s: device stopped, status %#x", vb.blk.name, (unsigned)status);
 }
 
 static int virtio_blk_poll(struct blk_dev *blk)

@@ -152,6 +152,11 @@ static uint32_t config_generation(struct virtio_dev *dev)
 	return dev->legacy ? 0 : reg_read(dev, CONFIG_GENERATION);
 }
 
+static bool present_mmio(struct virtio_dev *dev)
+{
+	return reg_read(dev, MAGIC_VALUE) == MAGIC;
+}
+
 /* There is no switch for DMA on this bus: the reset has to do */
 static void close_mmio(struct virtio_dev *dev)
 {
@@ -168,6 +173,7 @@ static const struct virtio_transport_ops virtio_mmio_ops = {
 	.notify			= notify,
 	.config_read		= config_read,
 	.config_generation	= config_generation,
+	.present		= present_mmio,
 	.close			= close_mmio,
 };
 

@@ -155,6 +155,11 @@ static uint32_t modern_config_generation(struct virtio_dev *dev)
 	return mmio_read8(common(dev, CONFIG_GENERATION));
 }
 
+static bool present_pci(struct virtio_dev *dev)
+{
+	return pci_present(&dev->pci);
+}
+
 static void close_pci(struct virtio_dev *dev)
 {
 	pci_set_master(&dev->pci, false);
@@ -170,6 +175,7 @@ static const struct virtio_transport_ops virtio_pci_modern_ops = {
 	.notify			= modern_notify,
 	.config_read		= modern_config_read,
 	.config_generation	= modern_config_generation,
+	.present		= present_pci,
 	.close			= close_pci,
 };
 
@@ -243,6 +249,7 @@ static const struct virtio_transport_ops virtio_pci_legacy_ops = {
 	.notify			= legacy_notify,
 	.config_read		= legacy_config_read,
 	.config_generation	= legacy_config_generation,
+	.present		= present_pci,
 	.close			= close_pci,
 };
 

@@ -364,13 +364,16 @@ static void test_vanishes(void **state)
 	struct blk_dev *dev;
 
 	(void)state;
-	set_up(9);
-	dev = open_ok();
-	assert_int_equal(blk_rw(dev, BLK_WRITE, 0, buf, 4096), 0);
-	fake_nvme_unplug(&ctrl);
-	assert_int_equal(blk_rw(dev, BLK_WRITE, 0, buf, 4096), -ENODEV);
-	assert_true(dev->failed);
-	assert_true(fake_now_us < 1000000);	/* noticed long before the request's deadline */
+	for (int zeros = 0; zeros < 2; zeros++) {
+		set_up(9);
+		ctrl.gone_reads_zero = zeros;
+		dev = open_ok();
+		assert_int_equal(blk_rw(dev, BLK_WRITE, 0, buf, 4096), 0);
+		fake_nvme_unplug(&ctrl);
+		assert_int_equal(blk_rw(dev, BLK_WRITE, 0, buf, 4096), -ENODEV);
+		assert_true(dev->failed);
+		assert_true(fake_now_us < 1000000);	/* noticed long before the request's deadline */
+	}
 }
 
 static void test_fatal_while_running(void **state)

@@ -514,10 +514,11 @@ static void test_no_answer_at_start(void **state)
 static void test_vanishes(void **state)
 {
 	(void)state;
-	for (int kind = 0; kind < FAKE_NR_KINDS; kind++) {
+	for (int kind = 0; kind < 2 * FAKE_NR_KINDS; kind++) {
 		struct blk_dev *dev;
 
-		set_up(kind);
+		set_up(kind % FAKE_NR_KINDS);
+		disk.gone_reads_zero = kind >= FAKE_NR_KINDS;
 		dev = open_ok();
 		disk.gone = disk.fn.gone = true;
 		assert_int_equal(blk_rw(dev, BLK_WRITE, 0, buf, 4096), -ENODEV);

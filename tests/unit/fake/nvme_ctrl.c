@@ -299,7 +299,7 @@ static uint64_t bar_read(void *ctx, uint64_t off, unsigned size)
 	struct fake_nvme *f = ctx;
 
 	if (f->fn.gone || !(fake_pci_get16(&f->fn, 4) & 2))
-		return ~0ULL;
+		return f->gone_reads_zero ? 0 : ~0ULL;
 	assert(size == 4);
 	advance(f);
 	switch (off) {

@@ -46,6 +46,7 @@ struct fake_nvme {
 	bool drop_admin, drop_io;	/* takes commands and never answers */
 	bool hold_io;			/* executes, and completes when fake_nvme_release() says so */
 	bool wrong_cid;
+	bool gone_reads_zero;		/* once unplugged; else all ones */
 	uint64_t bad_lba;		/* commands that touch it fail */
 	uint16_t bad_status;		/* with this status code; 0: 0x281, unrecovered read error */
 

@@ -304,7 +304,7 @@ static uint64_t bar_read(void *ctx, uint64_t off, unsigned size)
 	struct fake_vblk *f = ctx;
 
 	if (f->gone || !(fake_pci_get16(&f->fn, 4) & 2))
-		return ~0ULL;
+		return f->gone_reads_zero ? 0 : ~0ULL;
 	advance(f);
 	return off < 0x1000 ? common_read(f, off, size) : config_read(f, off - 0x2000, size);
 }
@@ -344,7 +344,7 @@ static uint64_t port_read(void *ctx, uint64_t off, unsigned size)
 	struct fake_vblk *f = ctx;
 
 	if (f->gone || !(fake_pci_get16(&f->fn, 4) & 1))
-		return ~0ULL;
+		return f->gone_reads_zero ? 0 : ~0ULL;
 	advance(f);
 	switch (off) {
 	case 0:
@@ -399,7 +399,7 @@ static uint64_t mmio_read(void *ctx, uint64_t off, unsigned size)
 	struct fake_vblk *f = ctx;
 
 	if (f->gone)
-		return ~0ULL;
+		return f->gone_reads_zero ? 0 : ~0ULL;
 	advance(f);
 	if (off >= 0x100)
 		return config_read(f, off - 0x100, size);

@@ -44,7 +44,7 @@ struct fake_vblk {
 	uint64_t reset_us;		/* a reset takes this long */
 	bool never_reset;
 	bool refuse_features;		/* does not confirm FEATURES_OK */
-	bool gone;
+	bool gone, gone_reads_zero;	/* unplugged: reads as all ones, or as zeros */
 	bool drop;			/* takes requests and never answers */
 	bool hold;			/* executes, completes when fake_vblk_release() says so */
 	bool silent_status;		/* completes without writing the status byte */
