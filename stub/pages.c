@@ -25,6 +25,8 @@
 #define SECTION_FLAGS	GENMASK(4, 0)
 #define MAPPING_ANON	BIT(0)		/* page->mapping: include/linux/page-flags.h */
 #define COMPOUND_TAIL	BIT(0)		/* page->compound_head */
+/* No kernel is larger; kexec-tools writes 512 MiB when it does not find out */
+#define IMAGE_MAX	MIB(256)
 #define NO_SECTION	(~0ULL)
 #define FLAT_SHIFT	15u		/* the flat array has no sections: pieces of this many frames, log 2 */
 #define NO_NUMBER	(-1)
@@ -641,8 +643,10 @@ unsigned pages_init(const struct vmcore *vc, const struct vmcoreinfo *vi, struct
 		p->batch_pages = BIT(63 - __builtin_clzll(BUFFER_SIZE / p->layout.size));
 	}
 	if (vc->image.end > vc->image.start) {
+		uint64_t end = min_u64(vc->image.end, vc->image.start + IMAGE_MAX);
+
 		p->image_start = vc->image.start >> vt->page_shift;
-		p->image_end = DIV_ROUND_UP(vc->image.end, BIT(vt->page_shift));
+		p->image_end = DIV_ROUND_UP(end, BIT(vt->page_shift));
 	}
 	if (ret_reason)
 		*ret_reason = p->reason;

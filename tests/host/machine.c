@@ -489,12 +489,12 @@ static void build_prb(void)
 	/* Numbers wrap around like the real ones, which begin shortly before they overflow */
 	for (unsigned i = 0; i < NR_RECORDS; i++) {
 		uint64_t id = GENMASK(61, 0) & (0ULL - 100 + i), slot = id % BIT(DESC_BITS), begin = at, start, ts;
-		size_t n = log_text(text, i), block = ALIGN_UP(n + 8, 8);
+		size_t n = log_text(text, i) & (i == 193 ? ~7 : ~0), block = ALIGN_UP(n + 8, 8);
 		unsigned state_bits = i == 190 ? 0 : i % 2 ? 2 : 1;
 
 		if (at / size != (at + block - 1) / size)
 			at = ALIGN_UP(at, size);	/* does not fit before the end: all of it goes to the start */
-		start = at % size;
+		start = at % size;	/* begin stays where the free space began */
 		at += block;
 		ts = 1000000000ULL * i + 123456789 % (i + 1) * 1000;
 		memcpy(machine.ram + data + start + 8, text, n);
@@ -503,7 +503,8 @@ static void build_prb(void)
 		put64(descs + slot * 24 + 8, i == 195 ? 1 : begin);
 		put64(descs + slot * 24 + 16, i == 195 ? 1 : at);
 		put64(infos + slot * 88 + 8, ts);
-		put16(infos + slot * 88 + 16, n);
+		/* one was cut to the space it got */
+		put16(infos + slot * 88 + 16, i == 193 ? n + 100 : n);
 		put64(prb + 24, id);
 		put64(prb + 32, id - BIT(DESC_BITS) + 1);
 		if (i >= FIRST_KEPT - 1 && state_bits && i != 195)

@@ -162,6 +162,55 @@ static void test_bad_orders(void **state)
 	assert_int_equal(pages_class(pfn + 1), PAGE_KERNEL);
 }
 
+static void set_mapcount(uint64_t pfn, uint32_t value)
+{
+	memcpy(machine_page(pfn) + 48, &value, 4);
+}
+
+/* The edges of the rules, one by one */
+static void test_edges(void **state)
+{
+	const uint64_t pfn = MIB(24) >> 12;	/* a multiple of 2048 */
+
+	(void)state;
+	machine_build(STYLE_5_10, MODEL_EXTREME, false, 13);
+	memset(machine_page(pfn), 0, 64 * 2048);
+	init(LEVEL_MAX, NULL);
+	/* orders are below LENGTH(zone.free_area), and the largest is used */
+	set_mapcount(pfn, ~0x80u);
+	set_private(pfn, 11);
+	assert_int_equal(pages_class(pfn), PAGE_KERNEL);
+	set_private(pfn, 10);
+	pages_restart();
+	for (unsigned i = 0; i < 1025; i++)
+		assert_int_equal(pages_class(pfn + i), i < 1024 ? PAGE_FREE : PAGE_KERNEL);
+	/* a slab page may have any number there */
+	set_flags(pfn, BIT(9));
+	pages_restart();
+	assert_int_equal(pages_class(pfn), PAGE_KERNEL);
+
+	/* a compound page that does not begin where its order says covers one frame */
+	memset(machine_page(pfn), 0, 64 * 2048);
+	set_flags(pfn + 2, BIT(16) | BIT(4));
+	machine_page(pfn + 3)[17] = 2;
+	pages_restart();
+	assert_int_equal(pages_class(pfn + 2), PAGE_CACHE);
+	assert_int_equal(pages_class(pfn + 3), PAGE_KERNEL);
+	machine_page(pfn + 3)[17] = 1;
+	pages_restart();
+	assert_int_equal(pages_class(pfn + 2), PAGE_CACHE);
+	assert_int_equal(pages_class(pfn + 3), PAGE_CACHE);
+
+	/* unaccepted memory comes in blocks of the largest order, and only at multiples of it */
+	machine_build(STYLE_6_12, MODEL_EXTREME, false, 13);
+	memset(machine_page(pfn), 0, 64 * 2048);
+	set_mapcount(pfn, 0xf6u << 24);
+	set_mapcount(pfn + 1026, 0xf6u << 24);
+	init(LEVEL_MAX, NULL);
+	for (unsigned i = 0; i < 1030; i++)
+		assert_int_equal(pages_class(pfn + i), i < 1024 ? PAGE_FREE : PAGE_KERNEL);
+}
+
 /* What each missing entry costs in level bits, at least; the reason names it */
 static const struct {
 	const char *entry;
@@ -323,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_image),
 		cmocka_unit_test(test_poison_inside),
 		cmocka_unit_test(test_bad_orders),
+		cmocka_unit_test(test_edges),
 		cmocka_unit_test(test_missing_entries),
 		cmocka_unit_test(test_any_missing_entry),
 		cmocka_unit_test(test_absurd_entries),
