@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""arm64, the long list: kernels, CPUs, GICs, exception levels, firmware, transports, memory sizes, page sizes."""
+import os
+import random
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from capstubtest import BUILD, Disk, Guest, case, check, crc32c, done, run  # noqa: E402
+
+UEFI = ["-bios", "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"]
+MODERN = ["-global", "virtio-mmio.force-legacy=false"]
+
+
+def virt(gic=3, el2=False):
+    return "virt,gic-version=%d%s" % (gic, ",virtualization=on" if el2 else "")
+
+
+ROWS = [
+    ("5.10, GICv2, EL2", dict(driver="virtio"),
+     dict(suite="bullseye", cpu="cortex-a57", machine=virt(2, True), smp=4, panic_cpu=2)),
+    ("5.10, oops, virtio-mmio 1.x", dict(driver="virtio-mmio"),
+     dict(suite="bullseye", cpu="cortex-a72", machine=virt(), extra=MODERN, panic="oops")),
+    ("6.1, max at EL1", dict(driver="nvme"), dict(cpu="max", machine=virt())),
+    ("6.1, virtio transitional, MBR", dict(driver="virtio-trans", table="mbr"),
+     dict(cpu="cortex-a57", machine=virt(2))),
+    ("6.12, VHE, GPT", dict(driver="virtio", table="gpt"),
+     dict(suite="trixie", cpu="max", machine=virt(3, True), smp=4, panic_cpu=1)),
+    ("6.12, pages of 16 KiB, 52-bit addresses", dict(driver="nvme"),
+     dict(suite="trixie-16k", cpu="max", machine=virt())),
+    ("6.12, UEFI, VHE, 4 CPUs", dict(driver="nvme", block=4096),
+     dict(suite="trixie", cpu="max", machine=virt(3, True), smp=4, panic_cpu=3, extra=UEFI)),
+    ("6.1, UEFI, EL2 without VHE", dict(driver="virtio"),
+     dict(cpu="cortex-a72", machine=virt(3, True), extra=UEFI)),
+    ("6.1, kexec_load without checks", dict(driver="virtio"),
+     dict(suite="bookworm", machine=virt(), kexec="-p -i")),
+]
+
+for title, disk_args, guest_args in ROWS:
+    with case(title):
+        disk = Disk("1G", **disk_args).format("target")
+        with Guest(disks=[disk], arch="arm64", mem="512M", io=True, level=0, **guest_args) as guest:
+            guest.capture()
+            label = disk.expect("ok", "complete")
+            check(label.release == guest.release and label.machine == "aarch64", "kernel in the label")
+            guest.compare_pages(disk)
+
+# A legacy-only function has nothing but an I/O port, which the stub does not reach here: said plainly, and a reset
+with case("6.1, virtio legacy is refused"):
+    disk = Disk("64M", driver="virtio-legacy").format()
+    with Guest(disks=[disk], arch="arm64", suite="bullseye", mem="256M", machine=virt()) as guest:
+        guest.capture(stop="device-init", timeout=60)
+    disk.untouched()
+
+# Memory above 4 GiB, and the same 1 MiB of reservation as for 512 MiB
+with case("8 GiB, zero pages shared"):
+    disk = Disk("10G", driver="nvme").format("target")
+    with Guest(disks=[disk], arch="arm64", suite="bullseye", mem="8G", machine=virt(), level=1) as guest:
+        guest.capture()
+        label = disk.expect("ok", "complete")
+        check(label.pages_total > 2000000, "%d pages" % label.pages_total)
+        guest.compare_pages(disk)
+
+# A device that is not cache-coherent: the device tree without "dma-coherent"
+for driver in ("virtio", "nvme", "virtio-mmio"):
+    with case("cache maintenance for DMA, " + driver) as c:
+        tree, text = c.path("virt.dtb"), c.path("virt.dts")
+        run("qemu-system-aarch64", "-machine", virt() + ",dumpdtb=" + tree, "-cpu", "cortex-a72", "-m", "512M",
+            "-nodefaults", "-display", "none", timeout=30)
+        run("dtc", "-q", "-I", "dtb", "-O", "dts", "-o", text, tree)
+        with open(text, encoding="utf-8") as f:
+            lines = [line for line in f if "dma-coherent" not in line]
+        with open(text, "w", encoding="utf-8") as f:
+            f.writelines(lines)
+        run("dtc", "-q", "-I", "dts", "-O", "dtb", "-p", "65536", "-o", tree, text)
+        disk = Disk("1G", driver=driver).format("target")
+        with Guest(disks=[disk], arch="arm64", suite="bullseye", mem="512M", machine=virt(), cpu="cortex-a72",
+                   io=True, level=0, extra=["-dtb", tree]) as guest:
+            guest.capture()
+            disk.expect("ok", "complete")
+            guest.compare_pages(disk)
+
+for good in (True, False):
+    with case("check= that is %s" % ("right" if good else "wrong")):
+        disk = Disk("64M").format()
+        args = "console=ttyAMA0 level=31"
+        crc = crc32c(args.encode()) ^ (0 if good else 1)
+        with Guest(disks=[disk], arch="arm64", suite="bullseye", mem="256M", machine=virt(), level=None, compress=None,
+                   append="%s check=%08x" % (args, crc)) as guest:
+            guest.capture(stop="ok" if good else "image-checksum", timeout=60)
+        if not good:
+            disk.untouched()
+
+# The power is cut at random moments: untouched, or every page that the dump says it has is right.
+with case("power cut at 20 random moments"):
+    rng = random.Random(4)
+    opened = 0
+    for i in range(20):
+        disk = Disk("1G", driver=("virtio", "nvme")[i % 2], name="cut%d" % i).format()
+        with Guest(disks=[disk], arch="arm64", suite="bullseye", mem="512M", machine=virt(), level=0,
+                   compress="lzo") as guest:
+            guest.boot()
+            guest.wait("entry", 60, r"^capstub: version")
+            time.sleep(rng.uniform(0, 4))
+            guest.process.kill()
+            guest.process.wait()
+        label = disk.label()
+        if label.captures == 0:
+            disk.untouched()
+            continue
+        if disk.read(0, 8) != b"KDUMP   ":
+            continue
+        out = run(os.path.join(BUILD, "pages"), "-m", disk.dump(), ok=(0, 1), timeout=600)
+        opened += 1
+        check("differing=0\n" in out, out)
+    check(opened > 5, "only %d of 20 images hold a dump" % opened)
+
+done()
