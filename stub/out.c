@@ -111,6 +111,18 @@ static int fail(int rc)
 	return out.error;
 }
 
+/* Zero the descriptor at @pos of the table, in both blocks if it straddles two. A size left behind would make readers take block 0 for it. */
+static void zero_desc(uint64_t pos)
+{
+	for (unsigned i = 0; i < OUT_NR_DESC; i++) {
+		uint64_t block = descs[i].nr * OUT_ALIGN, start = max_u64(pos, block);
+		uint64_t end = min_u64(pos + sizeof(struct page_desc), block + OUT_ALIGN);
+
+		if ((descs[i].state == DESC_CURRENT || descs[i].state == DESC_WAITING) && start < end)
+			memset(desc_bufs[i] + (start - block), 0, end - start);
+	}
+}
+
 /*
  * The data at [start, start+len) did not reach the disk: zero the descriptors that point there. They are all still in memory, because
  * a block of them is written only after its data completed; the one for the page being written now is yet to come, so the place is
@@ -132,7 +144,7 @@ static void drop_descs(uint64_t start, uint64_t len)
 			int64_t *offset = (int64_t *)(desc_bufs[i] + at);
 
 			if (*offset && (uint64_t)*offset < start + len && (uint64_t)*offset + out.page_size > start) {
-				*offset = 0;
+				zero_desc(pos + at);
 				out.lost++;
 			}
 		}
