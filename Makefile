@@ -290,7 +290,7 @@ qemu-check: all $(PAGES)
 	$(Q)$(QEMU_ENV) prove $(PROVE_FLAGS) $(sort $(wildcard tests/qemu/check/*.t))
 
 qemu-full: all $(PAGES)
-	$(Q)$(QEMU_ENV) prove $(PROVE_FLAGS) $(sort $(wildcard tests/qemu/check/*.t tests/qemu/full/*.t))
+	$(Q)$(QEMU_ENV) FULL=1 prove $(PROVE_FLAGS) $(sort $(wildcard tests/qemu/check/*.t tests/qemu/full/*.t))
 
 deps:
 	$(Q)tools/scripts/deps.sh

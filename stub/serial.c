@@ -27,6 +27,7 @@
 
 #define RING			4096u
 #define TEXT_MAX		512u	/* console text that waits for the end of a frame */
+#define ONE_WAY_UNITS		2u	/* until a receiver asks for more: 4 % more bytes, half the loss on a bad line */
 #define DEFLATE_LEVEL		6
 #define DEFLATE_MEM		5	/* memLevel: 48 KiB with the 8-KiB window */
 #define DEFLATE_ARENA		(KIB(48) + 7168)	/* and its state, 6 KiB with the alignment */
@@ -518,8 +519,9 @@ static enum serial_run unit_run(struct serial *s, unsigned pass, uint64_t unit, 
 {
 	uint64_t pfn = unit >> s->unit_shift;
 
+	/* Said twice: a frame can tell of very many of these, and one way it may be lost */
 	if (pages_excluded(class))
-		return pass == PASS_IMAGE ? SERIAL_RUN_EXCLUDED : SERIAL_RUN_OTHER;
+		return pass == PASS_IMAGE || pass == PASS_REST ? SERIAL_RUN_EXCLUDED : SERIAL_RUN_OTHER;
 	if (class_to_pass(s, pfn, class) != pass)
 		return SERIAL_RUN_OTHER;
 	if (!read_unit(s, unit))
@@ -975,7 +977,7 @@ static void prepare(struct serial *s, struct capture *c, struct uart *u, const s
 	s->opt = opt;
 	s->result = &s->label;
 	s->mode = opt->mode;
-	s->units = SERIAL_MAX_UNITS;
+	s->units = ONE_WAY_UNITS;
 	s->bad_unit = ~0ULL;
 	s->moved_us = arch_time_us();
 	while (SERIAL_UNIT << s->unit_shift < c->vc.page_size)

@@ -6,5 +6,6 @@
 int format_main(int argc, char **argv);
 int info_main(int argc, char **argv);
 int save_main(int argc, char **argv);
+int recv_main(int argc, char **argv);
 
 #endif

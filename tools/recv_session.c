@@ -25,6 +25,7 @@
 #define REPEAT_MS	2000u	/* a request is repeated when nothing came for this long */
 #define SAVE_MS		1000u	/* state file */
 #define BAD_BYTES_MAX	16u	/* values that the line may damage and still be used in 8-bit encoding */
+#define GAP_MAX		8u	/* a longer gap is one event, a line that was cut, and says no more about its bytes */
 #define STATE_NAME	".state"
 #define PASS(n)		(SERIAL_NR_BLOBS + (n))
 
@@ -688,7 +689,7 @@ static void count_sequence(struct session *s, const struct frame *f)
 		return;		/* older than the newest: a replay, or out of order */
 	if (c->any_sequence && ahead < 1u << 20) {
 		c->lost += ahead;
-		judge_line(s, (unsigned)min_u64(ahead, SESSION_LOSSES));
+		judge_line(s, (unsigned)min_u64(ahead, GAP_MAX));
 	}
 	c->sequence = f->sequence + 1;
 	c->any_sequence = true;
@@ -880,12 +881,29 @@ static bool ask(struct session *s)
 	return true;
 }
 
+/* Time left, from how fast contents came over the whole of this run */
+static void estimate(struct session *s)
+{
+	const struct capture_state *c = &s->cap;
+	uint64_t all = 0, units;
+
+	for (unsigned i = 0; c->have_plan && i < c->meta.nr_passes; i++)
+		all += c->plan[i];
+	if (!s->rest_ms && c->have_plan) {
+		s->rest_ms = s->now_ms;
+		s->rest_units = c->units;
+	}
+	units = c->units - min_u64(c->units, s->rest_units);
+	s->rest_s = all > c->units && units ? (s->now_ms - s->rest_ms) * (all - c->units) / units / 1000 : 0;
+}
+
 unsigned session_tick(struct session *s, uint64_t now_ms)
 {
 	struct capture_state *c = &s->cap;
 	bool bye;
 
 	s->now_ms = now_ms;
+	estimate(s);
 	if (c->have_meta && c->dirty && !c->done && now_ms >= c->saved_ms + SAVE_MS)
 		save_state(s, c);
 	if (!s->two_way || !s->heard || !c->used)

@@ -88,6 +88,8 @@ struct session {
 	size_t wants_len;
 	unsigned nr_wants;
 	uint64_t requests;
+	uint64_t rest_s;		/* until the end, as it looks; 0: not known */
+	uint64_t rest_ms, rest_units;	/* when the estimate began, and with how many units */
 };
 
 void session_init(struct session *s);
