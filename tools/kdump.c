@@ -198,8 +198,11 @@ static enum page_state desc_state(const struct kdump *k, const struct page_desc 
 {
 	uint64_t block = (uint64_t)k->hdr.block_size;
 
+	/* An offset alone is half a descriptor: it goes on in the next block, which was not written when the power failed */
+	if (!d->size && !d->flags)
+		return PAGE_MISSING;
 	if (!d->offset)
-		return d->size || d->flags ? PAGE_BAD : PAGE_MISSING;
+		return PAGE_BAD;
 	if (d->offset < 0 || (uint64_t)d->offset < k->data || d->size == 0 || d->size > block ||
 	    !inside((uint64_t)d->offset, d->size, k->limit))
 		return PAGE_BAD;
