@@ -5,6 +5,7 @@
  */
 #include "tests/host/dumpfile.h"
 
+#include <elf.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -252,6 +253,34 @@ static void open_kdump(const char *path)
 	}
 }
 
+/*
+ * An elfcorehdr's notes are in the dead kernel's memory and vmcore.c insists on that; those of a core are in the file only, so the
+ * text is found here.
+ */
+static void find_vmcoreinfo(struct vmcoreinfo *vi)
+{
+	const Elf64_Ehdr *e = (const void *)file.map;
+	const Elf64_Phdr *p = (const void *)(file.map + e->e_phoff);
+
+	for (unsigned i = 0; i < e->e_phnum; i++, p++) {
+		uint64_t at = p->p_offset, end = at + p->p_filesz;
+
+		while (p->p_type == PT_NOTE && end <= file.size && at + sizeof(Elf64_Nhdr) <= end) {
+			const Elf64_Nhdr *n = (const void *)(file.map + at);
+			uint64_t desc = at + sizeof(*n) + ALIGN_UP(n->n_namesz, 4);
+
+			if (n->n_namesz == sizeof("VMCOREINFO") && desc + n->n_descsz <= end &&
+			    !strcmp((const char *)(n + 1), "VMCOREINFO")) {
+				vi->len = min_u64(n->n_descsz, sizeof(vi->text) - 1);
+				memcpy(vi->text, file.map + desc, vi->len);
+				vi->len = strlen(vi->text);
+				return;
+			}
+			at = desc + ALIGN_UP(n->n_descsz, 4);
+		}
+	}
+}
+
 void dump_open(const char *path)
 {
 	struct vmcore *vc = &dump_vmcore;
@@ -269,8 +298,7 @@ void dump_open(const char *path)
 	r = vmcore_parse(vc, ELF_HEADER_AT, 0, 0, 0);
 	if (r < 0)
 		errx(2, "%s: vmcore_parse: %s", path, strerror(-r));
-	r = vmcore_copy_vmcoreinfo(vc, vi->text, sizeof(vi->text));
-	vi->len = r < 0 ? 0 : r;
+	find_vmcoreinfo(vi);
 	if (vmcoreinfo_string(vi, "PAGESIZE", text, sizeof(text)) == 0)
 		vc->page_size = atoi(text);
 }

@@ -460,7 +460,7 @@ static void log_expect(uint64_t ts, const char *text, size_t len)
 static size_t log_text(char *text, unsigned i)
 {
 	size_t n = sprintf(text, "message %u of the dead kernel%s%.*s", i, i % 7 ? "" : "\nsecond line",
-			   (int)(machine_random() % 200), "................................................................"
+			   (int)(machine_random() % (machine.style == STYLE_4_19 ? 200 : 100)), "................................................................"
 			   "................................................................................................"
 			   "........................................................................................");
 
@@ -470,7 +470,7 @@ static size_t log_text(char *text, unsigned i)
 }
 
 #define DESC_BITS	6
-#define DATA_BITS	14
+#define DATA_BITS	13
 #define NR_RECORDS	200
 #define FIRST_KEPT	(NR_RECORDS - BIT(DESC_BITS) + 1)
 
@@ -507,7 +507,10 @@ static void build_prb(void)
 		put16(infos + slot * 88 + 16, i == 193 ? n + 100 : n);
 		put64(prb + 24, id);
 		put64(prb + 32, id - BIT(DESC_BITS) + 1);
-		if (i >= FIRST_KEPT - 1 && state_bits && i != 195)
+		/* one slot still holds the record before: the writer of this one was stopped */
+		if (i == 191)
+			put64(descs + slot * 24, (GENMASK(61, 0) & (id - BIT(DESC_BITS))) | 2ULL << 62);
+		if (i >= FIRST_KEPT - 1 && state_bits && i != 195 && i != 191)
 			log_expect(ts, text, n);
 	}
 	info("SYMBOL(prb)=%llx", (unsigned long long)image_va(DATA_PA + 128));
@@ -527,7 +530,7 @@ static void build_log_buf(void)
 	unsigned oldest = 0;
 
 	/* The oldest records make room, so that the log wraps around like a real one */
-	for (unsigned i = 0; i < 90; i++) {
+	for (unsigned i = 0; i < NR_RECORDS; i++) {
 		size_t n = log_text(text, i), size = ALIGN_UP(n + 16, 4);
 		uint64_t rec = LOG_PA;
 
@@ -551,7 +554,7 @@ static void build_log_buf(void)
 		at += size;
 	}
 	first = offsets[oldest];
-	for (unsigned i = oldest; i < 90; i++) {
+	for (unsigned i = oldest; i < NR_RECORDS; i++) {
 		uint64_t rec = LOG_PA + offsets[i];
 		uint16_t n;
 

@@ -60,7 +60,7 @@ static void test_ranges(void **state)
 			else if (pfn >= vmemmap && pfn < vmemmap + 256)
 				/* struct pages of 64 MiB; those of the hole's 64 last frames fill a page of their own */
 				want = pfn == vmemmap + 3 ? 2 : 1;
-			else if (pfn == log || (pfn >= log + 4 && pfn < log + 6) || (pfn >= log + 8 && pfn < log + 12))
+			else if (pfn == log || (pfn >= log + 4 && pfn < log + 6) || (pfn >= log + 8 && pfn < log + 10))
 				want = 0;		/* descriptors, infos, text */
 			if (pages_rank(pfn, machine.class[pfn]) != want)
 				fail_msg("la57 %d pfn %#llx: rank %d, not %d", la57, (unsigned long long)pfn,
