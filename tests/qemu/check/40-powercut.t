@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The power fails at random moments: the target is untouched, or what is in it can be read and is right.
+
+QEMU is killed, not stopped: stopping would let requests in flight finish. The guest's memory is a
+file, which outlives it. The disk is slowed down so that a capture takes seconds. FULL=1 cuts more
+often; SEED=n repeats the moments of an earlier run.
+"""
+import os
+import random
+import re
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from capstubtest import BUILD, MIB, STATES, Disk, Guest, capstub, case, check, done, note, run  # noqa: E402
+
+CUTS = 20 if os.environ.get("FULL") else 3
+SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 30))
+MEM = 256 * MIB
+SLOWED = {"driver": "throttle", "throttle-group": "slow",
+          "file": {"driver": "raw", "file": {"driver": "file", "filename": "@PATH@"}}}
+# level, compression, bytes per second: about six seconds of writing
+ROWS = [(31, "lzo", 4 * MIB), (1, "none", 12 * MIB)]
+
+note("SEED=%d" % SEED)
+rng = random.Random(SEED)
+opened = 0
+
+
+def moment(i):
+    """The line after which to cut, and how long after it. The first ones fall before the dump begins, the others are
+    spread over it, so that few cuts meet every stage."""
+    if i * 4 < CUTS:
+        return r"^capstub: version", rng.uniform(0, 0.6)
+    step = 5.0 / (CUTS - CUTS // 4)
+    return r"^capstub: dumping to", step * (i - CUTS // 4 + rng.random())
+
+
+def judge(disk, guest, ram):
+    """Returns the number of pages that can be read."""
+    label = disk.label()
+    if disk.read(0, 8) != b"KDUMP   ":
+        check(STATES[label.state] == "empty", "no dump header, but the label says " + STATES[label.state])
+        check(disk.read(0, 4096) == b"\0" * 4096, "block 0 is neither a header nor empty")
+        return 0
+    check(label.captures == 1, "%d captures" % label.captures)
+    argv = [os.path.join(BUILD, "pages"), "-m"]
+    for start, end in guest.reserved:
+        argv += ["-x", "%#x-%#x" % (start, end)]
+    out = run(*argv, disk.path, ram + "@0", ok=(0, 1))    # 1: no page yet
+    note("%s: %s" % (STATES[label.state], out.strip().replace("\n", ", ")))
+    counts = {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", out)}
+    check(counts["differing"] == 0 and counts["unreadable"] == 0, out)
+    check(counts["compared"] + counts["skipped"] == counts["present"], out)
+    # The host's tool must agree: whoever looks after the reboot looks with it.
+    info = capstub("info", disk.path)
+    check(STATES[label.state] in info, info)
+    saved = disk.path + ".saved"
+    capstub("save", "-o", saved, disk.path)
+    name = "vmcore" if STATES[label.state] == "complete" else "vmcore-incomplete"
+    check(os.path.exists(os.path.join(saved, name)), "no %s: %s" % (name, os.listdir(saved)))
+    return counts["present"]
+
+
+for i in range(CUTS):
+    level, compress, speed = ROWS[i % 2]
+    pattern, delay = moment(i)
+    with case("cut %d: level %d, %.2f s after '%s'" % (i + 1, level, delay, pattern.split(": ")[1])) as c:
+        disk = Disk("512M", driver="virtio", blockdev=SLOWED).format("target")
+        memory = c.path("ram")
+        extra = ["-object", "memory-backend-file,id=ram,size=%d,mem-path=%s,share=on" % (MEM, memory),
+                 "-object", "throttle-group,id=slow,x-bps-write=%d" % speed]
+        with Guest(disks=[disk], mem=MEM, machine="q35,memory-backend=ram", level=level, compress=compress,
+                   extra=extra) as guest:
+            guest.boot()
+            guest.wait("stub", 60, pattern)
+            time.sleep(delay)
+            guest.process.kill()
+            guest.process.wait()
+        opened += judge(disk, guest, memory) > 0
+
+with case("cuts in the middle of the dump"):
+    check(opened * 3 >= CUTS, "only %d of %d images hold pages" % (opened, CUTS))
+
+done()
