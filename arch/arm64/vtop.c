@@ -115,7 +115,8 @@ static void init_linear(struct vtop *vt, const struct vmcoreinfo *vi, unsigned c
 		return;
 	}
 	vt->phys_base = phys_offset;
-	vt->linear_phys = phys_offset;
+	/* PHYS_OFFSET belongs to the start of the configured space, also where the hardware reaches only part of it. */
+	vt->linear_phys = (uint64_t)phys_offset + BIT(config) - BIT(bits);
 	if (vmcoreinfo_symbol(vi, "_stext", &stext) < 0 || stext > page_end) {
 		vt->linear_virt = -BIT(bits);
 		vt->linear_end = -BIT(bits - 1);

@@ -49,7 +49,7 @@ static struct vmcore vc;
 static struct vmcoreinfo vi;
 static struct vtop vt;
 static uint64_t base, next_table, stray;	/* base: physical address of the RAM */
-static uint64_t image_va, linear_va, vmalloc_va;
+static uint64_t image_va, linear_va, vmalloc_va, phys_offset;
 
 static int read_ram(void *dst, phys_addr_t pa, size_t len)
 {
@@ -146,7 +146,9 @@ static void build(const struct config *c)
 	info("SYMBOL(mem_section)=%llx\n", (unsigned long long)linear_va + 0x4000);
 	info("NUMBER(VA_BITS)=%u\nNUMBER(MAX_PHYSMEM_BITS)=%u\n", c->va_bits, c->physmem);
 	info("NUMBER(kimage_voffset)=0x%llx\n", (unsigned long long)(image_va - base - IMAGE_OFFSET));
-	info("NUMBER(PHYS_OFFSET)=0x%llx\n", (unsigned long long)base);
+	/* of the lowest address that the configuration has, so "negative" for a 52-bit kernel on 48-bit hardware */
+	phys_offset = base - (BIT(c->va_bits) - BIT(c->actual));
+	info("NUMBER(PHYS_OFFSET)=0x%llx\n", (unsigned long long)phys_offset);
 	if (c->t1sz)
 		info("NUMBER(TCR_EL1_T1SZ)=0x%x\n", 64 - c->actual);
 }
@@ -190,7 +192,7 @@ static void test_configs(void **state)
 		build(c);
 		if (vtop_init(&vt, &vc, &vi) || vt.levels != c->levels)
 			fail_msg("%s: %s, %u levels", c->what, vt.missing ? vt.missing : "", vt.levels);
-		assert_true(vt.phys_base == base && vt.page_shift == c->page_shift);
+		assert_true(vt.phys_base == phys_offset && vt.page_shift == c->page_shift);
 		expect(c->what, image_va + 0x12345, base + IMAGE_OFFSET + 0x12345);
 		for (uint64_t off = 0; off < RAM_SIZE; off += 0x4321)
 			expect(c->what, linear_va + off, base + off);
@@ -199,6 +201,10 @@ static void test_configs(void **state)
 		/* the tag of a KASAN pointer is no address */
 		expect(c->what, ((linear_va + 99) & GENMASK(55, 0)) | 0xf3ULL << 56, base + 99);
 		expect_error(vmalloc_va + 8 * page, -ENOENT);
+		/* the linear map without its tables */
+		memset(ram + PGD_OFFSET, 0, 8);
+		vt.cache.size = 0;
+		expect(c->what, linear_va + 0x54321, base + 0x54321);
 		expect_error(0x1000, -ENOENT);
 		expect_error(0xffffffff0000, -ENOENT);
 		expect_error(c->actual < 52 ? -BIT(c->actual) - 1 : BIT(54), -ENOENT);
