@@ -12,7 +12,9 @@
 
 #define EXC_STACK_SIZE	12288	/* EXCEPTION_STACK_SIZE in linker/arm64.ld */
 
-/* Vector numbers: four groups of synchronous, IRQ, FIQ, SError; group 1 is "current EL with SP_ELx" */
+/*
+ * Vector numbers: four groups of synchronous, IRQ, FIQ, SError; group 1 is "current EL with SP_ELx"
+ */
 #define EXC_SYNC	4
 #define EXC_SERROR	7
 
@@ -44,9 +46,9 @@ extern char __exception_guard[], __exception_stack_top[], __stack_guard[], __sta
 noreturn void arm64_start(phys_addr_t fdt, unsigned el);
 
 /*
- * mm.c. Fill the page tables for an image at @base with the MMU still off: text read-only, the rest writable, guard
- * pages not mapped. Returns the value for TCR_EL1, or 0 when the CPU has no 4-KiB pages or the image crosses a 2-MiB
- * boundary.
+ * mm.c. Fill the page tables for an image at @base with the MMU still off: text read-only, the rest
+ * writable, guard pages not mapped. Returns the value for TCR_EL1, or 0 when the CPU has no 4-KiB
+ * pages or the image crosses a 2-MiB boundary.
  */
 uint64_t mm_build(uint64_t base);
 
@@ -54,8 +56,9 @@ uint64_t mm_build(uint64_t base);
 void mm_seal(void);
 
 /*
- * Map [pa, pa + len), read-only and cacheable, for good: for the device tree, at most 2 MiB with what its first
- * page holds before it. One call only. NULL: too long, or beyond the CPU's physical addresses.
+ * Map [pa, pa + len), read-only and cacheable, for good: for the device tree, at most 2 MiB with
+ * what its first page holds before it. One call only. NULL: too long, or beyond the CPU's physical
+ * addresses.
  */
 const void *mm_map_fdt(phys_addr_t pa, size_t len);
 
@@ -81,10 +84,16 @@ struct exception_frame {
 	uint64_t pad;
 };
 
-/* Called by exception.S. Returns only when the faulting access was made up for and frame->elr moved on. */
+/*
+ * Called by exception.S. Returns only when the faulting access was made up for and frame->elr moved
+ * on.
+ */
 void exception_handle(struct exception_frame *frame);
 
-/* exception.S: reads of old memory that may fault, firmware calls that may be undefined instructions */
+/*
+ * exception.S: reads of old memory that may fault, firmware calls that may be undefined
+ * instructions
+ */
 int guarded_copy(void *dst, const void *src, size_t len);
 int guarded_is_zero(const void *p, size_t len);
 int64_t psci_hvc(uint32_t function);
@@ -92,7 +101,10 @@ int64_t psci_smc(uint32_t function);
 
 extern uint32_t serror_count;	/* SErrors taken that no guarded read had caused */
 
-/* time.c. @hz: what the firmware says, used when CNTFRQ_EL0 says nothing; 0: unknown. Returns the rate taken. */
+/*
+ * time.c. @hz: what the firmware says, used when CNTFRQ_EL0 says nothing; 0: unknown. Returns the
+ * rate taken.
+ */
 void time_init(void);
 uint64_t time_set_rate(uint64_t hz);
 

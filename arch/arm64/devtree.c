@@ -11,7 +11,7 @@
 #include "stub/log.h"
 
 #define DT_MAX_DEPTH	8	/* device nodes deeper than this are not looked at */
-#define DT_MAX_TRIED	256	/* candidates of one walk: bounds the work on a tree made to be slow */
+#define DT_MAX_TRIED	256	/* candidates of one walk: bounds the work */
 #define DT_MAX_ALIASES	16	/* serialN with N below this */
 #define DT_MAX_RANGES	32	/* entries of one "ranges" */
 
@@ -79,8 +79,9 @@ static bool has_prop(const void *fdt, int node, const char *name)
 }
 
 /*
- * Cells of an address or a size below @node (Devicetree Specification §2.3.5); 1 or 2, else 0: not an address of ours
- * (PCI's have 3). libfdt's functions for this would bring in all that edits trees.
+ * Cells of an address or a size below @node (Devicetree Specification §2.3.5); 1 or 2, else 0: not
+ * an address of ours (PCI's have 3). libfdt's functions for this would bring in all that edits
+ * trees.
  */
 static int cells(const void *fdt, int node, const char *name, uint32_t fallback)
 {
@@ -111,10 +112,14 @@ static bool status_ok(const void *fdt, int node)
 
 /* ---- Addresses (Devicetree Specification §2.3.6, §2.3.8) ---- */
 
-/* One step up: an address on the bus that @bus is, seen from @bus's parent. Needs all of [addr, addr + size) in one range. */
+/*
+ * One step up: an address on the bus that @bus is, seen from @bus's parent. Needs all of [addr,
+ * addr + size) in one range.
+ */
 static bool through_ranges(const void *fdt, int bus, int parent, uint64_t *addr, uint64_t size)
 {
-	int len, child = address_cells(fdt, bus), up = address_cells(fdt, parent), sz = size_cells(fdt, bus);
+	int child = address_cells(fdt, bus), up = address_cells(fdt, parent);
+	int len, sz = size_cells(fdt, bus);
 	const fdt32_t *p = fdt_getprop(fdt, bus, "ranges", &len);
 	int entry = child + up + sz;
 
@@ -180,10 +185,11 @@ static bool dma_coherent(const struct dt_pos *pos)
 /* ---- Walk ---- */
 
 /*
- * Call @fn for each enabled node that has a "compatible", with its ancestors, none of which is disabled. Stops when @fn
- * returns false.
+ * Call @fn for each enabled node that has a "compatible", with its ancestors, none of which is
+ * disabled. Stops when @fn returns false.
  */
-static void for_each_device(const void *fdt, bool (*fn)(const struct dt_pos *pos, void *ctx), void *ctx)
+static void for_each_device(const void *fdt, bool (*fn)(const struct dt_pos *pos, void *ctx),
+			    void *ctx)
 {
 	struct dt_pos pos = { .fdt = fdt };
 	int skip_below = DT_MAX_DEPTH;	/* children of nodes at this depth are out */
@@ -222,7 +228,8 @@ int devtree_check(const void *fdt, size_t len)
 }
 
 /* An <address size> pair in the root's cells, as the kexec loaders write them */
-static bool get_chosen_range(const void *fdt, int chosen, const char *name, uint64_t *ret_addr, uint64_t *ret_size)
+static bool get_chosen_range(const void *fdt, int chosen, const char *name,
+			     uint64_t *ret_addr, uint64_t *ret_size)
 {
 	int len, ac = address_cells(fdt, 0), sc = size_cells(fdt, 0);
 	const fdt32_t *p = fdt_getprop(fdt, chosen, name, &len);
@@ -263,12 +270,14 @@ bool devtree_cmdline_intact(const char *cmdline)
 	want = strtoul(word + sizeof(key) - 1, &end, 16);
 	for (len = (size_t)(word - cmdline); len && cmdline[len - 1] == ' '; len--)
 		;
-	return end == word + sizeof(key) - 1 + 8 && (!*end || *end == ' ') && want == crc32c(0, cmdline, len);
+	return end == word + sizeof(key) - 1 + 8 && (!*end || *end == ' ') &&
+	       want == crc32c(0, cmdline, len);
 }
 
 bool devtree_owns(const void *fdt, const struct boot_info *bi)
 {
-	int len, chosen = fdt_path_offset(fdt, "/chosen"), ac = address_cells(fdt, 0), sc = size_cells(fdt, 0);
+	int chosen = fdt_path_offset(fdt, "/chosen");
+	int len, ac = address_cells(fdt, 0), sc = size_cells(fdt, 0);
 	const fdt32_t *p;
 
 	p = chosen < 0 ? NULL : fdt_getprop(fdt, chosen, "linux,usable-memory-range", &len);
@@ -278,7 +287,8 @@ bool devtree_owns(const void *fdt, const struct boot_info *bi)
 		uint64_t start = read_cells(p, ac), size = read_cells(p + ac, sc);
 
 		if (start <= UINT64_MAX - size &&
-		    range_inside(bi->image_start, bi->image_end - bi->image_start, start, start + size))
+		    range_inside(bi->image_start, bi->image_end - bi->image_start, start,
+				 start + size))
 			return true;
 	}
 	return false;
@@ -309,7 +319,10 @@ static uint32_t fixed_clock_hz(const void *fdt, int node)
 	return get_u32(fdt, clock, "clock-frequency", 0);
 }
 
-/* 8250 family: Documentation/devicetree/bindings/serial/8250.yaml. False for a register layout that is not supported. */
+/*
+ * 8250 family: Documentation/devicetree/bindings/serial/8250.yaml. False for a register layout that
+ * is not supported.
+ */
 static bool read_16550(const struct dt_pos *pos, struct uart_spec *spec)
 {
 	const void *fdt = pos->fdt;
@@ -361,7 +374,8 @@ static void name_uart(struct uart_walk *w, struct uart_entry *u, int node)
 			nr = i;
 	if (nr >= *next)
 		*next = nr + 1;
-	snprintf(u->name, sizeof(u->name), "%s%u", u->spec.type == UART_PL011 ? "ttyAMA" : "ttyS", nr);
+	snprintf(u->name, sizeof(u->name), "%s%u",
+		 u->spec.type == UART_PL011 ? "ttyAMA" : "ttyS", nr);
 }
 
 static bool add_uart(const struct dt_pos *pos, void *ctx)
@@ -379,7 +393,10 @@ static bool add_uart(const struct dt_pos *pos, void *ctx)
 		u.spec.clock_hz = fixed_clock_hz(pos->fdt, node);
 	if (node == w->stdout_node) {
 		bi->firmware_console = u.spec;
-		/* The dead kernel has set the line already; set it again only when the divisor is sure. */
+		/*
+		 * The dead kernel has set the line already; set it again only when the divisor is
+		 * sure.
+		 */
 		if (u.spec.clock_hz)
 			bi->firmware_console.baud = w->stdout_baud;
 	}
@@ -398,7 +415,9 @@ static void read_aliases(const void *fdt, struct uart_walk *w)
 		snprintf(name, sizeof(name), "serial%u", i);
 		path = fdt_get_alias(fdt, name);
 		w->alias[i] = path ? fdt_path_offset(fdt, path) : -1;
-		/* Without an alias, numbers start behind the highest that is taken, as Linux does */
+		/*
+		 * Without an alias, numbers start behind the highest that is taken, as Linux does
+		 */
 		if (w->alias[i] >= 0)
 			w->next_tty[0] = w->next_tty[1] = i + 1;
 	}
@@ -458,7 +477,8 @@ void devtree_early(const void *fdt, struct boot_info *bi, struct devtree_efi *re
 	read_aliases(fdt, &w);
 	if (chosen >= 0) {
 		read_bootargs(fdt, chosen, bi);
-		if (get_chosen_range(fdt, chosen, "linux,elfcorehdr", &bi->elfcorehdr, &bi->elfcorehdr_size) &&
+		if (get_chosen_range(fdt, chosen, "linux,elfcorehdr", &bi->elfcorehdr,
+				     &bi->elfcorehdr_size) &&
 		    bi->elfcorehdr > UINT64_MAX - bi->elfcorehdr_size)
 			bi->elfcorehdr = bi->elfcorehdr_size = 0;
 		read_stdout(fdt, chosen, &w);
@@ -476,7 +496,10 @@ struct bus_walk {
 	unsigned tried;
 };
 
-/* Documentation/devicetree/bindings/pci/host-generic-pci.yaml: "reg" begins at the first bus of "bus-range" */
+/*
+ * Documentation/devicetree/bindings/pci/host-generic-pci.yaml: "reg" begins at the first bus of
+ * "bus-range"
+ */
 static void add_pci_host(const struct dt_pos *pos, struct boot_info *bi)
 {
 	int node = pos->node[pos->depth];
@@ -534,7 +557,10 @@ void devtree_buses(const void *fdt, struct boot_info *bi)
 
 bool devtree_has_hardware(const void *fdt)
 {
-	/* The tree that the EFI stub makes has neither; every other has CPUs, or it could not boot Linux. */
+	/*
+	 * The tree that the EFI stub makes has neither; every other has CPUs, or it could not boot
+	 * Linux.
+	 */
 	return has_prop(fdt, 0, "compatible") || fdt_path_offset(fdt, "/cpus") >= 0;
 }
 

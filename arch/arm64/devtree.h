@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the stub takes from a flattened device tree (Devicetree Specification 0.4; Linux Documentation/devicetree).
- * Pure. The tree was written by a dead kernel's loader: after devtree_check() libfdt is safe on it, and nothing here walks
- * it more than a fixed number of times, however it is made.
+ * What the stub takes from a flattened device tree (Devicetree Specification 0.4; Linux
+ * Documentation/devicetree). Pure. The tree was written by a dead kernel's loader: after
+ * devtree_check() libfdt is safe on it, and nothing here walks it more than a fixed number of
+ * times, however it is made.
  */
 #ifndef ARM64_DEVTREE_H
 #define ARM64_DEVTREE_H
@@ -21,14 +22,15 @@ struct devtree_efi {
 int devtree_check(const void *fdt, size_t len);
 
 /*
- * /chosen and what is needed before the console: bi->cmdline, elfcorehdr, elfcorehdr_size, uarts, firmware_console, reset
- * (PSCI). *ret_efi is all zero without EFI.
+ * /chosen and what is needed before the console: bi->cmdline, elfcorehdr, elfcorehdr_size, uarts,
+ * firmware_console, reset (PSCI). *ret_efi is all zero without EFI.
  */
 void devtree_early(const void *fdt, struct boot_info *bi, struct devtree_efi *ret_efi);
 
 /*
- * Is the command line what its author wrote? "check=" and eight hexadecimal digits, the CRC-32C of all that stands before that
- * word and the spaces in front of it, says so; the last such word counts. True also without one.
+ * Is the command line what its author wrote? "check=" and eight hexadecimal digits, the CRC-32C of
+ * all that stands before that word and the spaces in front of it, says so; the last such word
+ * counts. True also without one.
  */
 bool devtree_cmdline_intact(const char *cmdline);
 

@@ -2,25 +2,27 @@
 /*
  * Exception vectors, and the few routines that may fault and go on.
  *
- * Those routines are leaves that touch neither stack nor callee-saved registers, between guarded_start and
- * guarded_end. A synchronous exception or an SError there goes to guarded_fault, which makes them return
- * -EFAULT: the whole exception table is that one range.
+ * Those routines are leaves that touch neither stack nor callee-saved registers, between
+ * guarded_start and guarded_end. A synchronous exception or an SError there goes to guarded_fault,
+ * which makes them return -EFAULT: the whole exception table is that one range.
  *
- * SErrors are masked everywhere else. A page whose read raises one asynchronously (memory poison, a hole
- * behind a bus that reports late) is caught because the guarded reads unmask SError, and end with a barrier that
- * waits for it. One that was pending before, left by the dead kernel or by a device, is taken at the unmasking
- * instruction, outside the range: it is counted and forgotten, and costs no page.
+ * SErrors are masked everywhere else. A page whose read raises one asynchronously (memory poison, a
+ * hole behind a bus that reports late) is caught because the guarded reads unmask SError, and end
+ * with a barrier that waits for it. One that was pending before, left by the dead kernel or by a
+ * device, is taken at the unmasking instruction, outside the range: it is counted and forgotten,
+ * and costs no page.
  */
 #include "arch/arm64/arm64.h"
 
 	.arch	armv8-a
 
 #define SPSR_A			(1 << 8)
-#define SERROR_LIMIT		64	/* then SError stays masked: a source that never stops must not stop the dump */
+#define SERROR_LIMIT		64	/* then SError stays masked: its source may never stop */
 
 /*
- * One table serves both exception levels: taken to EL1 from EL1 it is entered in its first half, taken to EL2 from EL1 in
- * its second. Scratch registers go where nothing lives: EL0 does not exist here.
+ * One table serves both exception levels: taken to EL1 from EL1 it is entered in its first half,
+ * taken to EL2 from EL1 in its second. Scratch registers go where nothing lives: EL0 does not exist
+ * here.
  */
 	.macro	vector nr
 	.balign	128
@@ -30,8 +32,8 @@
 	.endm
 
 /*
- * To EL2 goes what drop_to_el1 could not keep away: a firmware call by HVC, which nobody answers (SMCCC "not supported",
- * -1), and an SMC that is trapped, whose return address is the SMC itself.
+ * To EL2 goes what drop_to_el1 could not keep away: a firmware call by HVC, which nobody answers
+ * (SMCCC "not supported", -1), and an SMC that is trapped, whose return address is the SMC itself.
  */
 	.macro	vector_el2
 	.balign	128
@@ -72,7 +74,7 @@ exception_entry:
 1:	mov	x1, sp
 	adrp	x2, __exception_stack_top
 	add	x2, x2, :lo12:__exception_stack_top
-	sub	x2, x2, x1		/* bytes in use if sp is on it; 0 on the first exception is "not on it" */
+	sub	x2, x2, x1		/* bytes in use if sp is on it, 0 if not */
 	sub	x2, x2, #1
 	cmp	x2, #EXC_STACK_SIZE - 4096
 	b.lo	2f
@@ -110,7 +112,9 @@ exception_entry:
 	mov	x0, sp
 	bl	exception_handle
 
-	/* It came back: the access was made up for, go on behind it. Only x19-x29 are as they were. */
+	/*
+	 * It came back: the access was made up for, go on behind it. Only x19-x29 are as they were.
+	 */
 	ldp	x0, x1, [sp, #EXC_ELR]
 	msr	elr_el1, x0
 	msr	spsr_el1, x1
@@ -135,7 +139,10 @@ exception_entry:
 	ldp	x0, x1, [x0]
 	eret
 
-	/* A guarded routine faulted: leave it. SPSR keeps SError as it was, guarded_fault masks it again. */
+	/*
+	 * A guarded routine faulted: leave it. SPSR keeps SError as it was, guarded_fault masks it
+	 * again.
+	 */
 3:	adr	x2, guarded_fault
 	msr	elr_el1, x2
 	b	5f
@@ -166,7 +173,10 @@ serror_count:
 	.balign	8
 guarded_start:
 
-/* int guarded_copy(void *dst, const void *src, size_t len): 0 or -EFAULT. SError is unmasked by the caller. */
+/*
+ * int guarded_copy(void *dst, const void *src, size_t len): 0 or -EFAULT. SError is unmasked by the
+ * caller.
+ */
 	.global	guarded_copy
 guarded_copy:
 	cmp	x2, #64
@@ -196,11 +206,14 @@ guarded_copy:
 	sub	x2, x2, #1
 	b	9b
 10:	mov	w0, #0
-	dsb	sy			/* an SError that the reads raised is taken here at the latest */
+	dsb	sy			/* what the reads raised is taken here at the latest */
 	isb
 	ret
 
-/* int guarded_is_zero(const void *p, size_t len): 1, 0 or -EFAULT. len is a multiple of 64, and not 0. */
+/*
+ * int guarded_is_zero(const void *p, size_t len): 1, 0 or -EFAULT. len is a multiple of 64, and not
+ * 0.
+ */
 	.global	guarded_is_zero
 guarded_is_zero:
 	add	x1, x0, x1
@@ -226,7 +239,10 @@ guarded_is_zero:
 	isb
 	ret
 
-/* int64_t psci_hvc(uint32_t function), psci_smc: an undefined instruction where the CPU has no such call */
+/*
+ * int64_t psci_hvc(uint32_t function), psci_smc: an undefined instruction where the CPU has no such
+ * call
+ */
 	.global	psci_hvc
 psci_hvc:
 	hvc	#0

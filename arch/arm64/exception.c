@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Exceptions that exception.S does not settle by itself: a register that nobody answers is read as all ones, like an
- * absent PCI function; everything else is printed, handed to stub_exception() and ends in a reset.
+ * Exceptions that exception.S does not settle by itself: a register that nobody answers is read as
+ * all ones, like an absent PCI function; everything else is printed, handed to stub_exception() and
+ * ends in a reset.
  */
 /* exception_handle() may return to code that was using SIMD registers. */
 #pragma GCC target("general-regs-only")
@@ -18,7 +19,7 @@ _Static_assert(offsetof(struct exception_frame, esr) == EXC_ESR, "exception_fram
 _Static_assert(offsetof(struct exception_frame, vector) == EXC_VECTOR, "exception_frame");
 _Static_assert(sizeof(struct exception_frame) == EXC_FRAME_SIZE, "exception_frame");
 
-/* ESR_EL1, Arm ARM D17.2.37 */
+/* ESR_EL1, Arm ARM "ESR_EL1, Exception Syndrome Register" */
 #define ESR_EC		GENMASK(31, 26)
 #define EC_UNKNOWN	0x00
 #define EC_BTI		0x0d
@@ -29,7 +30,10 @@ _Static_assert(sizeof(struct exception_frame) == EXC_FRAME_SIZE, "exception_fram
 #define EC_SP_ALIGN	0x26
 #define EC_FP		0x2c
 
-/* Load/store register, unsigned immediate: size[31:30] 111 V=0 01 opc[23:22] (C4.1). What <io.h> is made of. */
+/*
+ * Load/store register, unsigned immediate: size[31:30] 111 V=0 01 opc[23:22] (C4.1). What <io.h> is
+ * made of.
+ */
 #define INSN_LDST_MASK	0x3f000000u
 #define INSN_LDST	0x39000000u
 #define INSN_LOAD	BIT(22)
@@ -39,7 +43,10 @@ _Static_assert(sizeof(struct exception_frame) == EXC_FRAME_SIZE, "exception_fram
 static unsigned mmio_faults;
 static unsigned nesting;
 
-/* The global that Debian's arm64 libraries compare their stack guard with; start.c gives it a value. */
+/*
+ * The global that Debian's arm64 libraries compare their stack guard with; start.c gives it a
+ * value.
+ */
 uintptr_t __stack_chk_guard;
 noreturn void __stack_chk_fail(void);
 
@@ -59,7 +66,8 @@ static EARLY bool make_up_for_mmio(struct exception_frame *f)
 	uint32_t insn;
 	unsigned rt;
 
-	if (f->vector != EXC_SYNC || FIELD_GET(ESR_EC, f->esr) != EC_DATA_ABORT || !mm_is_mmio(f->far))
+	if (f->vector != EXC_SYNC || FIELD_GET(ESR_EC, f->esr) != EC_DATA_ABORT ||
+	    !mm_is_mmio(f->far))
 		return false;
 	if (!range_inside(f->elr, 4, (uintptr_t)__image_start, (uintptr_t)__text_end))
 		return false;
@@ -127,17 +135,18 @@ static void print_callers(const struct exception_frame *f)
 
 static void print_registers(const struct exception_frame *f)
 {
-	log_print(LOG_ERR, "  vector %lu ESR %#lx FAR %#lx SPSR %#lx", f->vector, f->esr, f->far, f->spsr);
-	log_print(LOG_ERR, "  pc %#lx lr %#lx sp %#lx image at %p", link_address(f->elr), link_address(f->x[30]),
-		  f->sp, (void *)__image_start);
+	log_print(LOG_ERR, "  vector %lu ESR %#lx FAR %#lx SPSR %#lx", f->vector, f->esr, f->far,
+		  f->spsr);
+	log_print(LOG_ERR, "  pc %#lx lr %#lx sp %#lx image at %p", link_address(f->elr),
+		  link_address(f->x[30]), f->sp, (void *)__image_start);
 	for (unsigned i = 0; i < 28; i += 4)
-		log_print(LOG_ERR, "  x%-2u %016lx %016lx %016lx %016lx", i, f->x[i], f->x[i + 1], f->x[i + 2],
-			  f->x[i + 3]);
+		log_print(LOG_ERR, "  x%-2u %016lx %016lx %016lx %016lx", i, f->x[i],
+			  f->x[i + 1], f->x[i + 2], f->x[i + 3]);
 }
 
 /*
- * A second exception while reporting the first means that the report cannot be had: reset. A third: the reset code itself
- * faults. Nothing is left then.
+ * A second exception while reporting the first means that the report cannot be had: reset. A third:
+ * the reset code itself faults. Nothing is left then.
  */
 EARLY void exception_handle(struct exception_frame *f)
 {
@@ -152,7 +161,8 @@ EARLY void exception_handle(struct exception_frame *f)
 	}
 	print_registers(f);
 	print_callers(f);
-	snprintf(what, sizeof(what), "exception: %s at %#lx", exception_name(f), link_address(f->elr));
+	snprintf(what, sizeof(what), "exception: %s at %#lx", exception_name(f),
+		 link_address(f->elr));
 	stub_exception(what);
 }
 

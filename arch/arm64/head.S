@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Image header and entry. Linux Documentation/arm64/booting.rst: x0 is the device tree, MMU and caches are
- * off, interrupts masked, at EL1 or EL2. kexec keeps that, and leaves HCR_EL2.E2H set where the dead kernel
- * ran at EL2 itself.
+ * Image header and entry. Linux Documentation/arm64/booting.rst: x0 is the device tree, MMU and
+ * caches are off, interrupts masked, at EL1 or EL2. kexec keeps that, and leaves HCR_EL2.E2H set
+ * where the dead kernel ran at EL2 itself.
  *
- * From EL2 the stub goes down to EL1, so that one path follows: neither the register names nor the page table
- * format of EL2 matter after drop_to_el1. Firmware calls by SMC still reach EL3.
+ * From EL2 the stub goes down to EL1, so that one path follows: neither the register names nor the
+ * page table format of EL2 matter after drop_to_el1. Firmware calls by SMC still reach EL3.
  */
 #include "arch/arm64/arm64.h"
 
@@ -20,7 +20,7 @@
 #define CPTR_VHE_FP_ON		(3 << 20)	/* FPEN */
 #define CNTHCTL_NVHE_ALL	3		/* EL1PCTEN, EL1PCEN: the EL1 timers do not trap */
 #define CNTHCTL_VHE_ALL		(3 << 10)
-#define MDCR_HPMN		0x1f		/* EL2's share of the event counters: kept, 0 is not allowed */
+#define MDCR_HPMN		0x1f		/* EL2's event counters: kept, 0 is not allowed */
 
 /* Registers that the assembler does not know by name in plain ARMv8.0 */
 #define SCTLR_EL12		S3_5_C1_C0_0
@@ -34,7 +34,7 @@
 #define TCR2_EL1		S3_0_C2_C0_3
 #define SCTLR2_EL1		S3_0_C1_C0_3
 
-#define SCTLR_RES1		0x30d00800	/* LSMAOE nTLSMD SPAN EIS TSCXT EOS: the v8.0 behaviour */
+#define SCTLR_RES1		0x30d00800	/* LSMAOE nTLSMD SPAN EIS TSCXT EOS, as v8.0 */
 #define SCTLR_M			(1 << 0)
 #define SCTLR_C			(1 << 2)
 #define SCTLR_SA		(1 << 3)	/* a misaligned stack pointer faults */
@@ -64,7 +64,10 @@
 _start:
 	msr	daifset, #0xf
 	mov	x19, x0
-	/* Whatever the caches hold of the image goes to memory now, not over what is written there next. */
+	/*
+	 * Whatever the caches hold of the image goes to memory now, not over what is written there
+	 * next.
+	 */
 	address	x0, __image_start
 	address	x1, __image_end
 	bl	flush_range
@@ -124,11 +127,11 @@ flush_range:
 	ret
 
 /*
- * From EL2 to EL1: stage 2 off, no traps, physical and virtual time the same. The dead kernel may have been
- * running a guest on this CPU, so nothing of EL1's and EL2's state is taken as it is.
+ * From EL2 to EL1: stage 2 off, no traps, physical and virtual time the same. The dead kernel may
+ * have been running a guest on this CPU, so nothing of EL1's and EL2's state is taken as it is.
  */
 drop_to_el1:
-	msr	cntv_ctl_el0, xzr	/* the host's own timers, whichever E2H makes of these names */
+	msr	cntv_ctl_el0, xzr	/* the host's own timers, whatever E2H makes of them */
 	msr	cntp_ctl_el0, xzr
 	mov	x0, #HCR_RW
 	msr	hcr_el2, x0
@@ -141,7 +144,7 @@ drop_to_el1:
 	mov	x1, #CPTR_NVHE_FP_ON
 	mov	x2, #CNTHCTL_NVHE_ALL
 	b	6f
-5:	msr	SCTLR_EL12, x3		/* E2H is fixed to 1 on some CPUs; sctlr_el1 would be EL2's own */
+5:	msr	SCTLR_EL12, x3		/* some CPUs fix E2H to 1: sctlr_el1 is EL2's then */
 	mov	x1, #CPTR_VHE_FP_ON
 	mov	x2, #CNTHCTL_VHE_ALL
 6:	msr	cptr_el2, x1
@@ -157,7 +160,10 @@ drop_to_el1:
 	mrs	x0, mpidr_el1
 	msr	vmpidr_el2, x0
 
-	/* Fine-grained traps (FEAT_FGT) and the later extensions' enables (FEAT_HCX), where they exist */
+	/*
+	 * Fine-grained traps (FEAT_FGT) and the later extensions' enables (FEAT_HCX), where they
+	 * exist
+	 */
 	mrs	x0, id_aa64mmfr0_el1
 	ubfx	x0, x0, #56, #4
 	cbz	x0, 7f
@@ -183,7 +189,10 @@ drop_to_el1:
 	isb
 	eret
 
-/* EL1's own registers, all that matter here, whatever the dead kernel left in them. x20: the EL of entry */
+/*
+ * EL1's own registers, all that matter here, whatever the dead kernel left in them. x20: the EL of
+ * entry
+ */
 cpu_init:
 	ic	iallu
 	dsb	nsh
@@ -200,7 +209,7 @@ cpu_init:
 	b.eq	11f
 	msr	SCTLR2_EL1, xzr
 	b	11f
-9:	msr	cntp_ctl_el0, xzr	/* may trap when a hypervisor is above us; then it is not ours anyway */
+9:	msr	cntp_ctl_el0, xzr	/* not at EL1: a hypervisor may trap it */
 11:	msr	cntv_ctl_el0, xzr
 	mov	x0, #CPACR_FPEN
 	msr	cpacr_el1, x0
@@ -213,8 +222,8 @@ cpu_init:
 	ret
 
 /*
- * Page tables and stack were written past the caches. Lines of them that the caches still hold are stale
- * and must be gone before the first cacheable access. x21: TCR_EL1
+ * Page tables and stack were written past the caches. Lines of them that the caches still hold are
+ * stale and must be gone before the first cacheable access. x21: TCR_EL1
  */
 mmu_on:
 	mov	x22, x30

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Register access, I/O ports (there are none), DMA order. All devices are little-endian, and so are we.
+ * Register access, I/O ports (there are none), DMA order. All devices are little-endian, and so are
+ * we.
  *
- * Registers are Device-nGnRE memory, read and written by single plain load and store instructions: a
- * hypervisor can decode an access that traps only when the syndrome is valid, which it is for neither
- * pairs nor write-back addressing (Arm ARM DDI 0487, ESR_ELx, ISS encoding for a Data Abort: ISV). A
- * compiler is free to choose those for a volatile pointer, hence the assembler.
+ * Registers are Device-nGnRE memory, read and written by single plain load and store instructions:
+ * a hypervisor can decode an access that traps only when the syndrome is valid, which it is for
+ * neither pairs nor write-back addressing (Arm ARM DDI 0487, ESR_ELx, ISS encoding for a Data
+ * Abort: ISV). A compiler is free to choose those for a volatile pointer, hence the assembler.
  */
 #ifndef ARCH_IO_H
 #define ARCH_IO_H
@@ -14,9 +15,9 @@
 #include <stdint.h>
 
 /*
- * Order against Normal memory: a write to a register comes after every earlier store (a doorbell after
- * the descriptor it announces); what is read from a register comes before every later load (the status
- * before the data). Outer shareable, since devices may be outside the inner domain.
+ * Order against Normal memory: a write to a register comes after every earlier store (a doorbell
+ * after the descriptor it announces); what is read from a register comes before every later load
+ * (the status before the data). Outer shareable, since devices may be outside the inner domain.
  */
 #define MMIO_READ(width, reg, insn)						\
 static inline uint##width##_t mmio_read##width(const void *p)			\
@@ -45,7 +46,10 @@ MMIO_WRITE(32, "w", "str")
 #undef MMIO_READ
 #undef MMIO_WRITE
 
-/* 64-bit registers as two 32-bit accesses, low half first: what NVMe (1.4 §3.1) and virtio (1.1 §4.1.3.1) allow everywhere */
+/*
+ * 64-bit registers as two 32-bit accesses, low half first: what NVMe (1.4 §3.1) and virtio (1.1
+ * §4.1.3.1) allow everywhere
+ */
 static inline uint64_t mmio_read64(const void *p)
 {
 	uint32_t lo = mmio_read32(p);
@@ -97,8 +101,9 @@ static inline void pio_write32(uint16_t port, uint32_t v)
 }
 
 /*
- * Memory shared with a device, on a CPU that reorders both loads and stores.
- * dma_wmb(): what was written before is seen by the device before what is written after. dma_rmb(): the same for reads. dma_mb(): store, then load.
+ * Memory shared with a device, on a CPU that reorders both loads and stores. dma_wmb(): what was
+ * written before is seen by the device before what is written after. dma_rmb(): the same for reads.
+ * dma_mb(): store, then load.
  */
 static inline void dma_wmb(void)
 {
@@ -120,9 +125,10 @@ static inline void dma_mb(void)
 #define dma_store(p, v)	(*(volatile __typeof__(*(p)) *)(p) = (v))
 
 /*
- * For a device that is not cache-coherent: write lines back before it reads, drop them before the CPU
- * reads. Complete (to the point of coherency) on return. An invalidation writes back the lines that it shares with
- * neighbours at either end, so buffers that the device writes should be aligned to their size.
+ * For a device that is not cache-coherent: write lines back before it reads, drop them before the
+ * CPU reads. Complete (to the point of coherency) on return. An invalidation writes back the lines
+ * that it shares with neighbours at either end, so buffers that the device writes should be aligned
+ * to their size.
  */
 void dma_clean(uint64_t pa, size_t len);
 void dma_invalidate(uint64_t pa, size_t len);

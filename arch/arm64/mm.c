@@ -2,15 +2,20 @@
 /*
  * Page tables: 4-KiB pages, two address ranges.
  *
- * TTBR0, 48 bits, maps the image at its physical address and nothing else. TTBR1, the top 1 GiB, holds windows, 2 MiB
- * each: old memory (512 pages, each in the slot of its page number), device registers (pages), the device tree (pages), and PCI
- * configuration space (one block, so that a scan of all functions of two buses needs no new mapping). So no pointer into a window is ever a pointer into the image, and a null or wild
- * pointer faults.
+ * TTBR0, 48 bits, maps the image at its physical address and nothing else. TTBR1, the top 1 GiB,
+ * holds windows, 2 MiB each: old memory (512 pages, each in the slot of its page number), device
+ * registers (pages), the device tree (pages), and PCI configuration space (one block, so that a
+ * scan of all functions of two buses needs no new mapping). So no pointer into a window is ever a
+ * pointer into the image, and a null or wild pointer faults.
  *
- * Old memory is Normal write-back like the dead kernel's own mapping: what was still in its caches is read from there,
- * and two mappings of one page never differ in their attributes (Arm ARM B2.8, mismatched memory attributes).
+ * Old memory is Normal write-back like the dead kernel's own mapping: what was still in its caches
+ * is read from there, and two mappings of one page never differ in their attributes (Arm ARM B2.8,
+ * mismatched memory attributes).
  */
-/* mm_build() runs with the MMU off: all memory is Device memory then, where an unaligned access faults. */
+/*
+ * mm_build() runs with the MMU off: all memory is Device memory then, where an unaligned access
+ * faults.
+ */
 #pragma GCC target("strict-align")
 
 #include <errno.h>
@@ -42,7 +47,7 @@
 /* TCR_EL1, Arm ARM D17.2 */
 #define TCR_T0SZ_48	16ULL
 #define TCR_T1SZ_30	(34ULL << 16)
-#define TCR_WB0		(BIT(8) | BIT(10) | 3ULL << 12)		/* table walks: write-back, inner shareable */
+#define TCR_WB0		(BIT(8) | BIT(10) | 3ULL << 12)	/* table walks: write-back */
 #define TCR_WB1		(BIT(24) | BIT(26) | 3ULL << 28)
 #define TCR_TG1_4K	(2ULL << 30)
 #define TCR_IPS(n)	((uint64_t)(n) << 32)
@@ -201,7 +206,8 @@ void mm_seal(void)
 	uint64_t tcr = read_tcr();
 
 	for (uint64_t pa = (uintptr_t)__text_end; pa < (uintptr_t)__rodata_end; pa += PAGE_SIZE)
-		set_entry(&__page_tables[TABLE_L3].e[index_of(pa, 3)], PAGE_RO | pte_address(tcr, pa));
+		set_entry(&__page_tables[TABLE_L3].e[index_of(pa, 3)],
+			  PAGE_RO | pte_address(tcr, pa));
 	__asm__ volatile("dsb nshst\n\ttlbi vmalle1\n\tdsb nsh\n\tisb" : : : "memory");
 }
 
@@ -217,8 +223,8 @@ static const char *map_memory(phys_addr_t pa)
 }
 
 /*
- * SError is unmasked for guarded reads only, see vectors.S. An SError that was pending is taken at the
- * barrier here, before the guarded range begins.
+ * SError is unmasked for guarded reads only, see vectors.S. An SError that was pending is taken at
+ * the barrier here, before the guarded range begins.
  */
 static inline void serror_unmask(void)
 {
@@ -273,7 +279,10 @@ int arch_mem_is_zero(phys_addr_t pa, size_t len)
 	return 1;
 }
 
-/* First slot of @n mapped pages that start at @first, from an earlier call; mmio_used when there is none */
+/*
+ * First slot of @n mapped pages that start at @first, from an earlier call; mmio_used when there is
+ * none
+ */
 static unsigned find_mmio(uint64_t first, unsigned n)
 {
 	for (unsigned slot = 0; slot + n <= mmio_used; slot++) {
@@ -305,7 +314,8 @@ void *arch_map_mmio(phys_addr_t pa, size_t len)
 			return NULL;
 		for (unsigned i = 0; i < n; i++)
 			install(window_entry(WINDOW_MMIO, slot + i),
-				PAGE_DEVICE | pte_address(read_tcr(), first + (uint64_t)i * PAGE_SIZE));
+				PAGE_DEVICE |
+				pte_address(read_tcr(), first + (uint64_t)i * PAGE_SIZE));
 		mmio_used += (unsigned)n;
 	}
 	return (void *)(uintptr_t)(window_va(WINDOW_MMIO, slot) + (pa - first));
@@ -340,7 +350,10 @@ const void *mm_map_fdt(phys_addr_t pa, size_t len)
 	return (const void *)(uintptr_t)(WINDOW_VA(WINDOW_FDT) + (pa - first));
 }
 
-/* Data cache maintenance by lines: DC needs a mapping, the image has its own, old memory goes through the window. */
+/*
+ * Data cache maintenance by lines: DC needs a mapping, the image has its own, old memory goes
+ * through the window.
+ */
 static size_t line_size(void)
 {
 	uint64_t ctr;
@@ -358,8 +371,9 @@ static void clean_lines(uint64_t va, size_t len)
 }
 
 /*
- * Dropping a line that reaches over the end of the range would drop a neighbour's bytes too: such a line is written
- * back first. A read-only mapping allows DC CIVAC alone, which for a line nobody wrote is the same.
+ * Dropping a line that reaches over the end of the range would drop a neighbour's bytes too: such a
+ * line is written back first. A read-only mapping allows DC CIVAC alone, which for a line nobody
+ * wrote is the same.
  */
 static void drop_lines(uint64_t va, size_t len)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Ways to reset the machine: what the firmware tables name, then PSCI by either conduit. PSCI 1.1 §5.1.9; the
- * conduit is SMC where EL3 firmware answers and HVC where a hypervisor does. The wrong one is an undefined instruction,
- * or is answered with an error; both come back (exception.S).
+ * Ways to reset the machine: what the firmware tables name, then PSCI by either conduit. PSCI 1.1
+ * §5.1.9; the conduit is SMC where EL3 firmware answers and HVC where a hypervisor does. The wrong
+ * one is an undefined instruction, or is answered with an error; both come back (exception.S).
  */
 #include <io.h>
 
@@ -59,7 +59,10 @@ noreturn void arch_reset(void)
 {
 	static unsigned next;
 
-	/* A fault in one of them brings us here again (exception.c), and then it is the next one's turn. */
+	/*
+	 * A fault in one of them brings us here again (exception.c), and then it is the next one's
+	 * turn.
+	 */
 	for (;;) {
 		switch (next++) {
 		case 0:

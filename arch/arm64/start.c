@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * From head.S to stub_main(): own checksum, relocation, BSS, exceptions, clock, then what the loader says in the device
- * tree. Later, from stub_main(), what the firmware says about buses.
+ * From head.S to stub_main(): own checksum, relocation, BSS, exceptions, clock, then what the
+ * loader says in the device tree. Later, from stub_main(), what the firmware says about buses.
  */
 #include <libfdt.h>
 #include <string.h>
@@ -17,7 +17,9 @@
 #include "stub/crc.h"
 #include "stub/log.h"
 
-/* What tools/scripts/seal-image.py fills in; linker/arm64.ld reserves it behind the Image header. */
+/*
+ * What tools/scripts/seal-image.py fills in; linker/arm64.ld reserves it behind the Image header.
+ */
 struct seal {
 	char magic[8];		/* "\0CAPSEAL" */
 	uint64_t size;		/* bytes covered, from the start of the image */
@@ -27,7 +29,10 @@ struct seal {
 
 _Static_assert(sizeof(struct seal) == 24, "seal");
 
-/* ELF64 gABI, relocation with addend. The only kind is R_AARCH64_RELATIVE (tools/scripts/check-image.sh). */
+/*
+ * ELF64 gABI, relocation with addend. The only kind is R_AARCH64_RELATIVE
+ * (tools/scripts/check-image.sh).
+ */
 struct rela {
 	uint64_t offset;
 	uint64_t info;
@@ -46,8 +51,8 @@ static const void *fdt;
 static unsigned entry_el;
 
 /*
- * kexec_file_load has no purgatory on arm64, so nobody has compared the image with what was loaded. Must run before
- * relocation changes it.
+ * kexec_file_load has no purgatory on arm64, so nobody has compared the image with what was loaded.
+ * Must run before relocation changes it.
  */
 static EARLY bool image_intact(void)
 {
@@ -95,8 +100,9 @@ static EARLY uint64_t guard_value(void)
 }
 
 /*
- * Map the tree: its header first, which says how long it is. Every page is read once through the guarded reader, so that
- * a tree in unreadable memory is no tree, rather than an exception inside libfdt.
+ * Map the tree: its header first, which says how long it is. Every page is read once through the
+ * guarded reader, so that a tree in unreadable memory is no tree, rather than an exception inside
+ * libfdt.
  */
 static const void *map_fdt(phys_addr_t pa)
 {
@@ -174,8 +180,8 @@ static void discover_acpi(struct boot_info *bi)
 
 void arch_discover(struct boot_info *bi)
 {
-	log_info("arm64: entered at EL%u, %u-bit physical addresses, timer %lu Hz", entry_el, mm_pa_bits(),
-		 (unsigned long)time_set_rate(fdt ? devtree_timer_hz(fdt) : 0));
+	log_info("arm64: entered at EL%u, %u-bit physical addresses, timer %lu Hz", entry_el,
+		 mm_pa_bits(), (unsigned long)time_set_rate(fdt ? devtree_timer_hz(fdt) : 0));
 	if (serror_count)
 		log_warn("arm64: %u SError(s) were pending", serror_count);
 	if (!fdt)

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The clock of all deadlines: the virtual counter of the generic timer, which every exception level and every
- * hypervisor offers (Arm ARM D11). head.S zeroed its offset when it was ours.
+ * The clock of all deadlines: the virtual counter of the generic timer, which every exception level
+ * and every hypervisor offers (Arm ARM D11). head.S zeroed its offset when it was ours.
  */
 #include "arch/arm64/arm64.h"
 #include "stub/arch.h"
 
 #define HZ_MIN	100000ULL		/* slower is no clock for microseconds */
 #define HZ_MAX	10000000000ULL
-/* When nothing tells: the rate of Armv8.6 (D11.1.2). Too high makes deadlines longer than said; too low would cost the dump. */
+/*
+ * When nothing tells: the rate of Armv8.6 (D11.1.2). Too high makes deadlines longer than said; too
+ * low would cost the dump.
+ */
 #define HZ_ASSUMED	1000000000ULL
 
 static uint64_t last_count;
@@ -49,9 +52,9 @@ uint64_t time_set_rate(uint64_t firmware_hz)
 }
 
 /*
- * Monotonic, and never standing still: when the counter does not advance, each look counts a microsecond, so that a
- * wait ends all the same. A counter of 50 MHz or less may well show the same value twice, so that is done only after
- * many looks.
+ * Monotonic, and never standing still: when the counter does not advance, each look counts a
+ * microsecond, so that a wait ends all the same. A counter of 50 MHz or less may well show the same
+ * value twice, so that is done only after many looks.
  */
 uint64_t arch_time_us(void)
 {

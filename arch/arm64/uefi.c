@@ -2,9 +2,10 @@
 /*
  * EFI system table -> configuration table -> RSDP.
  *
- * The dead kernel gave the firmware's runtime parts virtual addresses (SetVirtualAddressMap, UEFI 2.9 §8.4), and the
- * firmware then turned the configuration table's address into a virtual one. The memory map that the kernel's EFI stub
- * left behind says where each virtual range lies; tables inside the configuration table keep physical addresses.
+ * The dead kernel gave the firmware's runtime parts virtual addresses (SetVirtualAddressMap, UEFI
+ * 2.9 §8.4), and the firmware then turned the configuration table's address into a virtual one. The
+ * memory map that the kernel's EFI stub left behind says where each virtual range lies; tables
+ * inside the configuration table keep physical addresses.
  */
 #include "arch/arm64/uefi.h"
 
@@ -23,7 +24,10 @@ _Static_assert(offsetof(EFI_SYSTEM_TABLE, ConfigurationTable) == 112, "UEFI 2.9 
 
 typedef int (*read_fn)(void *dst, phys_addr_t pa, size_t len);
 
-/* What @va was before the firmware was moved; @va itself when no runtime range covers it (then nothing was moved) */
+/*
+ * What @va was before the firmware was moved; @va itself when no runtime range covers it (then
+ * nothing was moved)
+ */
 static phys_addr_t to_physical(const struct devtree_efi *efi, read_fn read, uint64_t va)
 {
 	EFI_MEMORY_DESCRIPTOR d;
@@ -71,7 +75,7 @@ phys_addr_t efi_find_rsdp(const struct devtree_efi *efi, read_fn read)
 	pa = to_physical(efi, read, tables);
 	rsdp = find_table(pa, systab.NumberOfTableEntries, read);
 	if (!rsdp)
-		log_warn("efi: no ACPI table among %lu at %#lx", (unsigned long)systab.NumberOfTableEntries,
-			 (unsigned long)pa);
+		log_warn("efi: no ACPI table among %lu at %#lx",
+			 (unsigned long)systab.NumberOfTableEntries, (unsigned long)pa);
 	return rsdp;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* needs: stub/crc.c arch/arm64/devtree.c tests/unit/fake/log.c */
-/* The device tree, whatever it is: nothing outside it is read, what comes out is within its bounds. */
+/*
+ * The device tree, whatever it is: nothing outside it is read, what comes out is within its bounds.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check(const struct boot_info *bi)
 {
 	if (bi->nr_uarts > BOOT_MAX_UARTS || bi->nr_pci_hosts > BOOT_MAX_PCI_HOSTS ||
-	    bi->nr_virtio_mmio > BOOT_MAX_VIRTIO_MMIO || !memchr(bi->cmdline, 0, sizeof(bi->cmdline)))
+	    bi->nr_virtio_mmio > BOOT_MAX_VIRTIO_MMIO ||
+	    !memchr(bi->cmdline, 0, sizeof(bi->cmdline)))
 		abort();
 	for (unsigned i = 0; i < bi->nr_uarts; i++)
 		if (!memchr(bi->uarts[i].name, 0, sizeof(bi->uarts[i].name)))
@@ -20,7 +23,8 @@ static void check(const struct boot_info *bi)
 		if (bi->pci_hosts[i].bus_start > bi->pci_hosts[i].bus_end || !bi->pci_hosts[i].ecam)
 			abort();
 	for (unsigned i = 0; i < bi->nr_virtio_mmio; i++)
-		if (!bi->virtio_mmio[i].size || bi->virtio_mmio[i].addr > UINT64_MAX - bi->virtio_mmio[i].size)
+		if (!bi->virtio_mmio[i].size ||
+		    bi->virtio_mmio[i].addr > UINT64_MAX - bi->virtio_mmio[i].size)
 			abort();
 	if (bi->elfcorehdr > UINT64_MAX - bi->elfcorehdr_size)
 		abort();
@@ -30,7 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct boot_info bi;
 	struct devtree_efi efi;
-	/* a copy of just that size, so that the sanitizer sees a read behind its end; 8-byte aligned, as trees are */
+	/*
+	 * a copy of just that size, so that the sanitizer sees a read behind its end; 8-byte
+	 * aligned, as trees are
+	 */
 	void *tree = malloc(size ? size : 1);
 
 	memcpy(tree, data, size);

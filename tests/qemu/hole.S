@@ -2,12 +2,14 @@
 /*
  * Memory that cannot be read, for tests: an arm64 Image that stands before the stub's.
  *
- * kexec enters it at EL2. It sets up a stage 2 translation in which everything is where it is, but the pages from
- * HOLE on are missing, raises an SError, and goes down to EL1 into the stub's image 2 MiB behind its own. When the stub
- * touches the hole, EL2 does what a machine with failing memory does: for an even page the read is answered with a
- * synchronous external abort, for an odd one it seems to work and an SError follows.
+ * kexec enters it at EL2. It sets up a stage 2 translation in which everything is where it is, but
+ * the pages from HOLE on are missing, raises an SError, and goes down to EL1 into the stub's image
+ * 2 MiB behind its own. When the stub touches the hole, EL2 does what a machine with failing memory
+ * does: for an even page the read is answered with a synchronous external abort, for an odd one it
+ * seems to work and an SError follows.
  *
- * Assembled with -DHOLE=address -DHOLE_PAGES=n; the hole lies within one 2-MiB block of the second GiB.
+ * Assembled with -DHOLE=address -DHOLE_PAGES=n; the hole lies within one 2-MiB block of the second
+ * GiB.
  */
 	.arch	armv8-a
 
@@ -16,7 +18,7 @@
 #define HCR_VSE		(1 << 8)	/* a virtual SError is pending; taking it clears the bit */
 #define HCR_AMO		(1 << 5)	/* SErrors are EL2's to give */
 #define HCR_VM		(1 << 0)
-#define VTCR		0x80023559	/* 39 bits from level 1, 40-bit output, 4 KiB, write-back tables */
+#define VTCR		0x80023559	/* 39 bits from level 1, 40-bit output, 4 KiB */
 #define S2_BLOCK	0x7fd		/* write-back, read-write, inner shareable, accessed */
 #define S2_PAGE		0x7ff
 #define S2_TABLE	3

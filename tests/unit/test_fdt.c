@@ -144,7 +144,8 @@ static void test_virt(void **state)
 	assert_int_equal(bi.firmware_console.baud, 115200);
 	assert_int_equal(bi.nr_pci_hosts, 1);
 	assert_true(bi.pci_hosts[0].ecam == 0x4010000000 && bi.pci_hosts[0].dma_coherent);
-	assert_true(bi.pci_hosts[0].segment == 3 && bi.pci_hosts[0].bus_start == 0 && bi.pci_hosts[0].bus_end == 255);
+	assert_true(bi.pci_hosts[0].segment == 3 && bi.pci_hosts[0].bus_start == 0 &&
+		    bi.pci_hosts[0].bus_end == 255);
 	assert_int_equal(bi.nr_virtio_mmio, BOOT_MAX_VIRTIO_MMIO);
 	assert_true(bi.virtio_mmio[31].addr == 0xa003e00 && bi.virtio_mmio[31].size == 0x200);
 	assert_true(bi.virtio_mmio[0].dma_coherent);
@@ -248,7 +249,8 @@ static void test_board(void **state)
 	assert_int_equal(bi.nr_uarts, 4);
 	u = find_uart("ttyS1");
 	assert_int_equal(u->spec.type, UART_16550_MMIO32);
-	assert_true(u->spec.addr == 0xfe001000 && u->spec.reg_shift == 2 && u->spec.clock_hz == 48000000);
+	assert_true(u->spec.addr == 0xfe001000 && u->spec.reg_shift == 2 &&
+		    u->spec.clock_hz == 48000000);
 	u = find_uart("ttyAMA0");
 	assert_true(u->spec.type == UART_PL011 && u->spec.addr == 0x47c002000);
 	/* no alias: numbers behind the aliases' */
@@ -387,7 +389,10 @@ static void test_wrapping_elfcorehdr(void **state)
 static void test_checked_cmdline(void **state)
 {
 	(void)state;
-	/* CRC-32C of "123456789" is 0xe3069283 (RFC 3720 B.4 gives the polynomial; the value is the usual check) */
+	/*
+	 * CRC-32C of "123456789" is 0xe3069283 (RFC 3720 B.4 gives the polynomial; the value is the
+	 * usual check)
+	 */
 	assert_true(devtree_cmdline_intact("123456789 check=e3069283"));
 	assert_true(devtree_cmdline_intact("123456789  check=E3069283 added=later"));
 	assert_true(devtree_cmdline_intact(""));
@@ -422,7 +427,8 @@ static void test_chosen_only(void **state)
 	end();
 	parse();
 	assert_false(devtree_has_hardware(tree));
-	assert_true(efi.systab == 0x5f5e0018 && efi.mmap == 0x5c4a1018 && efi.mmap_size == 0x9c0 && efi.desc_size == 48);
+	assert_true(efi.systab == 0x5f5e0018 && efi.mmap == 0x5c4a1018 && efi.mmap_size == 0x9c0 &&
+		    efi.desc_size == 48);
 	assert_int_equal(bi.nr_uarts + bi.nr_pci_hosts + bi.nr_virtio_mmio, 0);
 	assert_true(devtree_owns(tree, &bi));
 }
@@ -445,8 +451,12 @@ static void test_rejected(void **state)
 		fdt32_t *word = (fdt32_t *)(tree + at), saved = *word;
 
 		*word = cpu_to_fdt32(0x7fffffff);
-		/* boot_cpuid_phys means nothing to us, and a newer version may call itself compatible */
-		if (at != offsetof(struct fdt_header, boot_cpuid_phys) && at != offsetof(struct fdt_header, version))
+		/*
+		 * boot_cpuid_phys means nothing to us, and a newer version may call itself
+		 * compatible
+		 */
+		if (at != offsetof(struct fdt_header, boot_cpuid_phys) &&
+		    at != offsetof(struct fdt_header, version))
 			assert_int_not_equal(devtree_check(tree, size), 0);
 		*word = saved;
 	}
@@ -490,7 +500,9 @@ static void put64(size_t at, uint64_t v)
 	memcpy(mem + at, &v, 8);
 }
 
-/* UEFI 2.9 §4.3, §4.6, §7.2: system table at 0, configuration table at 0x400, memory map at 0x800 */
+/*
+ * UEFI 2.9 §4.3, §4.6, §7.2: system table at 0, configuration table at 0x400, memory map at 0x800
+ */
 static void make_efi(uint64_t tables)
 {
 	static const uint8_t acpi20[16] = { 0x71, 0xe8, 0x68, 0x88, 0xf1, 0xe4, 0xd3, 0x11,
@@ -508,7 +520,8 @@ static void make_efi(uint64_t tables)
 		put64(0x800 + i * 48 + 24, 1);			/* pages */
 		put64(0x800 + i * 48 + 32, 1ULL << 63);		/* EFI_MEMORY_RUNTIME */
 	}
-	efi = (struct devtree_efi){ .systab = PHYS, .mmap = PHYS + 0x800, .mmap_size = 3 * 48, .desc_size = 48 };
+	efi = (struct devtree_efi){ .systab = PHYS, .mmap = PHYS + 0x800, .mmap_size = 3 * 48,
+				    .desc_size = 48 };
 }
 
 static void test_efi(void **state)
