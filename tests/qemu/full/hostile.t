@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An elfcorehdr that lies: changed in the reserved region before the crash. Always a reset, with a stop code or a good dump.
+
+"kexec -p -i" leaves out purgatory's checksums, which would find the change and never start the stub.
+"""
+import os
+import re
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from capstubtest import MIB, Disk, Guest, case, check, done, wanted  # noqa: E402
+
+PT_NULL, PT_LOAD, PT_NOTE = 0, 1, 4
+PHDR = "<IIQQQQQQ"      # type, flags, offset, vaddr, paddr, filesz, memsz, align
+PAGE = 4096
+KERNEL_MAP = 0xffffffff80000000
+
+
+class Header:
+    """The elfcorehdr, taken apart; ELF-64 Object File Format 1.5, tables 4 and 14."""
+
+    def __init__(self, guest):
+        self.address, self.raw = guest.find_elfcorehdr()
+        self.phoff = struct.unpack_from("<Q", self.raw, 0x20)[0]
+        count = struct.unpack_from("<H", self.raw, 0x38)[0]
+        self.phdrs = [list(struct.unpack_from(PHDR, self.raw, self.phoff + 56 * i)) for i in range(count)]
+        self.count = None       # what e_phnum is to say, if not the truth
+        self.ehdr = bytearray(self.raw[:64])
+
+    def write(self, guest):
+        count = len(self.phdrs) if self.count is None else self.count
+        struct.pack_into("<H", self.ehdr, 0x38, count)
+        guest.write_memory(self.address, bytes(self.ehdr))
+        guest.write_memory(self.address + self.phoff, b"".join(struct.pack(PHDR, *p) for p in self.phdrs))
+
+    def of_type(self, kind):
+        return [p for p in self.phdrs if p[0] == kind]
+
+    @staticmethod
+    def load(start, size, offset=None, virt=0):
+        return [PT_LOAD, 7, start if offset is None else offset, virt, start, size, size, 0]
+
+
+# What is done to the header. The machine has 256 MiB of RAM.
+
+def absurd(h):
+    return [h.load((1 << 64) - PAGE, 2 * PAGE), h.load(MIB, (1 << 64) - PAGE), h.load(1 << 60, PAGE),
+            h.load(MIB, PAGE, offset=(1 << 64) - 1), h.load(0, 0), h.load(MIB, 1 << 60),
+            [PT_LOAD, 7, 0, 0, MIB, 1 << 60, 0, 0], [0xdeadbeef, 7, 1, 2, 3, 4, 5, 6]]
+
+
+def absurd_in_front(h):
+    h.phdrs[:0] = absurd(h)
+
+
+def no_vmcoreinfo(h):
+    h.of_type(PT_NOTE)[-1][0] = PT_NULL
+
+
+# name, change, stop code, are all pages wanted, guest arguments
+ROWS = [
+    ("absurd ranges in front of the real ones", absurd_in_front, "ok", True, {}),
+    ("no VMCOREINFO", no_vmcoreinfo, "ok", True, dict(level=31)),
+]
+
+
+def run_row(name, change, stop, want_all, guest_args):
+    with case(name):
+        disk = Disk("512M", driver="virtio").format("target")
+        args = dict(dict(level=0), **guest_args)
+        with Guest(disks=[disk], mem="256M", kexec="-p -i", pause=1, **args) as guest:
+            guest.tamper(change)
+            guest.wait_end(120)
+            check(guest.stop_code() == stop, "stop code %s, expected %s" % (guest.stop_code(), stop))
+            if stop in ("bad-elfcorehdr", "no-memory-ranges", "no-elfcorehdr"):
+                disk.untouched()
+                return
+            disk.expect(stop, "complete" if stop == "ok" else "incomplete")
+            if stop == "ok":
+                filtered = args["level"] == 31 and "VMCOREINFO" not in name
+                guest.compare_pages(disk, want_all=want_all and not filtered)
+
+
+def change_header(change):
+    def do(guest):
+        header = Header(guest)
+        check(header.of_type(PT_LOAD) and header.of_type(PT_NOTE), "no program headers were found")
+        change(header)
+        header.write(guest)
+    return do
+
+
+def hide_word(guest):
+    """The command line without its elfcorehdr=: as if loaded by something that is not kexec."""
+    start, end = guest.reserved[0]
+    data = guest.read_memory(start, end - start)
+    found = list(re.finditer(rb" elfcorehdr=(?=(0x)?[0-9a-f]+)", data))
+    check(found, "no elfcorehdr= on the stub's command line")
+    for match in found:
+        guest.write_memory(start + match.end() - 2, b"_")
+
+
+if wanted("no elfcorehdr= on the command line"):
+    run_row("no elfcorehdr= on the command line", hide_word, "no-elfcorehdr", False, {})
+for name, change, stop, want_all, guest_args in ROWS:
+    if wanted(name):
+        run_row(name, change_header(change), stop, want_all, guest_args)
+
+done()
