@@ -45,6 +45,11 @@ class Header:
 
 # What is done to the header. The machine has 256 MiB of RAM.
 
+def empty_ranges(h):
+    for p in h.of_type(PT_LOAD):
+        p[5] = p[6] = 0
+
+
 def absurd(h):
     return [h.load((1 << 64) - PAGE, 2 * PAGE), h.load(MIB, (1 << 64) - PAGE), h.load(1 << 60, PAGE),
             h.load(MIB, PAGE, offset=(1 << 64) - 1), h.load(0, 0), h.load(MIB, 1 << 60),
@@ -61,6 +66,7 @@ def no_vmcoreinfo(h):
 
 # name, change, stop code, are all pages wanted, guest arguments
 ROWS = [
+    ("empty ranges", empty_ranges, "no-memory-ranges", False, {}),
     ("absurd ranges in front of the real ones", absurd_in_front, "ok", True, {}),
     ("no VMCOREINFO", no_vmcoreinfo, "ok", True, dict(level=31)),
 ]
