@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One piece of memory for the queues of whichever disk driver is active: only one disk is open at a time, and
- * the reservation is small. A driver may use it from probe to shutdown, and leaves no device knowing its
- * address when shutdown returns.
+ * One piece of memory for the queues of whichever disk driver is active: only one disk is open at a
+ * time, and the reservation is small. A driver may use it from probe to shutdown, and leaves no
+ * device knowing its address when shutdown returns.
  */
 #ifndef DRIVERS_DMA_AREA_H
 #define DRIVERS_DMA_AREA_H
@@ -17,9 +17,9 @@
 extern uint8_t dma_area[DMA_AREA_SIZE];		/* aligned to DMA_PAGE_SIZE; drivers/dma_area.c */
 
 /*
- * Hand memory to a device, or take it back, when the device does not look into the CPU's caches. Dirty lines are
- * written back before the device gets the memory even if it is going to write there: evicted later, they
- * would destroy what it wrote.
+ * Hand memory to a device, or take it back, when the device does not look into the CPU's caches.
+ * Dirty lines are written back before the device gets the memory even if it is going to write
+ * there: evicted later, they would destroy what it wrote.
  */
 static inline void dma_give(bool coherent, phys_addr_t pa, size_t len)
 {

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * NVMe over PCI Express, NVM Express 1.4. Probed by stub/devices.c, used through blk_ops by stub/blk.c.
+ * NVMe over PCI Express, NVM Express 1.4. Probed by stub/devices.c, used through blk_ops by
+ * stub/blk.c.
  *
- * The controller is found running, with the dead kernel's queues in the dead kernel's memory. It is disabled before
- * anything else, which also ends its use of a host memory buffer (§8.9: a reset disables it) and of shadow doorbells. One admin
- * queue pair and one I/O queue pair are created; both are polled, no interrupt is ever enabled.
+ * The controller is found running, with the dead kernel's queues in the dead kernel's memory. It is
+ * disabled before anything else, which also ends its use of a host memory buffer (§8.9: a reset
+ * disables it) and of shadow doorbells. One admin queue pair and one I/O queue pair are created;
+ * both are polled, no interrupt is ever enabled.
  *
- * Every command carries an identifier made of its slot and a generation: a completion that does not match
- * both is from a command we have given up or never sent, and the controller is not trusted after it.
+ * Every command carries an identifier made of its slot and a generation: a completion that does not
+ * match both is from a command we have given up or never sent, and the controller is not trusted
+ * after it.
  */
 #include <errno.h>
 #include <io.h>
@@ -26,16 +29,20 @@
 #define IO_ENTRIES_MAX		64
 #define NR_SLOTS		8		/* commands in flight, of up to MAX_REQUEST each */
 #define MAX_REQUEST		KIB(512)
-#define PRPS_PER_LIST		(MAX_REQUEST / PAGE)	/* with PRP1 unaligned: one more page than that, less PRP1 */
+/* With PRP1 unaligned a request touches one page more than that, of which PRP1 is the first */
+#define PRPS_PER_LIST		(MAX_REQUEST / PAGE)
 
 #define TO_UNIT_US		500000		/* §3.1.1, CAP.TO */
-#define ENABLING_US		5000000		/* for a controller that the dead kernel was just enabling */
+#define ENABLING_US		5000000		/* the dead kernel was just enabling it */
 #define ADMIN_US		10000000
 #define SHUTDOWN_MIN_US		5000000
-#define SHUTDOWN_MAX_US		30000000	/* RTD3E is 32 bits of microseconds: more than an hour */
-#define HEALTH_US		10000		/* how often an idle controller is asked whether it is still there */
+#define SHUTDOWN_MAX_US		30000000	/* RTD3E could say more than an hour */
+#define HEALTH_US		10000		/* between two looks at an idle controller */
 
-/* The DMA area as this driver uses it. Queues are page aligned (§3.1.9, §5.3), lists do not cross a page (§4.3). */
+/*
+ * The DMA area as this driver uses it. Queues are page aligned (§3.1.9, §5.3), lists do not cross a
+ * page (§4.3).
+ */
 struct nvme_dma {
 	struct nvme_command admin_sq[PAGE / sizeof(struct nvme_command)];
 	struct nvme_completion admin_cq[PAGE / sizeof(struct nvme_completion)];
@@ -53,7 +60,8 @@ struct nvme_dma {
 };
 _Static_assert(sizeof(struct nvme_dma) <= DMA_AREA_SIZE, "queues and lists fit the DMA area");
 _Static_assert(PAGE % (PRPS_PER_LIST * 8) == 0, "a list does not cross a page");
-_Static_assert(IO_ENTRIES_MAX <= PAGE / sizeof(struct nvme_command), "a submission queue is one page");
+_Static_assert(IO_ENTRIES_MAX <= PAGE / sizeof(struct nvme_command),
+	       "a submission queue is one page");
 
 struct nvme_queue {
 	struct nvme_command *sq;
@@ -110,12 +118,14 @@ static bool is_gone(uint32_t csts)
 /* §3.1.24, §3.1.25 */
 static void ring(const struct nvme_queue *q, bool completion, uint16_t value)
 {
-	mmio_write32((char *)nvme.doorbells + (2u * q->id + completion) * nvme.doorbell_stride, value);
+	mmio_write32((char *)nvme.doorbells + (2u * q->id + completion) * nvme.doorbell_stride,
+		     value);
 }
 
 /* --- queues --- */
 
-static void queue_init(struct nvme_queue *q, uint16_t id, struct nvme_command *sq, struct nvme_completion *cq, uint16_t entries)
+static void queue_init(struct nvme_queue *q, uint16_t id, struct nvme_command *sq,
+		       struct nvme_completion *cq, uint16_t entries)
 {
 	*q = (struct nvme_queue){ .sq = sq, .cq = cq, .id = id, .entries = entries, .phase = 1 };
 	/* §4.6: the phase tag of a fresh entry differs from that of zeroed memory */
@@ -139,7 +149,10 @@ static void queue_submit(struct nvme_queue *q, const struct nvme_command *cmd)
 	*entry = *cmd;
 	dma_give(nvme.coherent, virt_to_phys(entry), sizeof(*entry));
 	q->sq_tail = (uint16_t)(q->sq_tail + 1 < q->entries ? q->sq_tail + 1 : 0);
-	/* §4.1: the entry, and the list it points at, must be in memory when the controller hears of it */
+	/*
+	 * §4.1: the entry, and the list it points at, must be in memory when the controller hears
+	 * of it
+	 */
 	dma_wmb();
 	ring(q, false, q->sq_tail);
 }
@@ -167,7 +180,10 @@ static bool queue_next(struct nvme_queue *q, struct nvme_completion *ret)
 
 /* --- admin commands: one at a time, waited for --- */
 
-/* 0, -ETIMEDOUT, -ENODEV, -EPROTO, or -EIO when the command failed, with its status code in *ret_status (may be NULL) */
+/*
+ * 0, -ETIMEDOUT, -ENODEV, -EPROTO, or -EIO when the command failed, with its status code in
+ * *ret_status (may be NULL)
+ */
 static int admin(struct nvme_command *cmd, uint64_t timeout_us, unsigned *ret_status)
 {
 	struct nvme_completion c;
@@ -178,13 +194,13 @@ static int admin(struct nvme_command *cmd, uint64_t timeout_us, unsigned *ret_st
 	if (poll_until_us(queue_next(&nvme.admin, &c), timeout_us)) {
 		if (is_gone(reg_read(NVME_CSTS)))
 			return log_err(-ENODEV, "%s: controller is gone", nvme.blk.name);
-		return log_err(-ETIMEDOUT, "%s: no answer to admin command %#x, CSTS %#x", nvme.blk.name,
-			       (unsigned)cmd->opcode, (unsigned)reg_read(NVME_CSTS));
+		return log_err(-ETIMEDOUT, "%s: no answer to admin command %#x, CSTS %#x",
+			       nvme.blk.name, (unsigned)cmd->opcode, (unsigned)reg_read(NVME_CSTS));
 	}
 	ring(&nvme.admin, true, nvme.admin.cq_head);
 	if (c.cid != cmd->cid)
-		return log_err(-EPROTO, "%s: completion %#x for admin command %#x", nvme.blk.name, (unsigned)c.cid,
-			       (unsigned)cmd->cid);
+		return log_err(-EPROTO, "%s: completion %#x for admin command %#x", nvme.blk.name,
+			       (unsigned)c.cid, (unsigned)cmd->cid);
 	code = (unsigned)FIELD_GET(NVME_STATUS_CODE, c.status);
 	if (ret_status)
 		*ret_status = code;
@@ -195,7 +211,10 @@ static int admin(struct nvme_command *cmd, uint64_t timeout_us, unsigned *ret_st
 static int identify(enum nvme_identify_cns cns, uint32_t nsid)
 {
 	struct nvme_command cmd = {
-		.opcode = NVME_IDENTIFY, .nsid = nsid, .prp1 = virt_to_phys(&dma()->identify), .cdw10 = cns,
+		.opcode = NVME_IDENTIFY,
+		.nsid = nsid,
+		.prp1 = virt_to_phys(&dma()->identify),
+		.cdw10 = cns,
 	};
 	int rc;
 
@@ -214,12 +233,17 @@ static uint64_t ready_timeout_us(void)
 	return max_u64(1, FIELD_GET(NVME_CAP_TO, nvme.cap)) * TO_UNIT_US;
 }
 
-/* Wait for CSTS.RDY to become @ready. 0, -ENODEV, -EIO (fatal status, only when it should become ready), -ETIMEDOUT. */
+/*
+ * Wait for CSTS.RDY to become @ready. 0, -ENODEV, -EIO (fatal status, only when it should become
+ * ready), -ETIMEDOUT.
+ */
 static int wait_ready(bool ready, uint64_t timeout_us)
 {
 	uint32_t csts;
 	int rc = poll_until_us((csts = reg_read(NVME_CSTS)) == NVME_CSTS_GONE ||
-			       !(csts & NVME_CSTS_RDY) == !ready || (ready && csts & NVME_CSTS_CFS), timeout_us);
+				       !(csts & NVME_CSTS_RDY) == !ready ||
+				       (ready && csts & NVME_CSTS_CFS),
+			       timeout_us);
 
 	if (csts == NVME_CSTS_GONE)
 		return -ENODEV;
@@ -229,8 +253,8 @@ static int wait_ready(bool ready, uint64_t timeout_us)
 }
 
 /*
- * §7.3.2, controller level reset by CC.EN. All queues are gone and no DMA is under way when RDY reads 0. Falls back on a function level
- * reset. 0, -ENODEV, -ETIMEDOUT.
+ * §7.3.2, controller level reset by CC.EN. All queues are gone and no DMA is under way when RDY
+ * reads 0. Falls back on a function level reset. 0, -ENODEV, -ETIMEDOUT.
  */
 static int disable(void)
 {
@@ -239,7 +263,10 @@ static int disable(void)
 
 	if (csts == NVME_CSTS_GONE)
 		return log_err(-ENODEV, "%s: controller is gone", nvme.blk.name);
-	/* §3.1.5: EN must not be cleared while the controller is on its way to ready. A fatal one never gets there. */
+	/*
+	 * §3.1.5: EN must not be cleared while the controller is on its way to ready. A fatal one
+	 * never gets there.
+	 */
 	if (cc & NVME_CC_EN && !(csts & (NVME_CSTS_RDY | NVME_CSTS_CFS)))
 		(void)wait_ready(true, min_u64(ready_timeout_us(), ENABLING_US));
 	reg_write(NVME_CC, cc & (uint32_t)~(NVME_CC_EN | NVME_CC_SHN));
@@ -247,8 +274,9 @@ static int disable(void)
 	if (!rc || rc == -ENODEV)
 		return rc ? log_err(rc, "%s: controller is gone", nvme.blk.name) : 0;
 
-	log_warn("%s: still ready %lu ms after CC.EN=0, CSTS %#x: function level reset", nvme.blk.name,
-		 (unsigned long)ready_timeout_us() / 1000, (unsigned)reg_read(NVME_CSTS));
+	log_warn("%s: still ready %lu ms after CC.EN=0, CSTS %#x: function level reset",
+		 nvme.blk.name, (unsigned long)ready_timeout_us() / 1000,
+		 (unsigned)reg_read(NVME_CSTS));
 	rc = pci_flr(&nvme.pci);
 	if (!rc)
 		rc = wait_ready(false, ready_timeout_us());
@@ -262,16 +290,19 @@ static int enable(void)
 	int rc;
 
 	queue_init(&nvme.admin, 0, dma()->admin_sq, dma()->admin_cq, entries);
-	reg_write(NVME_AQA, (uint32_t)(FIELD_PREP(NVME_AQA_ASQS, entries - 1) | FIELD_PREP(NVME_AQA_ACQS, entries - 1)));
+	reg_write(NVME_AQA, (uint32_t)(FIELD_PREP(NVME_AQA_ASQS, entries - 1) |
+				       FIELD_PREP(NVME_AQA_ACQS, entries - 1)));
 	mmio_write64((char *)nvme.regs + NVME_ASQ, virt_to_phys(nvme.admin.sq));
 	mmio_write64((char *)nvme.regs + NVME_ACQ, virt_to_phys(nvme.admin.cq));
 
 	/* Nothing of the dead kernel's is left in the controller: now it may do DMA, for us */
 	pci_set_master(&nvme.pci, true);
-	reg_write(NVME_CC, (uint32_t)(NVME_CC_EN | FIELD_PREP(NVME_CC_IOSQES, 6) | FIELD_PREP(NVME_CC_IOCQES, 4)));
+	reg_write(NVME_CC, (uint32_t)(NVME_CC_EN | FIELD_PREP(NVME_CC_IOSQES, 6) |
+				      FIELD_PREP(NVME_CC_IOCQES, 4)));
 	rc = wait_ready(true, ready_timeout_us());
 	return rc ? log_err(rc, "%s: not ready %lu ms after CC.EN=1, CSTS %#x", nvme.blk.name,
-			    (unsigned long)ready_timeout_us() / 1000, (unsigned)reg_read(NVME_CSTS)) : 0;
+			    (unsigned long)ready_timeout_us() / 1000, (unsigned)reg_read(NVME_CSTS))
+		  : 0;
 }
 
 /* §7.6.2 */
@@ -317,7 +348,8 @@ static void stop(bool orderly)
 /* --- requests --- */
 
 /*
- * Physical region pages, §4.3: PRP1 may start inside a page; one more page goes to PRP2; more go to a list that PRP2 points at.
+ * Physical region pages, §4.3: PRP1 may start inside a page; one more page goes to PRP2; more go to
+ * a list that PRP2 points at.
  */
 static int build_prps(struct nvme_command *cmd, unsigned slot, const struct blk_req *req)
 {
@@ -327,17 +359,23 @@ static int build_prps(struct nvme_command *cmd, unsigned slot, const struct blk_
 	for (unsigned i = 0; i < req->nr_segs; i++) {
 		phys_addr_t pa = req->segs[i].pa, end = pa + req->segs[i].len;
 
-		/* Only the very first page may be entered in the middle, only the very last left there */
-		if (!req->segs[i].len || end < pa || pa & 3 || (i && pa % PAGE) || (i + 1 < req->nr_segs && end % PAGE))
-			return log_err(-EINVAL, "%s: segment %#lx + %u is not made of pages", nvme.blk.name,
-				       (unsigned long)pa, (unsigned)req->segs[i].len);
+		/*
+		 * Only the very first page may be entered in the middle, only the very last left
+		 * there
+		 */
+		if (!req->segs[i].len || end < pa || pa & 3 || (i && pa % PAGE) ||
+		    (i + 1 < req->nr_segs && end % PAGE))
+			return log_err(-EINVAL, "%s: segment %#lx + %u is not made of pages",
+				       nvme.blk.name, (unsigned long)pa,
+				       (unsigned)req->segs[i].len);
 		if (!i) {
 			cmd->prp1 = pa;
 			pa = ALIGN_DOWN(pa, PAGE) + PAGE;
 		}
 		for (; pa < end; pa += PAGE) {
 			if (n == PRPS_PER_LIST)
-				return log_err(-EINVAL, "%s: request of too many pages", nvme.blk.name);
+				return log_err(-EINVAL, "%s: request of too many pages",
+					       nvme.blk.name);
 			list[n++] = pa;
 		}
 	}
@@ -391,15 +429,17 @@ static int finish(const struct nvme_completion *c)
 
 	/* Slot and generation must be those of a command in flight */
 	if (!req || req->tag != c->cid || c->sq_id != nvme.io.id)
-		return log_err(-EIO, "%s: completion of command %#x on queue %u, which is not in flight", nvme.blk.name,
-			       (unsigned)c->cid, (unsigned)c->sq_id);
+		return log_err(-EIO,
+			       "%s: completion of command %#x on queue %u, which is not in flight",
+			       nvme.blk.name, (unsigned)c->cid, (unsigned)c->sq_id);
 	nvme.reqs[slot] = NULL;
 	nvme.nr_inflight--;
 	if (req->op == BLK_READ)
 		for (unsigned i = 0; i < req->nr_segs; i++)
 			dma_take(nvme.coherent, req->segs[i].pa, req->segs[i].len);
 	if (code)
-		log_warn("%s: request at block %lu failed, status %#x%s", nvme.blk.name, (unsigned long)req->lba, code,
+		log_warn("%s: request at block %lu failed, status %#x%s", nvme.blk.name,
+			 (unsigned long)req->lba, code,
 			 code == NVME_STATUS_WRITE_PROTECTED ? " (write protected)" : "");
 	req->status = code ? -EIO : 0;
 	return 0;
@@ -467,7 +507,8 @@ static int map_registers(void)
 		return log_err(-EIO, "%s: registers are nowhere", nvme.blk.name);
 	nvme.regs = arch_map_mmio(bar.addr, NVME_DOORBELLS);
 	if (!nvme.regs)
-		return log_err(-ENOMEM, "%s: registers at %#lx cannot be mapped", nvme.blk.name, (unsigned long)bar.addr);
+		return log_err(-ENOMEM, "%s: registers at %#lx cannot be mapped", nvme.blk.name,
+			       (unsigned long)bar.addr);
 
 	nvme.vs = reg_read(NVME_VS);
 	if (nvme.vs == 0xffffffff)
@@ -482,11 +523,11 @@ static int map_registers(void)
 	nvme.open = true;
 
 	if (FIELD_GET(NVME_CAP_MPSMIN, nvme.cap))
-		return log_err(-EOPNOTSUPP, "%s: wants pages of %lu bytes, only 4096 are supported", nvme.blk.name,
-			       4096UL << FIELD_GET(NVME_CAP_MPSMIN, nvme.cap));
+		return log_err(-EOPNOTSUPP, "%s: wants pages of %lu bytes, only 4096 are supported",
+			       nvme.blk.name, 4096UL << FIELD_GET(NVME_CAP_MPSMIN, nvme.cap));
 	if (!(nvme.cap & NVME_CAP_CSS_NVM) || !FIELD_GET(NVME_CAP_MQES, nvme.cap))
-		return log_err(-EOPNOTSUPP, "%s: no NVM command set or no queues, CAP %#lx", nvme.blk.name,
-			       (unsigned long)nvme.cap);
+		return log_err(-EOPNOTSUPP, "%s: no NVM command set or no queues, CAP %#lx",
+			       nvme.blk.name, (unsigned long)nvme.cap);
 	return 0;
 }
 
@@ -517,13 +558,15 @@ static int identify_controller(uint32_t *ret_nn)
 		nvme.blk.max_bytes = (uint32_t)min_u64(MAX_REQUEST, (uint64_t)PAGE << id->mdts);
 	nvme.blk.max_segs = nvme.blk.max_bytes / PAGE;
 	nvme.blk.has_flush = id->vwc & NVME_VWC_PRESENT;
-	nvme.shutdown_us = (uint32_t)min_u64(SHUTDOWN_MAX_US, max_u64(SHUTDOWN_MIN_US, id->rtd3e_us));
+	nvme.shutdown_us =
+		(uint32_t)min_u64(SHUTDOWN_MAX_US, max_u64(SHUTDOWN_MIN_US, id->rtd3e_us));
 	*ret_nn = id->nn;
 	return 0;
 }
 
 /*
- * NVMe 1.0 has no list of active namespaces: an inactive one identifies as all zeros. 0, -ENOENT, or -errno.
+ * NVMe 1.0 has no list of active namespaces: an inactive one identifies as all zeros. 0, -ENOENT,
+ * or -errno.
  */
 static int find_namespace_1_0(uint32_t nn, unsigned unit, uint32_t *ret_nsid, bool *ret_more)
 {
@@ -580,13 +623,15 @@ static int identify_namespace(void)
 		return log_err(rc, "%s: Identify Namespace failed (%d)", nvme.blk.name, rc);
 	format = &id->lbaf[FIELD_GET(NVME_FLBAS_FORMAT, id->flbas)];
 	if (format->ms || id->dps & NVME_DPS_TYPE)
-		return log_err(-EOPNOTSUPP, "%s: formatted with %u bytes of metadata per block, protection type %u: not supported",
-			       nvme.blk.name, (unsigned)format->ms, (unsigned)(id->dps & NVME_DPS_TYPE));
+		return log_err(-EOPNOTSUPP, "%s: %u bytes of metadata, protection type %u: unsupported",
+			       nvme.blk.name, (unsigned)format->ms,
+			       (unsigned)(id->dps & NVME_DPS_TYPE));
 	if (format->lbads < 9 || format->lbads > 12)
-		return log_err(-EOPNOTSUPP, "%s: blocks of 2^%u bytes are not supported", nvme.blk.name,
-			       (unsigned)format->lbads);
+		return log_err(-EOPNOTSUPP, "%s: blocks of 2^%u bytes are not supported",
+			       nvme.blk.name, (unsigned)format->lbads);
 	if (!id->nsze || id->nsze > UINT64_MAX >> format->lbads)
-		return log_err(-EPROTO, "%s: absurd size, %#lx blocks", nvme.blk.name, (unsigned long)id->nsze);
+		return log_err(-EPROTO, "%s: absurd size, %#lx blocks", nvme.blk.name,
+			       (unsigned long)id->nsze);
 	nvme.blk.block_size = 1u << format->lbads;
 	nvme.blk.nr_blocks = id->nsze;
 	nvme.blk.read_only = id->nsattr & NVME_NSATTR_WP;
@@ -596,17 +641,24 @@ static int identify_namespace(void)
 /* §7.6.1 steps 7-9 */
 static int create_io_queues(void)
 {
-	uint16_t entries = (uint16_t)min_u64(IO_ENTRIES_MAX, FIELD_GET(NVME_CAP_MQES, nvme.cap) + 1);
+	uint16_t entries =
+		(uint16_t)min_u64(IO_ENTRIES_MAX, FIELD_GET(NVME_CAP_MQES, nvme.cap) + 1);
 	struct nvme_command features = {		/* one of each, zero-based */
 		.opcode = NVME_SET_FEATURES, .cdw10 = NVME_FEAT_NUM_QUEUES, .cdw11 = 0,
 	};
-	struct nvme_command cq = {			/* physically contiguous, no interrupts: §5.3 */
-		.opcode = NVME_CREATE_CQ, .prp1 = virt_to_phys(dma()->io_cq),
-		.cdw10 = (uint32_t)(entries - 1) << 16 | 1, .cdw11 = 1,
+	struct nvme_command cq = {
+		/* physically contiguous, no interrupts: §5.3 */
+		.opcode = NVME_CREATE_CQ,
+		.prp1 = virt_to_phys(dma()->io_cq),
+		.cdw10 = (uint32_t)(entries - 1) << 16 | 1,
+		.cdw11 = 1,
 	};
-	struct nvme_command sq = {			/* physically contiguous, completes on queue 1: §5.4 */
-		.opcode = NVME_CREATE_SQ, .prp1 = virt_to_phys(dma()->io_sq),
-		.cdw10 = (uint32_t)(entries - 1) << 16 | 1, .cdw11 = 1 << 16 | 1,
+	struct nvme_command sq = {
+		/* physically contiguous, completes on queue 1: §5.4 */
+		.opcode = NVME_CREATE_SQ,
+		.prp1 = virt_to_phys(dma()->io_sq),
+		.cdw10 = (uint32_t)(entries - 1) << 16 | 1,
+		.cdw11 = 1 << 16 | 1,
 	};
 	unsigned status = 0;
 	int rc = admin(&features, ADMIN_US, &status);
@@ -619,7 +671,8 @@ static int create_io_queues(void)
 	if (!rc)
 		rc = admin(&sq, ADMIN_US, &status);
 	if (rc)
-		return log_err(rc, "%s: I/O queues cannot be created (%d, status %#x)", nvme.blk.name, rc, status);
+		return log_err(rc, "%s: I/O queues cannot be created (%d, status %#x)",
+			       nvme.blk.name, rc, status);
 	nvme.has_io_queues = true;
 	nvme.blk.queue_depth = (uint32_t)min_u64(NR_SLOTS, entries - 1);
 	return 0;
@@ -643,7 +696,8 @@ static int start(unsigned unit, bool *ret_more)
 		rc = find_namespace(nn, unit, &nvme.nsid, ret_more);
 	if (rc)
 		return rc;
-	snprintf(nvme.blk.name, sizeof(nvme.blk.name), "nvme %s ns %u", nvme.pci.name, (unsigned)nvme.nsid);
+	snprintf(nvme.blk.name, sizeof(nvme.blk.name), "nvme %s ns %u", nvme.pci.name,
+		 (unsigned)nvme.nsid);
 	rc = identify_namespace();
 	return rc ? rc : create_io_queues();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * NVM Express 1.4: registers and structures, as far as drivers/nvme.c (and the simulated controller of its test) uses them.
+ * NVM Express 1.4: registers and structures, as far as drivers/nvme.c (and the simulated controller
+ * of its test) uses them.
  */
 #ifndef DRIVERS_NVME_REGS_H
 #define DRIVERS_NVME_REGS_H

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * PCI configuration access and the few services every driver needs. Called by stub/devices.c (search) and by the drivers.
- * Specifications: PCI Local Bus 3.0, PCI Express Base 4.0, PCI Firmware 3.2 (ECAM, MCFG).
+ * PCI configuration access and the few services every driver needs. Called by stub/devices.c
+ * (search) and by the drivers. Specifications: PCI Local Bus 3.0, PCI Express Base 4.0, PCI
+ * Firmware 3.2 (ECAM, MCFG).
  */
 #include <errno.h>
 #include <io.h>
@@ -60,7 +61,7 @@ enum pci_reg {
 #define D3_TO_D0_US		10000		/* PM 1.2 §5.6.1 */
 #define FLR_PENDING_US		100000		/* PCIe 4.0 §6.6.2, implementation note */
 #define FLR_WAIT_US		100000		/* PCIe 4.0 §6.6.2: "within 100 ms" */
-#define FLR_READY_US		1000000		/* longer for devices that answer with retry status, §6.6.1 */
+#define FLR_READY_US		1000000		/* §6.6.1: some answer with retry status */
 #define MAX_CAPABILITIES	48		/* (256 - 64) / 4: more means a loop */
 
 static void *ecam(const struct pci_dev *dev, unsigned off)
@@ -73,7 +74,8 @@ static void *ecam(const struct pci_dev *dev, unsigned off)
 
 static uint16_t select_port(const struct pci_dev *dev, unsigned off)
 {
-	pio_write32(CONFIG_ADDRESS, (uint32_t)(CONFIG_ENABLE | pci_position(dev) << 8 | (off & 0xfc)));
+	pio_write32(CONFIG_ADDRESS,
+		    (uint32_t)(CONFIG_ENABLE | pci_position(dev) << 8 | (off & 0xfc)));
 	return (uint16_t)(CONFIG_DATA + (off & 3));
 }
 
@@ -127,7 +129,10 @@ void pci_write32(const struct pci_dev *dev, unsigned off, uint32_t v)
 	}
 }
 
-/* Is there a function? PCI 3.0 §6.2.1: vendor 0xffff is what an empty slot reads as; 0 and 1 are error answers. */
+/*
+ * Is there a function? PCI 3.0 §6.2.1: vendor 0xffff is what an empty slot reads as; 0 and 1 are
+ * error answers.
+ */
 static bool probe_id(struct pci_dev *dev)
 {
 	uint32_t id = pci_read32(dev, PCI_ID);
@@ -159,7 +164,8 @@ int pci_find(const struct pci_host *host, uint32_t from, struct pci_dev *ret_dev
 	uint32_t pos = (uint32_t)max_u64(from, (uint32_t)host->bus_start << 8);
 
 	while (pos < end) {
-		struct pci_dev dev = { .host = host, .bus = (uint8_t)(pos >> 8), .devfn = (uint8_t)pos };
+		struct pci_dev dev = {
+			.host = host, .bus = (uint8_t)(pos >> 8), .devfn = (uint8_t)pos};
 		bool there = pos & 7 ? is_multi_function(&dev) : true;
 
 		if (there && probe_id(&dev)) {
@@ -179,7 +185,10 @@ unsigned pci_find_cap(const struct pci_dev *dev, enum pci_cap_id id, unsigned pr
 
 	if (!(pci_read16(dev, PCI_STATUS) & STATUS_CAPABILITIES))
 		return 0;
-	/* PCI 3.0 §6.7: the two low bits are reserved, pointers lie beyond the header, 0 ends the list */
+	/*
+	 * PCI 3.0 §6.7: the two low bits are reserved, pointers lie beyond the header, 0 ends the
+	 * list
+	 */
 	off = prev ? pci_read8(dev, prev + 1) : pci_read8(dev, PCI_CAPABILITIES);
 	for (unsigned n = 0; n < MAX_CAPABILITIES; n++) {
 		off &= ~3u;
@@ -254,7 +263,8 @@ static void restore(const struct pci_dev *dev, const struct pci_saved *s)
 	pci_write32(dev, PCI_CACHE_LATENCY, s->cache_latency);
 	pci_write32(dev, PCI_INTERRUPT, s->interrupt);
 	/* Decoding last, when the addresses are right again */
-	pci_write16(dev, PCI_COMMAND, (s->command & (uint16_t)~COMMAND_MASTER) | COMMAND_INTX_DISABLE);
+	pci_write16(dev, PCI_COMMAND,
+		    (s->command & (uint16_t)~COMMAND_MASTER) | COMMAND_INTX_DISABLE);
 }
 
 static void power_up(const struct pci_dev *dev)
@@ -269,7 +279,8 @@ static void power_up(const struct pci_dev *dev)
 	if (!(csr & PM_CSR_STATE))
 		return;
 	/* PM 1.2 §5.4.1: configuration is readable in D3hot, and may be lost on the way to D0 */
-	log_info("pci %s: in power state D%u, waking it", dev->name, (unsigned)(csr & PM_CSR_STATE));
+	log_info("pci %s: in power state D%u, waking it", dev->name,
+		 (unsigned)(csr & PM_CSR_STATE));
 	save(dev, &saved);
 	pci_write16(dev, pm + PM_CSR, csr & (uint16_t)~PM_CSR_STATE);
 	delay_us(D3_TO_D0_US);
@@ -322,15 +333,20 @@ int pci_flr(const struct pci_dev *dev)
 	if (!pcie || !(pci_read32(dev, pcie + PCIE_DEVCAP) & PCIE_DEVCAP_FLR))
 		return -EOPNOTSUPP;
 
-	/* PCIe 4.0 §6.6.2: no new requests, then let those under way end; a function that hangs will not */
+	/*
+	 * PCIe 4.0 §6.6.2: no new requests, then let those under way end; a function that hangs
+	 * will not
+	 */
 	save(dev, &saved);
 	pci_write16(dev, PCI_COMMAND, COMMAND_INTX_DISABLE);
-	(void)poll_until_us(!(pci_read16(dev, pcie + PCIE_DEVSTA) & PCIE_DEVSTA_PENDING), FLR_PENDING_US);
+	(void)poll_until_us(!(pci_read16(dev, pcie + PCIE_DEVSTA) & PCIE_DEVSTA_PENDING),
+			    FLR_PENDING_US);
 
 	pci_write16(dev, pcie + PCIE_DEVCTL, saved.devctl | (uint16_t)PCIE_DEVCTL_FLR);
 	delay_us(FLR_WAIT_US);
 	if (poll_until_us(pci_present(dev), FLR_READY_US))
-		return log_err(-ENODEV, "pci %s: did not come back from a function level reset", dev->name);
+		return log_err(-ENODEV, "pci %s: did not come back from a function level reset",
+			       dev->name);
 	restore(dev, &saved);
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * PCI and PCI Express configuration space, as far as a polled driver of one function needs it.
- * Everything was set up by the dead kernel or the firmware and is used as found: bus numbers, BARs, bridges.
+ * Everything was set up by the dead kernel or the firmware and is used as found: bus numbers, BARs,
+ * bridges.
  */
 #ifndef DRIVERS_PCI_H
 #define DRIVERS_PCI_H
@@ -33,7 +34,9 @@ enum pci_cap_id {
 	PCI_CAP_MSIX	= 0x11,
 };
 
-/* Configuration space; reads of what is not there are all ones. Offsets are aligned to the access. */
+/*
+ * Configuration space; reads of what is not there are all ones. Offsets are aligned to the access.
+ */
 uint8_t pci_read8(const struct pci_dev *dev, unsigned off);
 uint16_t pci_read16(const struct pci_dev *dev, unsigned off);
 uint32_t pci_read32(const struct pci_dev *dev, unsigned off);
@@ -41,8 +44,9 @@ void pci_write16(const struct pci_dev *dev, unsigned off, uint16_t v);
 void pci_write32(const struct pci_dev *dev, unsigned off, uint32_t v);
 
 /*
- * First function at or after @from (bus << 8 | devfn) behind @host. 0, or -ENOENT: no more. PCI-to-PCI bridges are among them;
- * their buses are found because every bus number of the host is looked at.
+ * First function at or after @from (bus << 8 | devfn) behind @host. 0, or -ENOENT: no more.
+ * PCI-to-PCI bridges are among them; their buses are found because every bus number of the host is
+ * looked at.
  */
 int pci_find(const struct pci_host *host, uint32_t from, struct pci_dev *ret_dev);
 
@@ -58,14 +62,16 @@ unsigned pci_find_cap(const struct pci_dev *dev, enum pci_cap_id id, unsigned pr
 int pci_bar(const struct pci_dev *dev, unsigned index, struct pci_bar *ret_bar);
 
 /*
- * Make the function answer: power state D0, address decoding on; and silence it: INTx, MSI and MSI-X off, since the dead kernel's
- * vectors must not fire. Bus mastering is left as it is. 0, or -ENODEV when the function is gone.
+ * Make the function answer: power state D0, address decoding on; and silence it: INTx, MSI and
+ * MSI-X off, since the dead kernel's vectors must not fire. Bus mastering is left as it is. 0, or
+ * -ENODEV when the function is gone.
  */
 int pci_wake(const struct pci_dev *dev);
 
 /*
- * Is the function still there? Registers of a device that was pulled out may read as all ones, or (on some hosts and in
- * virtual machines) as zeros, which could be a device that was reset; its configuration space is certain.
+ * Is the function still there? Registers of a device that was pulled out may read as all ones, or
+ * (on some hosts and in virtual machines) as zeros, which could be a device that was reset; its
+ * configuration space is certain.
  */
 bool pci_present(const struct pci_dev *dev);
 
@@ -73,8 +79,8 @@ bool pci_present(const struct pci_dev *dev);
 void pci_set_master(const struct pci_dev *dev, bool on);
 
 /*
- * Function level reset; BARs and decoding are as before when it returns, bus mastering is off. 0, -EOPNOTSUPP when the function cannot
- * do it, or -ENODEV when it did not come back.
+ * Function level reset; BARs and decoding are as before when it returns, bus mastering is off. 0,
+ * -EOPNOTSUPP when the function cannot do it, or -ENODEV when it did not come back.
  */
 int pci_flr(const struct pci_dev *dev);
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * 16550 UART, by I/O port or memory, polled. Called through uart_16550_ops by stub/uart.c.
- * Register names and bits: National Semiconductor PC16550D data sheet, section 8.
+ * 16550 UART, by I/O port or memory, polled. Called through uart_16550_ops by stub/uart.c. Register
+ * names and bits: National Semiconductor PC16550D data sheet, section 8.
  *
  * The port is found as the dead kernel left it: perhaps in the middle of a line, with DLAB set, in
- * loopback, with interrupts enabled. init() makes no assumption about any of that, but keeps the line
- * speed, which was right for whoever listens at the other end.
+ * loopback, with interrupts enabled. init() makes no assumption about any of that, but keeps the
+ * line speed, which was right for whoever listens at the other end.
  */
 #include <cpu.h>
 #include <errno.h>
@@ -37,7 +37,7 @@ enum uart_16550_reg {
 #define MCR_DTR		BIT(0)
 #define MCR_RTS		BIT(1)
 #define LSR_DR		BIT(0)
-#define LSR_ERRORS	GENMASK(4, 2)	/* parity, framing, break; overrun (1) spoils no byte we have */
+#define LSR_ERRORS	GENMASK(4, 2)	/* parity, framing, break; overrun (1) is not */
 #define LSR_THRE	BIT(5)
 #define LSR_TEMT	BIT(6)
 #define LSR_ABSENT	0xff		/* bit 7 with all others: nobody drives the bus */
@@ -88,7 +88,10 @@ static bool keeps(struct uart *u, enum uart_16550_reg reg, uint8_t v)
 	return reg_read(u, reg) == v;
 }
 
-/* Is there a UART at all? The scratch register says so; where it was left out, the line control register does. */
+/*
+ * Is there a UART at all? The scratch register says so; where it was left out, the line control
+ * register does.
+ */
 static bool answers(struct uart *u)
 {
 	uint8_t lcr, scr = reg_read(u, SCR);
@@ -136,10 +139,15 @@ static int uart_16550_init(struct uart *u)
 	if (!answers(u))
 		return -ENODEV;
 
-	/* What the dead kernel had sent is likely its panic text: let it out. No harm if it never drains. */
+	/*
+	 * What the dead kernel had sent is likely its panic text: let it out. No harm if it never
+	 * drains.
+	 */
 	(void)poll_until_us(reg_read(u, LSR) & LSR_TEMT, DRAIN_TIMEOUT_US);
 
-	/* DLAB and break off before IER can be reached; 8 bits, parity and stop bits as they were */
+	/*
+	 * DLAB and break off before IER can be reached; 8 bits, parity and stop bits as they were
+	 */
 	reg_write(u, LCR, (reg_read(u, LCR) & LCR_FORMAT) | LCR_WLEN8);
 	reg_write(u, IER, 0);
 	if (u->spec.baud)
@@ -178,7 +186,10 @@ static size_t uart_16550_read(struct uart *u, uint8_t *buf, size_t len)
 		if (lsr == LSR_ABSENT || !(lsr & LSR_DR))
 			break;
 		byte = reg_read(u, RBR_THR);
-		/* The error bits belong to the byte on top of the FIFO (§8.5): it is noise, not data */
+		/*
+		 * The error bits belong to the byte on top of the FIFO (§8.5): it is noise, not
+		 * data
+		 */
 		if (!(lsr & LSR_ERRORS))
 			buf[n++] = byte;
 	}

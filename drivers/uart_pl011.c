@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * ARM PL011 UART and its subset, the SBSA generic UART, polled. Called through uart_pl011_ops by stub/uart.c.
- * Registers: ARM PrimeCell UART (PL011) Technical Reference Manual, r1p5, chapter 3; SBSA 7.1 appendix B.
+ * ARM PL011 UART and its subset, the SBSA generic UART, polled. Called through uart_pl011_ops by
+ * stub/uart.c. Registers: ARM PrimeCell UART (PL011) Technical Reference Manual, r1p5, chapter 3;
+ * SBSA 7.1 appendix B.
  *
- * An SBSA UART has no line control, baud or control registers (firmware set it up for good), so what need
- * not change is left alone: a PL011 that already runs is only silenced (interrupts, DMA), not set up again.
+ * An SBSA UART has no line control, baud or control registers (firmware set it up for good), so
+ * what need not change is left alone: a PL011 that already runs is only silenced (interrupts, DMA),
+ * not set up again.
  */
 #include <errno.h>
 #include <io.h>
@@ -25,7 +27,7 @@ enum pl011_reg {
 	UARTDMACR	= 0x048,
 };
 
-#define DR_ERRORS	GENMASK(10, 8)	/* framing, parity, break; overrun (11) spoils no byte we have */
+#define DR_ERRORS	GENMASK(10, 8)	/* framing, parity, break; overrun (11) is not */
 #define FR_CTS		BIT(0)
 #define FR_BUSY		BIT(3)
 #define FR_RXFE		BIT(4)
@@ -39,7 +41,8 @@ enum pl011_reg {
 #define CR_TXE		BIT(8)
 #define CR_RXE		BIT(9)
 #define CR_RTS		BIT(11)
-#define CR_MODES	(BIT(1) | BIT(2) | CR_LBE | BIT(14) | BIT(15))	/* IrDA, loopback, RTS/CTS by hardware */
+#define CR_MODES \
+	(BIT(1) | BIT(2) | CR_LBE | BIT(14) | BIT(15)) /* IrDA, loopback, RTS/CTS by hardware */
 #define CR_RUNNING	(CR_UARTEN | CR_TXE | CR_RXE)
 
 #define DEFAULT_CLOCK_HZ	24000000

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What every virtio device needs, whatever its type and transport: reset and feature negotiation. VIRTIO 1.1 §3.1.1. */
+/*
+ * What every virtio device needs, whatever its type and transport: reset and feature negotiation.
+ * VIRTIO 1.1 §3.1.1.
+ */
 #include <errno.h>
 #include <io.h>
 
@@ -7,7 +10,8 @@
 #include "stub/log.h"
 #include "stub/timeout.h"
 
-#define VIRTIO_RESET_US		1000000	/* a reset waits for requests under way: a busy disk takes a while */
+#define VIRTIO_RESET_US \
+	1000000 /* a reset waits for requests under way: a busy disk takes a while */
 #define CONFIG_TRIES		16
 
 int virtio_reset(struct virtio_dev *dev)
@@ -16,12 +20,13 @@ int virtio_reset(struct virtio_dev *dev)
 	int rc;
 
 	dev->ops->set_status(dev, 0);
-	rc = poll_until_us(!(status = dev->ops->get_status(dev)) || status == VIRTIO_GONE, VIRTIO_RESET_US);
+	rc = poll_until_us(!(status = dev->ops->get_status(dev)) || status == VIRTIO_GONE,
+			   VIRTIO_RESET_US);
 	if (status == VIRTIO_GONE)
 		return log_err(-ENODEV, "virtio %s: device is gone", dev->name);
 	if (rc)
-		return log_err(rc, "virtio %s: no reset within %u ms, status %#x", dev->name, VIRTIO_RESET_US / 1000,
-			       (unsigned)status);
+		return log_err(rc, "virtio %s: no reset within %u ms, status %#x", dev->name,
+			       VIRTIO_RESET_US / 1000, (unsigned)status);
 	return 0;
 }
 
@@ -38,7 +43,10 @@ int virtio_negotiate(struct virtio_dev *dev, uint64_t wanted, uint64_t *ret_feat
 	add_status(dev, VIRTIO_DRIVER);
 
 	offered = dev->ops->get_features(dev);
-	/* §6.1: ACCESS_PLATFORM must be accepted when offered. ORDER_PLATFORM asks for the barriers that dma_wmb() and dma_rmb() are. */
+	/*
+	 * §6.1: ACCESS_PLATFORM must be accepted when offered. ORDER_PLATFORM asks for the barriers
+	 * that dma_wmb() and dma_rmb() are.
+	 */
 	wanted |= VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ORDER_PLATFORM;
 	features = offered & wanted;
 	if (dev->legacy) {
@@ -50,8 +58,9 @@ int virtio_negotiate(struct virtio_dev *dev, uint64_t wanted, uint64_t *ret_feat
 	}
 
 	if (!(features & VIRTIO_F_VERSION_1))
-		return log_err(-EPROTO, "virtio %s: modern transport without VERSION_1, features %#lx", dev->name,
-			       (unsigned long)offered);
+		return log_err(-EPROTO,
+			       "virtio %s: modern transport without VERSION_1, features %#lx",
+			       dev->name, (unsigned long)offered);
 	dev->ops->set_features(dev, features);
 	add_status(dev, VIRTIO_FEATURES_OK);
 	if (!(dev->ops->get_status(dev) & VIRTIO_FEATURES_OK))
@@ -80,7 +89,10 @@ void virtio_close(struct virtio_dev *dev)
 {
 	uint8_t status = dev->ops->get_status(dev);
 
-	/* When the reset is not confirmed there is nothing left but to cut the device off from memory */
+	/*
+	 * When the reset is not confirmed there is nothing left but to cut the device off from
+	 * memory
+	 */
 	if (status && status != VIRTIO_GONE)
 		(void)virtio_reset(dev);
 	dev->ops->close(dev);

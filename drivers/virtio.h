@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A virtio device behind one of its transports, VIRTIO 1.1. Transports: drivers/virtio_pci.c, drivers/virtio_mmio.c;
- * device: drivers/virtio_blk.c.
+ * A virtio device behind one of its transports, VIRTIO 1.1. Transports: drivers/virtio_pci.c,
+ * drivers/virtio_mmio.c; device: drivers/virtio_blk.c.
  */
 #ifndef DRIVERS_VIRTIO_H
 #define DRIVERS_VIRTIO_H
@@ -35,12 +35,16 @@ struct virtio_transport_ops {
 	void (*set_status)(struct virtio_dev *dev, uint8_t status);
 	uint64_t (*get_features)(struct virtio_dev *dev);
 	void (*set_features)(struct virtio_dev *dev, uint64_t features);
-	/* Largest size of queue @index (the only size when dev->fixed_queue_size), 0: no such queue */
+	/*
+	 * Largest size of queue @index (the only size when dev->fixed_queue_size), 0: no such queue
+	 */
 	unsigned (*queue_size)(struct virtio_dev *dev, unsigned index);
 	/* Tell the device where @vq is. 0 or -errno. */
 	int (*queue_enable)(struct virtio_dev *dev, unsigned index, const struct virtq *vq);
 	void (*notify)(struct virtio_dev *dev, unsigned index);
-	/* A field of @size 1, 2 or 4 bytes of the device's configuration; all ones beyond its end */
+	/*
+	 * A field of @size 1, 2 or 4 bytes of the device's configuration; all ones beyond its end
+	 */
 	uint32_t (*config_read)(struct virtio_dev *dev, unsigned off, unsigned size);
 	uint32_t (*config_generation)(struct virtio_dev *dev);
 	/* Is the device still there at all? */
@@ -67,13 +71,14 @@ struct virtio_dev {
 };
 
 /*
- * Reset the device, whoever drove it before, and wait until it says so (§3.1.1 step 1). 0, -ENODEV: gone, -ETIMEDOUT.
+ * Reset the device, whoever drove it before, and wait until it says so (§3.1.1 step 1). 0, -ENODEV:
+ * gone, -ETIMEDOUT.
  */
 int virtio_reset(struct virtio_dev *dev);
 
 /*
- * §3.1.1 steps 2-6: acknowledge, and accept what the device offers of @wanted. 0 with the features in force, or -errno. Only VERSION_1
- * and what the platform demands is added to @wanted here.
+ * §3.1.1 steps 2-6: acknowledge, and accept what the device offers of @wanted. 0 with the features
+ * in force, or -errno. Only VERSION_1 and what the platform demands is added to @wanted here.
  */
 int virtio_negotiate(struct virtio_dev *dev, uint64_t wanted, uint64_t *ret_features);
 

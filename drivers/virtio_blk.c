@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * virtio block device, VIRTIO 1.1 §5.2. Started by stub/devices.c, used through blk_ops by stub/blk.c.
+ * virtio block device, VIRTIO 1.1 §5.2. Started by stub/devices.c, used through blk_ops by
+ * stub/blk.c.
  *
- * One queue, up to 16 requests in flight. A request is a chain of header, data and status; header and status
- * live in a slot of the DMA area, one per request.
+ * One queue, up to 16 requests in flight. A request is a chain of header, data and status; header
+ * and status live in a slot of the DMA area, one per request.
  */
 #include <errno.h>
 #include <io.h>
@@ -42,10 +43,10 @@ enum virtio_blk_type {
 };
 
 enum virtio_blk_status {
-	VIRTIO_BLK_S_OK		= 0,
-	VIRTIO_BLK_S_IOERR	= 1,
-	VIRTIO_BLK_S_UNSUPP	= 2,
-	STATUS_UNWRITTEN	= 0xff,	/* never success: a device that writes nothing has done nothing */
+	VIRTIO_BLK_S_OK = 0,
+	VIRTIO_BLK_S_IOERR = 1,
+	VIRTIO_BLK_S_UNSUPP = 2,
+	STATUS_UNWRITTEN = 0xff,	/* never success: no answer is not a good answer */
 };
 
 struct virtio_blk_req_header {
@@ -57,7 +58,10 @@ _Static_assert(sizeof(struct virtio_blk_req_header) == 16, "VIRTIO 1.1 §5.2.6")
 
 #define SERIAL_LEN	20	/* §5.2.6, GET_ID: not NUL-terminated when full */
 
-/* What CPU and device write is kept in different cache lines, for machines where they do not see each other's */
+/*
+ * What CPU and device write is kept in different cache lines, for machines where they do not see
+ * each other's
+ */
 struct slot {
 	struct virtio_blk_req_header header;
 	uint8_t rsvd16[112];
@@ -75,7 +79,8 @@ _Static_assert(offsetof(struct slot, status) == 128, "device-written half");
 #define PROBE_US	5000000
 #define HEALTH_US	10000	/* how often an idle device is asked whether it is still there */
 
-_Static_assert(5 * DMA_PAGE_SIZE + NR_SLOTS * sizeof(struct slot) <= DMA_AREA_SIZE, "slots follow the ring");
+_Static_assert(5 * DMA_PAGE_SIZE + NR_SLOTS * sizeof(struct slot) <= DMA_AREA_SIZE,
+	       "slots follow the ring");
 
 static struct virtio_blk {
 	struct blk_dev blk;
@@ -147,7 +152,9 @@ static int request_status(unsigned n)
 static int virtio_blk_submit(struct blk_dev *blk, struct blk_req *req)
 {
 	static const enum virtio_blk_type types[] = {
-		[BLK_READ] = VIRTIO_BLK_T_IN, [BLK_WRITE] = VIRTIO_BLK_T_OUT, [BLK_FLUSH] = VIRTIO_BLK_T_FLUSH,
+		[BLK_READ] = VIRTIO_BLK_T_IN,
+		[BLK_WRITE] = VIRTIO_BLK_T_OUT,
+		[BLK_FLUSH] = VIRTIO_BLK_T_FLUSH,
 	};
 	unsigned n = 0;
 
@@ -159,7 +166,8 @@ static int virtio_blk_submit(struct blk_dev *blk, struct blk_req *req)
 		return -EBUSY;
 
 	vb.reqs[n] = req;
-	begin_request(n, types[req->op], req->op == BLK_FLUSH ? 0 : req->lba * (blk->block_size / SECTOR_SIZE));
+	begin_request(n, types[req->op],
+		      req->op == BLK_FLUSH ? 0 : req->lba * (blk->block_size / SECTOR_SIZE));
 	for (unsigned i = 0; i < req->nr_segs; i++)
 		add_data(n, &req->segs[i], req->op == BLK_READ);
 	send_request(n);
@@ -176,8 +184,8 @@ static void finish_request(unsigned n)
 		for (unsigned i = 0; i < req->nr_segs; i++)
 			dma_take(vb.dev.coherent, req->segs[i].pa, req->segs[i].len);
 	if (status) {
-		log_warn("%s: request at block %lu failed, status %u", vb.blk.name, (unsigned long)req->lba,
-			 (unsigned)slot(n)->status);
+		log_warn("%s: request at block %lu failed, status %u", vb.blk.name,
+			 (unsigned long)req->lba, (unsigned)slot(n)->status);
 		status = -EIO;
 	}
 	req->status = status;
@@ -255,16 +263,23 @@ static int read_geometry(uint64_t features)
 
 	if (rc)
 		return rc;
-	blk->block_size = features & VIRTIO_BLK_F_BLK_SIZE ? config32(CONFIG_BLK_SIZE) : SECTOR_SIZE;
-	if (!is_power_of_2(blk->block_size) || blk->block_size < SECTOR_SIZE || blk->block_size > 4096)
-		return log_err(-EOPNOTSUPP, "%s: block size %u is not supported", blk->name, (unsigned)blk->block_size);
+	blk->block_size =
+		features & VIRTIO_BLK_F_BLK_SIZE ? config32(CONFIG_BLK_SIZE) : SECTOR_SIZE;
+	if (!is_power_of_2(blk->block_size) || blk->block_size < SECTOR_SIZE ||
+	    blk->block_size > 4096)
+		return log_err(-EOPNOTSUPP, "%s: block size %u is not supported", blk->name,
+			       (unsigned)blk->block_size);
 	/* Bytes must fit 64 bits wherever they are computed */
 	if (sectors > UINT64_MAX / SECTOR_SIZE)
-		return log_err(-EPROTO, "%s: absurd capacity %#lx", blk->name, (unsigned long)sectors);
+		return log_err(-EPROTO, "%s: absurd capacity %#lx", blk->name,
+			       (unsigned long)sectors);
 	blk->nr_blocks = sectors / (blk->block_size / SECTOR_SIZE);
 
 	blk->read_only = features & VIRTIO_BLK_F_RO;
-	/* §5.2.5.2: with CONFIG_WCE the device may be in write-through mode, then there is nothing to flush */
+	/*
+	 * §5.2.5.2: with CONFIG_WCE the device may be in write-through mode, then there is nothing
+	 * to flush
+	 */
 	blk->has_flush = features & VIRTIO_BLK_F_FLUSH;
 	if (blk->has_flush && features & VIRTIO_BLK_F_CONFIG_WCE)
 		blk->has_flush = vb.dev.ops->config_read(&vb.dev, CONFIG_WRITEBACK, 1) != 0;
@@ -272,8 +287,8 @@ static int read_geometry(uint64_t features)
 }
 
 /*
- * How much fits one request, so that its chain always fits the queue: the worst split of n pieces and b bytes into descriptors of
- * size_max takes n + b / size_max.
+ * How much fits one request, so that its chain always fits the queue: the worst split of n pieces
+ * and b bytes into descriptors of size_max takes n + b / size_max.
  */
 static int set_limits(uint64_t features)
 {
@@ -292,12 +307,13 @@ static int set_limits(uint64_t features)
 	if (vb.size_max < MAX_REQUEST) {
 		blk->max_segs = descs >= 4 ? descs / 2 : 1;
 		descs -= descs >= 4 ? blk->max_segs : 0;
-		blk->max_bytes = (uint32_t)min_u64(MAX_REQUEST, ALIGN_DOWN((uint64_t)descs * vb.size_max, 4096));
+		blk->max_bytes = (uint32_t)min_u64(MAX_REQUEST,
+						   ALIGN_DOWN((uint64_t)descs * vb.size_max, 4096));
 	}
 	blk->queue_depth = NR_SLOTS;
 	if (blk->max_bytes < 4096)
-		return log_err(-EOPNOTSUPP, "%s: takes %u segments of %u bytes: less than a page", blk->name, (unsigned)descs,
-			       (unsigned)vb.size_max);
+		return log_err(-EOPNOTSUPP, "%s: takes %u segments of %u bytes: less than a page",
+			       blk->name, (unsigned)descs, (unsigned)vb.size_max);
 	return 0;
 }
 
@@ -305,12 +321,15 @@ static int start_queue(void)
 {
 	unsigned size = vb.dev.ops->queue_size(&vb.dev, 0);
 
-	/* §2.6: a power of two, at most 32768. Only the modern interface lets us choose a smaller one. */
+	/*
+	 * §2.6: a power of two, at most 32768. Only the modern interface lets us choose a smaller
+	 * one.
+	 */
 	if (size > VIRTQ_MAX_SIZE && size <= 32768 && !vb.dev.fixed_queue_size)
 		size = VIRTQ_MAX_SIZE;
 	if (!is_power_of_2(size) || size < 4 || size > VIRTQ_MAX_SIZE)
-		return log_err(-EOPNOTSUPP, "%s: queue of %u entries, at most %u are supported", vb.blk.name, size,
-			       VIRTQ_MAX_SIZE);
+		return log_err(-EOPNOTSUPP, "%s: queue of %u entries, at most %u are supported",
+			       vb.blk.name, size, VIRTQ_MAX_SIZE);
 	virtq_init(&vb.vq, dma_area, (uint16_t)size, vb.dev.coherent);
 	return vb.dev.ops->queue_enable(&vb.dev, 0, &vb.vq);
 }
@@ -327,7 +346,7 @@ static void read_serial(void)
 	virtq_add(&vb.vq, 0, virt_to_phys(s->serial), SERIAL_LEN, true);
 	send_request(0);
 	if (poll_until_us((rc = virtq_pop(&vb.vq, &n)) != 0, PROBE_US) || rc < 0) {
-		/* It is left in flight, so its late completion would be an error: start afresh without it */
+		/* A device that does not answer this will not answer a write either */
 		log_warn("%s: no answer to the request for its serial number", vb.blk.name);
 		vb.running = false;
 		return;
@@ -336,7 +355,8 @@ static void read_serial(void)
 		return;
 	dma_take(vb.dev.coherent, virt_to_phys(s->serial), SERIAL_LEN);
 	memcpy(vb.blk.serial, s->serial, SERIAL_LEN);
-	for (len = 0; len < SERIAL_LEN && vb.blk.serial[len] >= ' ' && vb.blk.serial[len] <= '~'; len++)
+	for (len = 0; len < SERIAL_LEN && vb.blk.serial[len] >= ' ' && vb.blk.serial[len] <= '~';
+	     len++)
 		;
 	while (len && vb.blk.serial[len - 1] == ' ')
 		len--;
@@ -351,8 +371,11 @@ static int start(void)
 	/* §3.1.1 */
 	rc = virtio_reset(&vb.dev);
 	if (!rc)
-		rc = virtio_negotiate(&vb.dev, VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_RO |
-				      VIRTIO_BLK_F_BLK_SIZE | VIRTIO_BLK_F_FLUSH | VIRTIO_BLK_F_CONFIG_WCE, &features);
+		rc = virtio_negotiate(&vb.dev,
+				      VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_SEG_MAX |
+					      VIRTIO_BLK_F_RO | VIRTIO_BLK_F_BLK_SIZE |
+					      VIRTIO_BLK_F_FLUSH | VIRTIO_BLK_F_CONFIG_WCE,
+				      &features);
 	if (!rc)
 		rc = read_geometry(features);
 	if (!rc)

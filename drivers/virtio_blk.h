@@ -7,8 +7,9 @@
 #include "stub/blk.h"
 
 /*
- * Take the device over (reset first, whatever state it is in) and start it. @dev, which a transport's open filled, is copied.
- * 0 with the disk, or -errno: the device is reset and can do no DMA.
+ * Take the device over (reset first, whatever state it is in) and start it. @dev, which a
+ * transport's open filled, is copied. 0 with the disk, or -errno: the device is reset and can do no
+ * DMA.
  */
 int virtio_blk_start(const struct virtio_dev *dev, struct blk_dev **ret_dev);
 

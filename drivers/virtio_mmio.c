@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * virtio over memory-mapped registers, VIRTIO 1.1 §4.2.2 (version 2) and §4.2.4 (version 1, "legacy", which is what QEMU offers unless
- * told otherwise).
+ * virtio over memory-mapped registers, VIRTIO 1.1 §4.2.2 (version 2) and §4.2.4 (version 1,
+ * "legacy", which is what QEMU offers unless told otherwise).
  */
 #include <errno.h>
 #include <io.h>
@@ -100,7 +100,8 @@ static int enable_legacy(struct virtio_dev *dev, const struct virtq *vq)
 	uint64_t pfn = virt_to_phys(vq->desc) / LEGACY_PAGE;
 
 	if (pfn > UINT32_MAX)
-		return log_err(-ERANGE, "virtio %s: legacy device cannot reach the queue", dev->name);
+		return log_err(-ERANGE, "virtio %s: legacy device cannot reach the queue",
+			       dev->name);
 	/* §4.2.4: the unit of QUEUE_PFN; lost by the reset, so not before it is through */
 	reg_write(dev, GUEST_PAGE_SIZE, LEGACY_PAGE);
 	reg_write(dev, QUEUE_NUM, vq->size);
@@ -201,7 +202,8 @@ int virtio_mmio_open(struct virtio_dev *dev, const struct virtio_mmio_spec *spec
 	if (id != VIRTIO_ID_BLOCK)
 		return -ENODEV;
 	if (version != VERSION_LEGACY && version != VERSION_MODERN)
-		return log_err(-EPROTO, "virtio %s: version %u is not known here", dev->name, (unsigned)version);
+		return log_err(-EPROTO, "virtio %s: version %u is not known here", dev->name,
+			       (unsigned)version);
 	dev->legacy = version == VERSION_LEGACY;
 	return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * virtio over PCI, VIRTIO 1.1 §4.1: by capabilities (1.x), or by the I/O ports of BAR 0 (§4.1.4.8, legacy). A transitional device has
- * both and is driven the modern way.
+ * virtio over PCI, VIRTIO 1.1 §4.1: by capabilities (1.x), or by the I/O ports of BAR 0 (§4.1.4.8,
+ * legacy). A transitional device has both and is driven the modern way.
  */
 #include <cpu.h>
 #include <errno.h>
@@ -119,17 +119,23 @@ static int modern_queue_enable(struct virtio_dev *dev, unsigned index, const str
 	/* §4.1.4.4: where this queue is notified */
 	off = (uint64_t)mmio_read16(common(dev, QUEUE_NOTIFY_OFF)) * dev->notify_multiplier;
 	if (!range_inside(off, 2, 0, dev->notify_len) || !IS_ALIGNED(dev->notify_base + off, 2))
-		return log_err(-EPROTO, "virtio %s: notification register at %#lx, outside its structure of %#x", dev->name,
-			       (unsigned long)off, (unsigned)dev->notify_len);
+		return log_err(
+			-EPROTO,
+			"virtio %s: notification register at %#lx, outside its structure of %#x",
+			dev->name, (unsigned long)off, (unsigned)dev->notify_len);
 	dev->notify = arch_map_mmio(dev->notify_base + off, 2);
 	if (!dev->notify)
-		return log_err(-ENOMEM, "virtio %s: notification register cannot be mapped", dev->name);
+		return log_err(-ENOMEM, "virtio %s: notification register cannot be mapped",
+			       dev->name);
 
 	mmio_write16(common(dev, QUEUE_SIZE), vq->size);
 	mmio_write64(common(dev, QUEUE_DESC), virt_to_phys(vq->desc));
 	mmio_write64(common(dev, QUEUE_DRIVER), virt_to_phys(vq->avail));
 	mmio_write64(common(dev, QUEUE_DEVICE), virt_to_phys(vq->used));
-	/* DMA from here on; the device has been reset, so nothing of the dead kernel's is left to go on with */
+	/*
+	 * DMA from here on; the device has been reset, so nothing of the dead kernel's is left to
+	 * go on with
+	 */
 	pci_set_master(&dev->pci, true);
 	/* §4.1.5.1.3: enabled last */
 	mmio_write16(common(dev, QUEUE_ENABLE), 1);
@@ -212,7 +218,8 @@ static int legacy_queue_enable(struct virtio_dev *dev, unsigned index, const str
 	uint64_t pfn = virt_to_phys(vq->desc) / LEGACY_PAGE;
 
 	if (pfn > UINT32_MAX)
-		return log_err(-ERANGE, "virtio %s: legacy device cannot reach the queue", dev->name);
+		return log_err(-ERANGE, "virtio %s: legacy device cannot reach the queue",
+			       dev->name);
 	pci_set_master(&dev->pci, true);
 	pio_write16(dev->port + LEGACY_QUEUE_SELECT, (uint16_t)index);
 	pio_write32(dev->port + LEGACY_QUEUE_PFN, (uint32_t)pfn);
@@ -261,8 +268,11 @@ struct cfg_place {
 	uint32_t len;
 };
 
-/* First usable structure of a type, §4.1.4: the driver takes the first it supports; ports are not */
-static struct cfg_place find_cfg(const struct pci_dev *pci, enum virtio_pci_cfg_type type, uint32_t min_len)
+/*
+ * First usable structure of a type, §4.1.4: the driver takes the first it supports; ports are not
+ */
+static struct cfg_place find_cfg(const struct pci_dev *pci, enum virtio_pci_cfg_type type,
+				 uint32_t min_len)
 {
 	unsigned cap = 0;
 
@@ -273,7 +283,8 @@ static struct cfg_place find_cfg(const struct pci_dev *pci, enum virtio_pci_cfg_
 		cap = pci_find_cap(pci, PCI_CAP_VENDOR, cap);
 		if (!cap)
 			break;
-		if (pci_read8(pci, cap + CAP_LEN) < (type == CFG_NOTIFY ? CAP_NOTIFY_LEN : CAP_MIN_LEN) ||
+		if (pci_read8(pci, cap + CAP_LEN) <
+			    (type == CFG_NOTIFY ? CAP_NOTIFY_LEN : CAP_MIN_LEN) ||
 		    pci_read8(pci, cap + CAP_CFG_TYPE) != type)
 			continue;
 		off = pci_read32(pci, cap + CAP_OFFSET);
@@ -317,8 +328,10 @@ static int open_legacy(struct virtio_dev *dev)
 	if (pci_bar(&dev->pci, 0, &bar) || !bar.io)
 		return log_err(-EPROTO, "virtio %s: neither capabilities nor I/O ports", dev->name);
 	if (!ARCH_HAS_PIO || bar.addr > 0x10000 - LEGACY_CONFIG - LEGACY_CONFIG_LEN)
-		return log_err(-EOPNOTSUPP, "virtio %s: legacy device at port %#lx, which this machine cannot reach", dev->name,
-			       (unsigned long)bar.addr);
+		return log_err(
+			-EOPNOTSUPP,
+			"virtio %s: legacy device at port %#lx, which this machine cannot reach",
+			dev->name, (unsigned long)bar.addr);
 	dev->port = (uint16_t)bar.addr;
 	dev->config_len = LEGACY_CONFIG_LEN;
 	dev->legacy = true;

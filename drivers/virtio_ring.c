@@ -13,7 +13,8 @@
 #define VIRTQ_AVAIL_F_NO_INTERRUPT	BIT(0)
 #define VIRTQ_USED_F_NO_NOTIFY		BIT(0)
 
-_Static_assert(VIRTQ_BYTES(VIRTQ_MAX_SIZE) <= 5 * DMA_PAGE_SIZE, "the DMA area's last page is not the ring's");
+_Static_assert(VIRTQ_BYTES(VIRTQ_MAX_SIZE) <= 5 * DMA_PAGE_SIZE,
+	       "the DMA area's last page is not the ring's");
 
 void virtq_init(struct virtq *vq, void *mem, uint16_t size, bool coherent)
 {
@@ -81,7 +82,9 @@ bool virtq_commit(struct virtq *vq, unsigned token)
 	dma_wmb();
 	dma_store(&vq->avail->idx, ++vq->avail_idx);
 	dma_give(vq->coherent, virt_to_phys(vq->avail), sizeof(*vq->avail));
-	/* §2.6.13.4.1: the index must be visible before the flag is read, or both sides may sleep */
+	/*
+	 * §2.6.13.4.1: the index must be visible before the flag is read, or both sides may sleep
+	 */
 	dma_mb();
 	dma_take(vq->coherent, virt_to_phys(vq->used), sizeof(*vq->used));
 	return !(dma_load(&vq->used->flags) & VIRTQ_USED_F_NO_NOTIFY);
@@ -103,7 +106,10 @@ int virtq_pop(struct virtq *vq, unsigned *ret_token)
 	dma_take(vq->coherent, virt_to_phys(vq->used), sizeof(*vq->used));
 	if (dma_load(&vq->used->idx) == vq->used_idx)
 		return 0;
-	/* §2.6.14: the entry, and the data it stands for, are read only after the index that covers them */
+	/*
+	 * §2.6.14: the entry, and the data it stands for, are read only after the index that covers
+	 * them
+	 */
 	dma_rmb();
 	dma_take(vq->coherent, virt_to_phys(elem), sizeof(*elem));
 	e.id = dma_load(&elem->id);
@@ -116,12 +122,15 @@ int virtq_pop(struct virtq *vq, unsigned *ret_token)
 		if (!c->count || c->head != e.id)
 			continue;
 		if (e.len > c->writable)
-			return log_err(-EIO, "virtio: device claims %u bytes written where %u were allowed", (unsigned)e.len,
-				       (unsigned)c->writable);
+			return log_err(
+				-EIO,
+				"virtio: device claims %u bytes written where %u were allowed",
+				(unsigned)e.len, (unsigned)c->writable);
 		vq->used_idx++;
 		free_chain(vq, c);
 		*ret_token = t;
 		return 1;
 	}
-	return log_err(-EIO, "virtio: device completed descriptor %u, which is not in flight", (unsigned)e.id);
+	return log_err(-EIO, "virtio: device completed descriptor %u, which is not in flight",
+		       (unsigned)e.id);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Split virtqueue, driver side (VIRTIO 1.1 §2.6): polled, several chains in flight, no indirect descriptors, no event index.
- * The device is not trusted: what it writes to the used ring is checked against what is in flight, and the free list is kept
- * in private memory.
+ * Split virtqueue, driver side (VIRTIO 1.1 §2.6): polled, several chains in flight, no indirect
+ * descriptors, no event index. The device is not trusted: what it writes to the used ring is
+ * checked against what is in flight, and the free list is kept in private memory.
  */
 #ifndef DRIVERS_VIRTIO_RING_H
 #define DRIVERS_VIRTIO_RING_H
@@ -11,7 +11,7 @@
 
 #define VIRTQ_MAX_SIZE		512	/* descriptors; what fits beside the rest in the DMA area */
 #define VIRTQ_MAX_CHAINS	16
-#define VIRTQ_ALIGN		4096	/* of the used ring: what the legacy interface demands, §2.6.2 */
+#define VIRTQ_ALIGN		4096	/* of the used ring: §2.6.2, legacy interface */
 
 /* §2.6.5 */
 struct virtq_desc {
@@ -69,18 +69,23 @@ struct virtq {
 	struct virtq_chain chains[VIRTQ_MAX_CHAINS];
 };
 
-/* Lay out a queue of @size (power of two, <= VIRTQ_MAX_SIZE) in @mem, which is aligned to VIRTQ_ALIGN and holds VIRTQ_BYTES(size). */
+/*
+ * Lay out a queue of @size (power of two, <= VIRTQ_MAX_SIZE) in @mem, which is aligned to
+ * VIRTQ_ALIGN and holds VIRTQ_BYTES(size).
+ */
 void virtq_init(struct virtq *vq, void *mem, uint16_t size, bool coherent);
 
 /*
- * Build chain @token (free, < VIRTQ_MAX_CHAINS): virtq_add() for each piece, those that the device writes last. The caller has
- * seen to it that vq->nr_free suffices. virtq_commit() shows it to the device; true: notify it.
+ * Build chain @token (free, < VIRTQ_MAX_CHAINS): virtq_add() for each piece, those that the device
+ * writes last. The caller has seen to it that vq->nr_free suffices. virtq_commit() shows it to the
+ * device; true: notify it.
  */
 void virtq_add(struct virtq *vq, unsigned token, phys_addr_t pa, uint32_t len, bool device_writes);
 bool virtq_commit(struct virtq *vq, unsigned token);
 
 /*
- * Next completed chain. 1 with its token, 0: none, -EIO: the device wrote nonsense and cannot be used any more.
+ * Next completed chain. 1 with its token, 0: none, -EIO: the device wrote nonsense and cannot be
+ * used any more.
  */
 int virtq_pop(struct virtq *vq, unsigned *ret_token);
 

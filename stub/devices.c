@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Which devices exist. The only file of stub/ that names drivers: a new one is a file in drivers/ and a row here.
+ * Which devices exist. The only file of stub/ that names drivers: a new one is a file in drivers/
+ * and a row here.
  */
 #include "stub/devices.h"
 
@@ -13,12 +14,14 @@
 #include "stub/log.h"
 
 /*
- * probe: 0 with disk number @unit of the controller (*ret_more: there are others after it), -ENODEV: not mine, -ENOENT: mine, but there
- * is no such disk, anything else: mine, and it could not be started (said by the driver).
+ * probe: 0 with disk number @unit of the controller (*ret_more: there are others after it),
+ * -ENODEV: not mine, -ENOENT: mine, but there is no such disk, anything else: mine, and it could
+ * not be started (said by the driver).
  */
 struct pci_driver {
 	const char *name;
-	int (*probe)(const struct pci_dev *pci, unsigned unit, struct blk_dev **ret_dev, bool *ret_more);
+	int (*probe)(const struct pci_dev *pci, unsigned unit, struct blk_dev **ret_dev,
+		     bool *ret_more);
 };
 
 struct mmio_driver {
@@ -26,7 +29,8 @@ struct mmio_driver {
 	int (*probe)(const struct virtio_mmio_spec *spec, struct blk_dev **ret_dev);
 };
 
-static int probe_virtio_pci(const struct pci_dev *pci, unsigned unit, struct blk_dev **ret_dev, bool *ret_more)
+static int probe_virtio_pci(const struct pci_dev *pci, unsigned unit, struct blk_dev **ret_dev,
+			    bool *ret_more)
 {
 	struct virtio_dev dev;
 	int rc = virtio_pci_open(&dev, pci);
@@ -102,7 +106,8 @@ static int next_pci(struct disk_iter *it, const struct pci_host *host, struct bl
 	return -ENOENT;
 }
 
-static int next_mmio(struct disk_iter *it, const struct virtio_mmio_spec *spec, struct blk_dev **ret_dev)
+static int next_mmio(struct disk_iter *it, const struct virtio_mmio_spec *spec,
+		     struct blk_dev **ret_dev)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(mmio_drivers); i++) {
 		int rc = mmio_drivers[i].probe(spec, ret_dev);

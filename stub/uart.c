@@ -38,7 +38,8 @@ static int bind(struct uart *u)
 			return -EINVAL;
 		u->ops = &uart_16550_ops;
 		/* MMIO32 with shift 0 means 4 bytes apart: the larger of the two */
-		return map_regs(u, UART_16550_REGS << (u->spec.reg_shift > 2 ? u->spec.reg_shift : 2));
+		return map_regs(u,
+				UART_16550_REGS << (u->spec.reg_shift > 2 ? u->spec.reg_shift : 2));
 	case UART_PL011:
 		u->ops = &uart_pl011_ops;
 		return map_regs(u, UART_PL011_LEN);
@@ -69,7 +70,9 @@ int uart_write(struct uart *u, const void *buf, size_t len)
 
 	stall = deadline_in_us(UART_STALL_US);
 	while (len) {
-		/* Looked at before the try: a pause of ours between the two must not kill the line */
+		/*
+		 * Looked at before the try: a pause of ours between the two must not kill the line
+		 */
 		bool late = deadline_passed(stall);
 		size_t n = u->ops->write(u, p, len);
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* drivers/nvme.c against a simulated controller, through the wrappers of stub/blk.c that everybody uses. */
+/*
+ * drivers/nvme.c against a simulated controller, through the wrappers of stub/blk.c that everybody
+ * uses.
+ */
 /* needs: drivers/nvme.c drivers/pci.c drivers/dma_area.c stub/blk.c */
-/* needs: tests/unit/fake/bus.c tests/unit/fake/clock.c tests/unit/fake/log.c tests/unit/fake/pci_bus.c */
+/* needs: tests/unit/fake/bus.c tests/unit/fake/clock.c tests/unit/fake/log.c */
+/* needs: tests/unit/fake/pci_bus.c */
 /* needs: tests/unit/fake/nvme_ctrl.c */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -115,7 +119,10 @@ static void test_not_mine(void **state)
 	assert_int_equal(ctrl.enables, 0);
 }
 
-/* Every length and alignment that makes another shape of PRPs: one, two, a list, a full list with an unaligned start */
+/*
+ * Every length and alignment that makes another shape of PRPs: one, two, a list, a full list with
+ * an unaligned start
+ */
 static void check_rw(uint8_t lbads)
 {
 	static const size_t lens[] = { 4096, 8192, 12288, KIB(64), KIB(508), KIB(512) };
@@ -129,10 +136,14 @@ static void check_rw(uint8_t lbads)
 			uint64_t pos = (i * 5 + 1) * dev->block_size;
 
 			fill(buf + off, lens[i], (unsigned)(i + off));
-			assert_int_equal(blk_rw(dev, BLK_WRITE, pos / dev->block_size, buf + off, lens[i]), 0);
+			assert_int_equal(blk_rw(dev, BLK_WRITE, pos / dev->block_size, buf + off,
+						lens[i]),
+					 0);
 			memcpy(expected + pos, buf + off, lens[i]);
 			memset(buf, 0, sizeof(buf));
-			assert_int_equal(blk_rw(dev, BLK_READ, pos / dev->block_size, buf + off, lens[i]), 0);
+			assert_int_equal(blk_rw(dev, BLK_READ, pos / dev->block_size, buf + off,
+						lens[i]),
+					 0);
 			assert_memory_equal(buf + off, expected + pos, lens[i]);
 		}
 	}
@@ -209,7 +220,10 @@ static void test_mdts(void **state)
 	assert_int_equal(open_ok()->max_bytes, KIB(512));
 }
 
-/* As many in flight as promised, completed in another order, each credited to its own request; more than that wait */
+/*
+ * As many in flight as promised, completed in another order, each credited to its own request; more
+ * than that wait
+ */
 static void test_out_of_order(void **state)
 {
 	struct blk_seg segs[65];
@@ -229,7 +243,11 @@ static void test_out_of_order(void **state)
 		for (unsigned i = 0; i <= depth; i++) {
 			segs[i] = (struct blk_seg){ virt_to_phys(buf) + i * 4096, 4096 };
 			reqs[i] = (struct blk_req){
-				.op = BLK_READ, .lba = i * 8, .nr_blocks = 8, .nr_segs = 1, .segs = &segs[i],
+				.op = BLK_READ,
+				.lba = i * 8,
+				.nr_blocks = 8,
+				.nr_segs = 1,
+				.segs = &segs[i],
 			};
 			if (i < depth)
 				assert_int_equal(blk_submit(dev, &reqs[i]), 0);
@@ -281,7 +299,10 @@ static void test_write_protected(void **state)
 	assert_int_equal(blk_rw(dev, BLK_READ, 0, buf, 4096), 0);
 }
 
-/* The request that never completes: the deadline passes, the controller is reset, and nothing late is believed */
+/*
+ * The request that never completes: the deadline passes, the controller is reset, and nothing late
+ * is believed
+ */
 static void test_timeout(void **state)
 {
 	struct blk_dev *dev;
@@ -296,7 +317,8 @@ static void test_timeout(void **state)
 	assert_true(fake_now_us - before_us >= BLK_REQUEST_TIMEOUT_US);
 	assert_true(fake_now_us - before_us < 2 * BLK_REQUEST_TIMEOUT_US);
 	assert_true(dev->failed);
-	assert_int_equal(ctrl.shutdowns, 0);	/* no orderly shutdown of a controller that does not answer */
+	assert_int_equal(ctrl.shutdowns,
+			 0); /* no orderly shutdown of a controller that does not answer */
 	assert_int_equal(ctrl.csts & NVME_CSTS_RDY, 0);
 	assert_harmless();
 	assert_int_equal(blk_rw(dev, BLK_WRITE, 0, buf, 4096), -ENODEV);
@@ -372,7 +394,7 @@ static void test_vanishes(void **state)
 		fake_nvme_unplug(&ctrl);
 		assert_int_equal(blk_rw(dev, BLK_WRITE, 0, buf, 4096), -ENODEV);
 		assert_true(dev->failed);
-		assert_true(fake_now_us < 1000000);	/* noticed long before the request's deadline */
+		assert_true(fake_now_us < 1000000); /* noticed long before the request's deadline */
 	}
 }
 
@@ -461,7 +483,10 @@ static void test_fatal_on_enable(void **state)
 	assert_true(fake_now_us < 1000000);
 }
 
-/* The dead kernel panicked while it was enabling the controller, or the controller had failed: both are recovered */
+/*
+ * The dead kernel panicked while it was enabling the controller, or the controller had failed: both
+ * are recovered
+ */
 static void test_found_in_between(void **state)
 {
 	(void)state;
@@ -567,7 +592,10 @@ static void test_lba_format_index(void **state)
 
 static void check_namespaces(void)
 {
-	static const struct { uint32_t nsid; bool more; } units[] = { { 2, true }, { 5, true }, { 6, false } };
+	static const struct {
+		uint32_t nsid;
+		bool more;
+	} units[] = {{2, true}, {5, true}, {6, false}};
 	struct blk_dev *dev = NULL;
 	char name[40];
 	bool more;

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* drivers/pci.c and the walk over all disks in stub/devices.c, against simulated functions and devices. */
+/*
+ * drivers/pci.c and the walk over all disks in stub/devices.c, against simulated functions and
+ * devices.
+ */
 /* needs: drivers/pci.c drivers/dma_area.c drivers/nvme.c stub/devices.c stub/blk.c */
-/* needs: drivers/virtio.c drivers/virtio_ring.c drivers/virtio_pci.c drivers/virtio_mmio.c drivers/virtio_blk.c */
-/* needs: tests/unit/fake/bus.c tests/unit/fake/clock.c tests/unit/fake/log.c tests/unit/fake/pci_bus.c */
+/* needs: drivers/virtio.c drivers/virtio_ring.c drivers/virtio_pci.c drivers/virtio_mmio.c */
+/* needs: drivers/virtio_blk.c */
+/* needs: tests/unit/fake/bus.c tests/unit/fake/clock.c tests/unit/fake/log.c */
+/* needs: tests/unit/fake/pci_bus.c */
 /* needs: tests/unit/fake/nvme_ctrl.c tests/unit/fake/virtio_disk.c */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -32,8 +37,9 @@ static void test_find(void **state)
 {
 	(void)state;
 	for (int ecam = 0; ecam < 2; ecam++) {
-		struct fake_pci_fn a = { .bus = 0, .devfn = 1 << 3 }, b = { .bus = 3, .devfn = 31 << 3 | 7 };
-		struct fake_pci_fn b0 = { .bus = 3, .devfn = 31 << 3 }, c = { .bus = 200, .devfn = 0 };
+		struct fake_pci_fn a = {.bus = 0, .devfn = 1 << 3},
+				   b = {.bus = 3, .devfn = 31 << 3 | 7};
+		struct fake_pci_fn b0 = {.bus = 3, .devfn = 31 << 3}, c = {.bus = 200, .devfn = 0};
 
 		set_up(ecam, 255);
 		host.segment = 1;
@@ -108,7 +114,7 @@ static void test_capabilities(void **state)
 
 	a.cfg[second + 1] = (uint8_t)first;	/* a loop ends */
 	assert_int_equal(pci_find_cap(&dev, PCI_CAP_PCIE, 0), 0);
-	a.cfg[second + 1] = 0x10;		/* into the header: not a capability, whatever it looks like */
+	a.cfg[second + 1] = 0x10; /* into the header: not a capability, whatever it looks like */
 	fake_pci_bar32(&a, 0, 0xfebf0010, false);
 	assert_int_equal(pci_find_cap(&dev, PCI_CAP_PCIE, 0), 0);
 	a.cfg[6] = 0;				/* no list at all */
@@ -198,7 +204,8 @@ static void test_flr(void **state)
 	assert_int_equal(a.flrs, 0);
 	fake_pci_set32(&a, pcie + 4, BIT(28));
 	fake_pci_set16(&a, pcie + 8, 0x2810);
-	fake_pci_set16(&a, pcie + 10, 0x0020);		/* transactions pending, for ever: waited for, within limits */
+	fake_pci_set16(&a, pcie + 10,
+		       0x0020); /* transactions pending, for ever: waited for, within limits */
 	fake_now_us = 0;
 	assert_int_equal(pci_flr(&dev), 0);
 	assert_int_equal(a.flrs, 1);
@@ -232,7 +239,8 @@ static void machine(void)
 	/* empty slots around the one that is filled, as on arm64 machines */
 	bi.nr_virtio_mmio = 3;
 	for (unsigned i = 0; i < 3; i++)
-		bi.virtio_mmio[i] = (struct virtio_mmio_spec){ FAKE_VIRTIO_MMIO + 0x200 * i - 0x200, 0x200, true };
+		bi.virtio_mmio[i] = (struct virtio_mmio_spec){FAKE_VIRTIO_MMIO + 0x200 * i - 0x200,
+							      0x200, true};
 }
 
 static unsigned walk(struct disk_iter *it, const char *const names[], unsigned max)
@@ -254,7 +262,10 @@ static unsigned walk(struct disk_iter *it, const char *const names[], unsigned m
 static void test_all_disks(void **state)
 {
 	static const char *const names[] = {
-		"virtio-blk 0000:00:03.0", "nvme 0000:00:04.0 ns 1", "nvme 0000:00:04.0 ns 7", "virtio-blk mmio 0xa003e00",
+		"virtio-blk 0000:00:03.0",
+		"nvme 0000:00:04.0 ns 1",
+		"nvme 0000:00:04.0 ns 7",
+		"virtio-blk mmio 0xa003e00",
 	};
 
 	(void)state;
@@ -272,7 +283,7 @@ static void test_all_disks(void **state)
 
 static void test_broken_ones_are_skipped(void **state)
 {
-	static const char *const names[] = { "nvme 0000:00:04.0 ns 7", "virtio-blk mmio 0xa003e00" };
+	static const char *const names[] = {"nvme 0000:00:04.0 ns 7", "virtio-blk mmio 0xa003e00"};
 	struct disk_iter it = { 0 };
 
 	(void)state;
@@ -287,7 +298,7 @@ static void test_broken_ones_are_skipped(void **state)
 /* A controller without any namespace is neither a disk nor a failure */
 static void test_empty_controller(void **state)
 {
-	static const char *const names[] = { "virtio-blk 0000:00:03.0", "virtio-blk mmio 0xa003e00" };
+	static const char *const names[] = {"virtio-blk 0000:00:03.0", "virtio-blk mmio 0xa003e00"};
 	struct disk_iter it = { 0 };
 
 	(void)state;

@@ -80,7 +80,8 @@ static uint64_t ns_read(void *ctx, uint64_t off, unsigned size)
 	case 4:
 		return f.mcr;
 	case 5:
-		return (f.queued ? 0 : 0x60) | (f.rx_head == f.rx_tail ? 0 : 1 | f.rx[f.rx_head].errors);
+		return (f.queued ? 0 : 0x60) |
+		       (f.rx_head == f.rx_tail ? 0 : 1 | f.rx[f.rx_head].errors);
 	case 6:
 		return f.no_cts ? 0 : 0x10;
 	}
@@ -128,8 +129,11 @@ static void ns_write(void *ctx, uint64_t off, unsigned size, uint64_t v)
 static void set_up_16550(enum uart_type type, unsigned shift)
 {
 	struct fake_window w = {
-		.base = type == UART_16550_IO ? PORT : MMIO, .len = 8 << shift, .port = type == UART_16550_IO,
-		.read = ns_read, .write = ns_write,
+		.base = type == UART_16550_IO ? PORT : MMIO,
+		.len = 8 << shift,
+		.port = type == UART_16550_IO,
+		.read = ns_read,
+		.write = ns_write,
 	};
 
 	fake_bus_reset();
@@ -140,7 +144,10 @@ static void set_up_16550(enum uart_type type, unsigned shift)
 	f.size = 16;
 	f.shift = shift;
 	f.width = type == UART_16550_MMIO32 ? 4 : 1;
-	/* as a dead kernel may leave it: DLAB, break and loopback set, interrupts on, even parity, 5 bits */
+	/*
+	 * as a dead kernel may leave it: DLAB, break and loopback set, interrupts on, even parity,
+	 * 5 bits
+	 */
 	f.lcr = 0xd8;
 	f.mcr = 0x1f;
 	f.ier = 0x0f;
@@ -150,7 +157,9 @@ static void set_up_16550(enum uart_type type, unsigned shift)
 
 static struct uart_spec spec_16550(enum uart_type type, unsigned shift)
 {
-	return (struct uart_spec){ .type = type, .reg_shift = (uint8_t)shift, .addr = type == UART_16550_IO ? PORT : MMIO };
+	return (struct uart_spec){.type = type,
+				  .reg_shift = (uint8_t)shift,
+				  .addr = type == UART_16550_IO ? PORT : MMIO};
 }
 
 static void send_text(struct uart *u)
@@ -171,10 +180,13 @@ static void send_text(struct uart *u)
 
 static void test_16550_init_and_write(void **state)
 {
-	static const struct { enum uart_type type; unsigned shift, given; } c[] = {
-		{ UART_16550_IO, 0, 0 }, { UART_16550_MMIO, 0, 0 }, { UART_16550_MMIO, 2, 2 }, { UART_16550_MMIO32, 2, 2 },
-		{ UART_16550_MMIO32, 2, 0 },	/* "4 bytes apart" goes without saying */
-	};
+	static const struct { enum uart_type type; unsigned shift, given;
+	} c[] =
+		{
+			{UART_16550_IO, 0, 0},	   {UART_16550_MMIO, 0, 0},
+			{UART_16550_MMIO, 2, 2},   {UART_16550_MMIO32, 2, 2},
+			{UART_16550_MMIO32, 2, 0}, /* "4 bytes apart" goes without saying */
+		};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
@@ -183,12 +195,12 @@ static void test_16550_init_and_write(void **state)
 
 		set_up_16550(c[i].type, c[i].shift);
 		assert_int_equal(uart_open(&u, &spec), 0);
-		assert_int_equal(f.lcr, 0x1b);		/* 8 bits; parity as it was; DLAB and break off */
+		assert_int_equal(f.lcr, 0x1b); /* 8 bits; parity as it was; DLAB and break off */
 		assert_int_equal(f.mcr & 0x18, 0);	/* no loopback, no interrupt gate */
 		assert_int_equal(f.mcr & 0x03, 3);
 		assert_int_equal(f.ier, 0);
 		assert_int_equal(f.fcr & 1, 1);
-		assert_int_equal(f.fcr & 4, 0);		/* what is still to be sent is not thrown away */
+		assert_int_equal(f.fcr & 4, 0); /* what is still to be sent is not thrown away */
 		assert_int_equal(f.dll, 1);		/* speed untouched */
 		assert_int_equal(u.fifo_len, 16);
 		send_text(&u);
@@ -226,9 +238,11 @@ static void test_16550_no_fifo(void **state)
 
 static void test_16550_baud(void **state)
 {
-	static const struct { uint32_t baud, clock_hz; unsigned divisor; bool warn; } c[] = {
-		{ 115200, 0, 1, false }, { 9600, 0, 12, false }, { 3000000, 48000000, 1, false }, { 115200, 48000000, 26, false },
-		{ 1200, 1843200, 96, false }, { 74880, 0, 2, true },
+	static const struct { uint32_t baud, clock_hz; unsigned divisor; bool warn;
+	} c[] = {
+		{115200, 0, 1, false},	       {9600, 0, 12, false},
+		{3000000, 48000000, 1, false}, {115200, 48000000, 26, false},
+		{1200, 1843200, 96, false},    {74880, 0, 2, true},
 	};
 	struct uart_spec spec = spec_16550(UART_16550_IO, 0);
 	struct uart u;
@@ -319,7 +333,7 @@ static void test_16550_stall(void **state)
 	f.stuck = true;
 	check_stall(&u);
 
-	set_up_16550(UART_16550_IO, 0);		/* vanishes: LSR reads all ones, which is not "ready" */
+	set_up_16550(UART_16550_IO, 0); /* vanishes: LSR reads all ones, which is not "ready" */
 	assert_int_equal(uart_open(&u, &spec), 0);
 	f.gone = true;
 	check_stall(&u);
@@ -408,8 +422,8 @@ static uint64_t pl_read(void *ctx, uint64_t off, unsigned size)
 		f.rx_head++;
 		return f.rx[f.rx_head - 1].byte | (uint32_t)f.rx[f.rx_head - 1].errors << 8;
 	case 0x18:
-		return (f.queued ? 8 : 0x80) | (f.queued == f.size ? 0x20 : 0) | (f.rx_head == f.rx_tail ? 0x10 : 0) |
-		       (f.no_cts ? 0 : 1);
+		return (f.queued ? 8 : 0x80) | (f.queued == f.size ? 0x20 : 0) |
+		       (f.rx_head == f.rx_tail ? 0x10 : 0) | (f.no_cts ? 0 : 1);
 	case 0x24:
 		return f.ibrd;
 	case 0x28:
@@ -490,8 +504,9 @@ static void test_pl011_running(void **state)
 
 static void test_pl011_set_up(void **state)
 {
-	static const struct { uint32_t cr, lcr_h; } c[] = {
-		{ 0, 0 }, { 0x301, 0x60 }, { 0x381, 0x70 }, { 0x101, 0x70 }, { 0xc301, 0x70 }, { 0x301, 0x71 },
+	static const struct { uint32_t cr, lcr_h;
+	} c[] = {
+		{0, 0}, {0x301, 0x60}, {0x381, 0x70}, {0x101, 0x70}, {0xc301, 0x70}, {0x301, 0x71},
 	};
 	struct uart u;
 

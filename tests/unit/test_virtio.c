@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* virtio-blk over all its transports, against a simulated disk, through the wrappers of stub/blk.c. */
-/* needs: drivers/virtio.c drivers/virtio_ring.c drivers/virtio_pci.c drivers/virtio_mmio.c drivers/virtio_blk.c */
+/*
+ * virtio-blk over all its transports, against a simulated disk, through the wrappers of stub/blk.c.
+ */
+/* needs: drivers/virtio.c drivers/virtio_ring.c drivers/virtio_pci.c drivers/virtio_mmio.c */
+/* needs: drivers/virtio_blk.c */
 /* needs: drivers/pci.c drivers/dma_area.c stub/blk.c */
-/* needs: tests/unit/fake/bus.c tests/unit/fake/clock.c tests/unit/fake/log.c tests/unit/fake/pci_bus.c */
+/* needs: tests/unit/fake/bus.c tests/unit/fake/clock.c tests/unit/fake/log.c */
+/* needs: tests/unit/fake/pci_bus.c */
 /* needs: tests/unit/fake/virtio_disk.c */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -177,7 +181,8 @@ static void test_block_size_4096(void **state)
 static void gather(struct blk_dev *dev, unsigned nr, uint32_t len)
 {
 	struct blk_seg segs[256];
-	struct blk_req req = { .op = BLK_WRITE, .nr_blocks = nr * (len / 512), .nr_segs = nr, .segs = segs };
+	struct blk_req req = {
+		.op = BLK_WRITE, .nr_blocks = nr * (len / 512), .nr_segs = nr, .segs = segs};
 
 	fill(buf, sizeof(buf), nr);
 	for (unsigned i = 0; i < nr; i++)
@@ -191,9 +196,11 @@ static void gather(struct blk_dev *dev, unsigned nr, uint32_t len)
 /* The device asserts its own limits; what we promise upwards must always fit */
 static void test_limits(void **state)
 {
-	static const struct { uint32_t seg_max, size_max; unsigned queue; } c[] = {
-		{ 254, 0, 256 }, { 126, 0, 128 }, { 30, 0, 256 }, { 1, 0, 256 }, { 254, 65536, 256 }, { 16, 4096, 256 },
-		{ 254, 512, 256 }, { 2, 4096, 256 }, { 1, 4096, 256 }, { 254, 6144, 64 }, { 254, 4608, 256 }, { 65535, 0, 16 },
+	static const struct { uint32_t seg_max, size_max; unsigned queue;
+	} c[] = {
+		{254, 0, 256},	   {126, 0, 128},   {30, 0, 256},     {1, 0, 256},
+		{254, 65536, 256}, {16, 4096, 256}, {254, 512, 256},  {2, 4096, 256},
+		{1, 4096, 256},	   {254, 6144, 64}, {254, 4608, 256}, {65535, 0, 16},
 	};
 
 	(void)state;
@@ -211,7 +218,8 @@ static void test_limits(void **state)
 		/* the worst case that the limits allow */
 		for (uint32_t len = 4096; len <= 16384; len += 4096)
 			if (len <= dev->max_bytes)
-				gather(dev, (unsigned)min_u64(dev->max_segs, dev->max_bytes / len), len);
+				gather(dev, (unsigned)min_u64(dev->max_segs, dev->max_bytes / len),
+				       len);
 		fill(buf, dev->max_bytes, 5);
 		assert_int_equal(blk_rw(dev, BLK_WRITE, 0, buf, dev->max_bytes), 0);
 		assert_memory_equal(media, buf, dev->max_bytes);
@@ -284,7 +292,11 @@ static void test_out_of_order(void **state)
 		for (unsigned i = 0; i < 17; i++) {
 			segs[i] = (struct blk_seg){ virt_to_phys(buf) + i * 4096, 4096 };
 			reqs[i] = (struct blk_req){
-				.op = BLK_READ, .lba = i * 8, .nr_blocks = 8, .nr_segs = 1, .segs = &segs[i],
+				.op = BLK_READ,
+				.lba = i * 8,
+				.nr_blocks = 8,
+				.nr_segs = 1,
+				.segs = &segs[i],
 			};
 			if (i < 16)
 				assert_int_equal(blk_submit(dev, &reqs[i]), 0);
@@ -319,7 +331,11 @@ static void test_descriptors_run_out(void **state)
 	for (unsigned i = 0; i < 100; i++)
 		segs[i] = (struct blk_seg){ virt_to_phys(buf) + i * 8192, 4096 };
 	for (unsigned i = 0; i < 3; i++)
-		reqs[i] = (struct blk_req){ .op = BLK_WRITE, .lba = i * 800, .nr_blocks = 800, .nr_segs = 100, .segs = segs };
+		reqs[i] = (struct blk_req){.op = BLK_WRITE,
+					   .lba = i * 800,
+					   .nr_blocks = 800,
+					   .nr_segs = 100,
+					   .segs = segs};
 	assert_int_equal(blk_submit(dev, &reqs[0]), 0);
 	assert_int_equal(blk_submit(dev, &reqs[1]), 0);
 	assert_int_equal(dev->ops->submit(dev, &reqs[2]), -EBUSY);

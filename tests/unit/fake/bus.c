@@ -78,7 +78,10 @@ void fake_pio_write(uint16_t port, unsigned size, uint32_t v)
 	bus_write(port, size, v, true);
 }
 
-/* "Mapped" means the address itself: nothing ever follows such a pointer, the accessors above only look at its value */
+/*
+ * "Mapped" means the address itself: nothing ever follows such a pointer, the accessors above only
+ * look at its value
+ */
 void *arch_map_mmio(phys_addr_t pa, size_t len)
 {
 	return len && pa ? (void *)(uintptr_t)pa : NULL;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A clock that advances only when somebody looks at it: waits are deterministic and take no time. */
+/*
+ * A clock that advances only when somebody looks at it: waits are deterministic and take no time.
+ */
 #include "stub/arch.h"
 #include "tests/unit/fake/bus.h"
 

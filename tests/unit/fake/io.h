@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * <io.h> for host tests: register accesses go to the simulated devices of tests/unit/fake/bus.c by address. Only a test
- * that really touches registers has to link bus.c: the functions below are inline, so unused ones
- * leave no reference behind.
+ * <io.h> for host tests: register accesses go to the simulated devices of tests/unit/fake/bus.c by
+ * address. Only a test that really touches registers has to link bus.c: the functions below are
+ * inline, so unused ones leave no reference behind.
  */
 #ifndef FAKE_IO_H
 #define FAKE_IO_H

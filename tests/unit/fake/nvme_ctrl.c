@@ -31,7 +31,8 @@ static void advance(struct fake_nvme *f)
 	}
 	if (f->shutdown_at_us && fake_now_us >= f->shutdown_at_us) {
 		f->shutdown_at_us = 0;
-		f->csts = (f->csts & ~(uint32_t)NVME_CSTS_SHST) | (uint32_t)FIELD_PREP(NVME_CSTS_SHST, NVME_CSTS_SHST_DONE);
+		f->csts = (f->csts & ~(uint32_t)NVME_CSTS_SHST) |
+			  (uint32_t)FIELD_PREP(NVME_CSTS_SHST, NVME_CSTS_SHST_DONE);
 	}
 }
 
@@ -103,7 +104,8 @@ void fake_nvme_release(struct fake_nvme *f, unsigned n)
 
 void fake_nvme_complete(struct fake_nvme *f, uint16_t cid, uint16_t status)
 {
-	post(f, 1, (struct nvme_completion){ .cid = cid, .sq_id = 1, .status = (uint16_t)(status << 1) });
+	post(f, 1,
+	     (struct nvme_completion){.cid = cid, .sq_id = 1, .status = (uint16_t)(status << 1)});
 }
 
 static struct fake_nvme_ns *find_ns(struct fake_nvme *f, uint32_t nsid)
@@ -174,7 +176,8 @@ static uint16_t admin(struct fake_nvme *f, const struct nvme_command *cmd)
 		return 0;
 	case NVME_CREATE_SQ:
 		assert(cmd->cdw11 == (1 << 16 | 1));
-		assert(f->q[1].cq && (cmd->cdw10 >> 16) + 1 == f->q[1].entries && cmd->prp1 % 4096 == 0);
+		assert(f->q[1].cq && (cmd->cdw10 >> 16) + 1 == f->q[1].entries &&
+		       cmd->prp1 % 4096 == 0);
 		f->q[1].sq = (void *)(uintptr_t)cmd->prp1;
 		f->q[1].live = true;
 		return 0;
@@ -191,7 +194,8 @@ static uint16_t admin(struct fake_nvme *f, const struct nvme_command *cmd)
 }
 
 /* Copy between the namespace and the pages that a command names, NVMe 1.4 §4.3 */
-static void transfer(struct fake_nvme *f, const struct nvme_command *cmd, uint8_t *media, uint64_t len)
+static void transfer(struct fake_nvme *f, const struct nvme_command *cmd, uint8_t *media,
+		     uint64_t len)
 {
 	const uint64_t *list = NULL;
 	uint64_t pa = cmd->prp1, left = len;
@@ -374,7 +378,11 @@ void fake_nvme_unplug(struct fake_nvme *f)
 void fake_nvme_init(struct fake_nvme *f, uint8_t lbads, uint8_t *data, uint64_t len)
 {
 	struct fake_window w = {
-		.base = FAKE_NVME_BAR, .len = 0x4000, .ctx = f, .read = bar_read, .write = bar_write,
+		.base = FAKE_NVME_BAR,
+		.len = 0x4000,
+		.ctx = f,
+		.read = bar_read,
+		.write = bar_write,
 	};
 	unsigned cap;
 
@@ -389,14 +397,16 @@ void fake_nvme_init(struct fake_nvme *f, uint8_t lbads, uint8_t *data, uint64_t 
 	fake_pci_cap(&f->fn, 0x01, 8);			/* power management */
 	fake_bus_add(&w);
 
-	f->ns[0] = (struct fake_nvme_ns){ .nsid = 1, .nsze = len >> lbads, .lbads = lbads, .data = data, .data_len = len };
+	f->ns[0] = (struct fake_nvme_ns){
+		.nsid = 1, .nsze = len >> lbads, .lbads = lbads, .data = data, .data_len = len};
 	f->cap = FIELD_PREP(NVME_CAP_MQES, 1023) | FIELD_PREP(NVME_CAP_TO, 15) | NVME_CAP_CSS_NVM;
 	f->vs = 0x00010400;
 	f->vwc = 1;
 	f->bad_lba = ~0ULL;
 	f->enable_us = f->disable_us = f->shutdown_us = 1000;
 	/* the dead kernel's: running, queues in memory that is no longer ours to write */
-	f->cc = (uint32_t)(NVME_CC_EN | FIELD_PREP(NVME_CC_IOSQES, 6) | FIELD_PREP(NVME_CC_IOCQES, 4));
+	f->cc = (uint32_t)(NVME_CC_EN | FIELD_PREP(NVME_CC_IOSQES, 6) |
+			   FIELD_PREP(NVME_CC_IOCQES, 4));
 	f->csts = NVME_CSTS_RDY;
 	f->asq = f->acq = 0x1000;
 }

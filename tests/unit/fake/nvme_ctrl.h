@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A simulated NVMe controller behind a simulated PCI function. It checks what a real one may rely on (assert) and misbehaves as
- * told by the fields below. Physical addresses are pointers.
+ * A simulated NVMe controller behind a simulated PCI function. It checks what a real one may rely
+ * on (assert) and misbehaves as told by the fields below. Physical addresses are pointers.
  */
 #ifndef FAKE_NVME_CTRL_H
 #define FAKE_NVME_CTRL_H
@@ -44,11 +44,11 @@ struct fake_nvme {
 	bool flr_helps;			/* a function level reset cures never_disabled */
 	bool no_active_list;		/* refuses CNS 2 */
 	bool drop_admin, drop_io;	/* takes commands and never answers */
-	bool hold_io;			/* executes, and completes when fake_nvme_release() says so */
+	bool hold_io; /* executes, and completes when fake_nvme_release() says so */
 	bool wrong_cid;
 	bool gone_reads_zero;		/* once unplugged; else all ones */
 	uint64_t bad_lba;		/* commands that touch it fail */
-	uint16_t bad_status;		/* with this status code; 0: 0x281, unrecovered read error */
+	uint16_t bad_status; /* with this status code; 0: 0x281, unrecovered read error */
 
 	/* what happened */
 	unsigned commands[256];		/* I/O commands by opcode */
@@ -73,7 +73,10 @@ struct fake_nvme {
 	unsigned nr_held, inflight;
 };
 
-/* A healthy controller with one namespace of @data, left running by a dead kernel. Registers it on the bus. */
+/*
+ * A healthy controller with one namespace of @data, left running by a dead kernel. Registers it on
+ * the bus.
+ */
 void fake_nvme_init(struct fake_nvme *f, uint8_t lbads, uint8_t *data, uint64_t len);
 /* Post a held completion: the @n-th oldest */
 void fake_nvme_release(struct fake_nvme *f, unsigned n);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* See pci_bus.h. Behaviour that drivers rely on: identity read-only, reset and D3 exit lose BARs and command. */
+/*
+ * See pci_bus.h. Behaviour that drivers rely on: identity read-only, reset and D3 exit lose BARs
+ * and command.
+ */
 #include <assert.h>
 #include <string.h>
 
@@ -67,7 +70,8 @@ static void after_write(struct fake_pci_fn *fn, const uint8_t *before)
 		fn->d3_exits++;
 		lose_config(fn);
 	}
-	if (pcie && fake_pci_get16(fn, pcie + 8) & 0x8000 && fake_pci_get32(fn, pcie + 4) & BIT(28)) {
+	if (pcie && fake_pci_get16(fn, pcie + 8) & 0x8000 &&
+	    fake_pci_get32(fn, pcie + 4) & BIT(28)) {
 		fn->flrs++;
 		fake_pci_set16(fn, pcie + 8, 0);
 		lose_config(fn);
@@ -127,7 +131,8 @@ static uint64_t port_read(void *ctx, uint64_t off, unsigned size)
 	if (off < 4)
 		return config_address;
 	assert(config_address & BIT(31));
-	return cfg_read((config_address >> 16) & 0xff, (config_address >> 8) & 0xff, (config_address & 0xfc) + (off & 3), size);
+	return cfg_read((config_address >> 16) & 0xff, (config_address >> 8) & 0xff,
+			(config_address & 0xfc) + (off & 3), size);
 }
 
 static void port_write(void *ctx, uint64_t off, unsigned size, uint64_t v)
@@ -140,20 +145,25 @@ static void port_write(void *ctx, uint64_t off, unsigned size, uint64_t v)
 		return;
 	}
 	assert(config_address & BIT(31));
-	cfg_write((config_address >> 16) & 0xff, (config_address >> 8) & 0xff, (config_address & 0xfc) + (off & 3), size, v);
+	cfg_write((config_address >> 16) & 0xff, (config_address >> 8) & 0xff,
+		  (config_address & 0xfc) + (off & 3), size, v);
 }
 
 struct pci_host fake_pci_host(bool ecam, uint8_t bus_end)
 {
 	struct fake_window w = {
-		.base = ecam ? FAKE_ECAM : 0xcf8, .len = ecam ? (bus_end + 1ULL) << 20 : 8, .port = !ecam,
-		.read = ecam ? ecam_read : port_read, .write = ecam ? ecam_write : port_write,
+		.base = ecam ? FAKE_ECAM : 0xcf8,
+		.len = ecam ? (bus_end + 1ULL) << 20 : 8,
+		.port = !ecam,
+		.read = ecam ? ecam_read : port_read,
+		.write = ecam ? ecam_write : port_write,
 	};
 
 	nr_fns = 0;
 	config_address = 0;
 	fake_bus_add(&w);
-	return (struct pci_host){ .ecam = ecam ? FAKE_ECAM : 0, .bus_end = bus_end, .dma_coherent = true };
+	return (struct pci_host){
+		.ecam = ecam ? FAKE_ECAM : 0, .bus_end = bus_end, .dma_coherent = true};
 }
 
 void fake_pci_add(struct fake_pci_fn *fn, uint16_t vendor, uint16_t device, uint32_t class_code)

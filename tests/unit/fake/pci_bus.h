@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A simulated PCI host with a few functions, reached by ECAM or by ports. Capabilities are put there by the test. */
+/*
+ * A simulated PCI host with a few functions, reached by ECAM or by ports. Capabilities are put
+ * there by the test.
+ */
 #ifndef FAKE_PCI_BUS_H
 #define FAKE_PCI_BUS_H
 

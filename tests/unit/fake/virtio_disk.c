@@ -61,7 +61,8 @@ struct header {
 	uint64_t sector;
 };
 
-static uint8_t move_data(struct fake_vblk *f, const struct header *h, const struct virtq_desc *d, uint64_t *pos)
+static uint8_t move_data(struct fake_vblk *f, const struct header *h, const struct virtq_desc *d,
+			 uint64_t *pos)
 {
 	void *mem = (void *)(uintptr_t)d->addr;
 
@@ -75,7 +76,8 @@ static uint8_t move_data(struct fake_vblk *f, const struct header *h, const stru
 	}
 	assert(h->type <= 1 && d->len % 512 == 0);
 	assert(!!(d->flags & 2) == (h->type == 0));
-	if (f->bad_sector != ~0ULL && f->bad_sector * 512 >= *pos && f->bad_sector * 512 < *pos + d->len)
+	if (f->bad_sector != ~0ULL && f->bad_sector * 512 >= *pos &&
+	    f->bad_sector * 512 < *pos + d->len)
 		return 1;
 	assert(range_inside(*pos, d->len, 0, f->data_len));
 	if (h->type == 1)
@@ -228,7 +230,10 @@ static void half(uint64_t *reg, bool high, uint64_t v)
 	*reg = high ? (*reg & 0xffffffff) | v << 32 : (*reg & ~0xffffffffULL) | v;
 }
 
-/* --- PCI, capabilities: common at 0, notification at 0x3000 (multiplier 4, queue 0 at 8), device at 0x2000 --- */
+/*
+ * --- PCI, capabilities: common at 0, notification at 0x3000 (multiplier 4, queue 0 at 8), device
+ * at 0x2000 ---
+ */
 
 static uint64_t common_read(struct fake_vblk *f, uint64_t off, unsigned size)
 {
@@ -512,21 +517,39 @@ static void init_pci(struct fake_vblk *f)
 
 void fake_vblk_init(struct fake_vblk *f, enum fake_virtio_kind kind, uint8_t *data, uint64_t len)
 {
-	struct fake_window bar = { .base = FAKE_VIRTIO_BAR, .len = 0x4000, .ctx = f, .read = bar_read, .write = bar_write };
+	struct fake_window bar = {.base = FAKE_VIRTIO_BAR,
+				  .len = 0x4000,
+				  .ctx = f,
+				  .read = bar_read,
+				  .write = bar_write};
 	struct fake_window port = {
-		.base = FAKE_VIRTIO_PORT, .len = 0x60, .port = true, .ctx = f, .read = port_read, .write = port_write,
+		.base = FAKE_VIRTIO_PORT,
+		.len = 0x60,
+		.port = true,
+		.ctx = f,
+		.read = port_read,
+		.write = port_write,
 	};
-	struct fake_window mmio = { .base = FAKE_VIRTIO_MMIO, .len = 0x200, .ctx = f, .read = mmio_read, .write = mmio_write };
+	struct fake_window mmio = {.base = FAKE_VIRTIO_MMIO,
+				   .len = 0x200,
+				   .ctx = f,
+				   .read = mmio_read,
+				   .write = mmio_write};
 
 	memset(f, 0, sizeof(*f));
 	f->kind = kind;
 	f->data = data;
 	f->data_len = len;
 	strcpy(f->serial, "SIM-VIRTIO-7");
-	/* size_max and seg_max, geometry, blk_size, flush, topology, config_wce, indirect, event index, version 1 */
-	f->features = BIT(2) | BIT(4) | BIT(6) | BIT(9) | BIT(10) | BIT(11) | BIT(28) | BIT(29) | BIT(32);
+	/*
+	 * size_max and seg_max, geometry, blk_size, flush, topology, config_wce, indirect, event
+	 * index, version 1
+	 */
+	f->features =
+		BIT(2) | BIT(4) | BIT(6) | BIT(9) | BIT(10) | BIT(11) | BIT(28) | BIT(29) | BIT(32);
 	f->queue_max = f->queue_size = 256;
-	f->config = (struct fake_vblk_config){ .capacity = len / 512, .seg_max = 254, .blk_size = 512, .writeback = 1 };
+	f->config = (struct fake_vblk_config){
+		.capacity = len / 512, .seg_max = 254, .blk_size = 512, .writeback = 1};
 	f->bad_sector = ~0ULL;
 	f->wrong_id = f->wrong_len = -1;
 	f->reset_us = 100;

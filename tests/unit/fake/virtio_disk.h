@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A simulated virtio block device behind one of four transports: PCI by capabilities, PCI by ports, memory-mapped version 2 and
- * version 1. It checks what a real one may rely on (assert) and misbehaves as told.
+ * A simulated virtio block device behind one of four transports: PCI by capabilities, PCI by ports,
+ * memory-mapped version 2 and version 1. It checks what a real one may rely on (assert) and
+ * misbehaves as told.
  */
 #ifndef FAKE_VIRTIO_DISK_H
 #define FAKE_VIRTIO_DISK_H
@@ -9,7 +10,14 @@
 #include "drivers/virtio_ring.h"
 #include "tests/unit/fake/pci_bus.h"
 
-enum fake_virtio_kind { FAKE_PCI_MODERN, FAKE_PCI_LEGACY, FAKE_PCI_TRANSITIONAL, FAKE_MMIO_MODERN, FAKE_MMIO_LEGACY, FAKE_NR_KINDS };
+enum fake_virtio_kind {
+	FAKE_PCI_MODERN,
+	FAKE_PCI_LEGACY,
+	FAKE_PCI_TRANSITIONAL,
+	FAKE_MMIO_MODERN,
+	FAKE_MMIO_LEGACY,
+	FAKE_NR_KINDS
+};
 
 #define FAKE_VIRTIO_BAR		0x8000000000ULL	/* above 4 GiB */
 #define FAKE_VIRTIO_PORT	0xc040
@@ -49,7 +57,7 @@ struct fake_vblk {
 	bool hold;			/* executes, completes when fake_vblk_release() says so */
 	bool silent_status;		/* completes without writing the status byte */
 	bool unsupported_id;
-	bool no_notify;			/* VIRTQ_USED_F_NO_NOTIFY: looks by itself at each tick of the clock */
+	bool no_notify; /* VIRTQ_USED_F_NO_NOTIFY: looks by itself at each tick of the clock */
 	bool unstable_config;		/* generation changes with every read */
 	uint64_t bad_sector;		/* requests that touch it fail */
 	int64_t wrong_id, wrong_len;	/* >= 0: written to the used ring instead */
@@ -73,10 +81,13 @@ struct fake_vblk {
 	unsigned nr_held, inflight;
 };
 
-/* A healthy disk, left running by a dead kernel, registered on the bus and (PCI) on the fake PCI host */
+/*
+ * A healthy disk, left running by a dead kernel, registered on the bus and (PCI) on the fake PCI
+ * host
+ */
 void fake_vblk_init(struct fake_vblk *f, enum fake_virtio_kind kind, uint8_t *data, uint64_t len);
 void fake_vblk_release(struct fake_vblk *f, unsigned n);	/* the n-th oldest */
-void fake_vblk_complete(struct fake_vblk *f, uint32_t id, uint32_t len);	/* anything at all */
+void fake_vblk_complete(struct fake_vblk *f, uint32_t id, uint32_t len); /* anything at all */
 void fake_vblk_run(struct fake_vblk *f);			/* look at the available ring */
 
 #endif
