@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Disks in unusual places and shapes, and disks that fail in the middle of a capture, on x86_64."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from capstubtest import Disk, Guest, case, check, done, wanted  # noqa: E402
+
+
+class PortDisk(Disk):
+    """Behind a PCI Express root port of its own."""
+
+    chassis = 0
+
+    def options(self):
+        PortDisk.chassis += 1
+        self.props = "bus=port-%s" % self.name
+        return ["-device", "pcie-root-port,id=port-%s,chassis=%d,slot=%d" %
+                (self.name, PortDisk.chassis, PortDisk.chassis)] + super().options()
+
+
+class NamespaceDisk(Disk):
+    """The last of three namespaces; the first cannot be used (metadata), the second has no label."""
+
+    def options(self):
+        blockdev = super().options()[:2]
+        argv = ["-device", "nvme,id=ctrl,serial=three"]
+        for nsid, props in ((1, "ms=8"), (4, "shared=on")):
+            argv += ["-blockdev", "driver=null-co,size=67108864,read-zeroes=on,node-name=null%d" % nsid,
+                     "-device", "nvme-ns,drive=null%d,bus=ctrl,nsid=%d,%s" % (nsid, nsid, props)]
+        return argv + blockdev + ["-device", "nvme-ns,drive=%s,bus=ctrl,nsid=9" % self.name]
+
+    def guest_name(self, index):
+        return "/dev/nvme%dn3" % index
+
+
+def good(name, disks, **guest_args):
+    """The last disk is the target; it is read by the first kernel at the moment of the crash."""
+    if not wanted(name):
+        return
+    with case(name):
+        made = disks()
+        target = made[-1].format("target")
+        with Guest(disks=made, mem="256M", io=True, level=0, **guest_args) as guest:
+            guest.capture()
+            target.expect("ok", "complete")
+            guest.compare_pages(target)
+        for other in made[:-1]:
+            with open(other.path, "rb") as f:
+                check(not any(f.read(1 << 20)), "%s was written" % other.name)
+
+
+def broken(name, stop, disk, states=("empty", "dumping", "incomplete"), during=None, **guest_args):
+    """The target fails; what the label says then depends on whether it could still be written."""
+    if not wanted(name):
+        return
+    with case(name):
+        target = disk().format("target")
+        with Guest(disks=[target], mem="512M", level=0, **guest_args) as guest:
+            guest.boot()
+            guest.crash()
+            if during:
+                guest.wait("the capture", 60, "dumping to")
+                during(guest)
+            guest.wait_end(120)
+            check(guest.stop_code() == stop, "stop code %s, expected %s" % (guest.stop_code(), stop))
+            label = target.label()
+            check(label.captures == 1, "%d captures" % label.captures)
+            check(["empty", "dumping", "complete", "incomplete", "saved"][label.state] in states,
+                  "state %d" % label.state)
+            if label.state == 3:
+                check(label.pages_missing > 0, "no page missing")
+                counts = guest.compare_pages(target, want_all=False, incomplete=True)
+                check(counts["empty"] == label.pages_missing, "%d pages missing, the label says %d" %
+                      (counts["empty"], label.pages_missing))
+
+
+# --- places and shapes ---
+
+good("behind root ports, the third disk", lambda: [
+    PortDisk("64M", driver="nvme", name="a"), PortDisk("64M", driver="virtio", name="b"),
+    PortDisk("1G", driver="nvme", block=4096, name="c")])
+good("third namespace", lambda: [NamespaceDisk("1G", driver="nvme", name="n")])
+good("NVMe, transfers of 8 KiB", lambda: [Disk("1G", driver="nvme", props="mdts=1")])
+good("virtio, queue of 16", lambda: [Disk("1G", props="queue-size=16")])
+good("virtio, queue of 1024", lambda: [Disk("1G", props="queue-size=1024")])
+good("virtio legacy, queue of 512", lambda: [Disk("1G", driver="virtio-legacy", props="queue-size=512")],
+     machine="pc")
+good("virtio, seg_max 126", lambda: [Disk("1G", props="seg-max-adjust=off")], machine="pc")
+good("virtio, blocks of 4 KiB", lambda: [Disk("1G", block=4096)])
+good("virtio, write-through", lambda: [Disk("1G", props="write-cache=off")])
+
+# --- failures ---
+
+WRITE_ERROR = {"driver": "raw", "file": {
+    "driver": "blkdebug", "image": {"driver": "file", "filename": "@PATH@"},
+    "inject-error": [{"event": "none", "iotype": "write", "errno": 5, "sector": 200000, "once": False}]}}
+# 512 KiB take 26 s: longer than the stub waits for a request
+STUCK = {"driver": "throttle", "throttle-group": "slow", "file": {
+    "driver": "raw", "file": {"driver": "file", "filename": "@PATH@"}}}
+SLOW = ["-object", "throttle-group,id=slow,x-bps-write=20000"]
+# The root port's slots belong to PCI Express, not to ACPI
+NATIVE = ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
+
+
+def pull_out(guest):
+    """Slot power and indicator off: Slot Control of the root port at 00:01.0, PCI Express capability at 0x54."""
+    for command in ("o/4 0xcf8 0x8000086c", "o/2 0xcfc 0x0700"):
+        guest.qmp.command("human-monitor-command", **{"command-line": command})
+
+
+for driver in ("nvme", "virtio", "virtio-legacy"):
+    broken("%s: a block that cannot be written" % driver, "write-error",
+           lambda: Disk("1G", driver=driver, blockdev=WRITE_ERROR), states=("incomplete",))
+    broken("%s: a request that does not complete" % driver, "device-timeout",
+           lambda: Disk("1G", driver=driver, blockdev=STUCK), extra=SLOW)
+    broken("%s: pulled out" % driver, "device-gone",
+           lambda: PortDisk("1G", driver=driver, name="out"), during=pull_out, extra=NATIVE)
+
+done()
