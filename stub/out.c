@@ -67,6 +67,7 @@ static struct {
 	uint64_t next_seq;
 	unsigned failures;
 	uint64_t lost;
+	uint64_t failed_next;		/* where the table goes on behind a block that could not be written */
 	uint64_t bad_start, bad_end;	/* what failed since the last descriptor was put */
 	struct slot *stream;	/* being filled */
 	uint64_t stream_offset;
@@ -228,15 +229,32 @@ static void submit_desc(struct desc_block *d)
 	d->state = rc ? DESC_FREE : DESC_WRITING;
 }
 
+/*
+ * Blocks of the table are written one after the other: the second half of an entry that straddles two, on the disk without the first,
+ * would be a size with offset 0, and readers would take block 0 for that page. The other way round it is a page without a size, missing.
+ */
+static bool desc_may_go(const struct desc_block *d, uint64_t oldest)
+{
+	for (unsigned i = 0; i < OUT_NR_DESC; i++)
+		if ((descs[i].state == DESC_WAITING || descs[i].state == DESC_WRITING) && descs[i].nr < d->nr)
+			return false;
+	return d->after_seq < oldest && !out.error;
+}
+
 /* The descriptors of a block that cannot be written stay zero on the disk: those pages are missing, no others */
 static void desc_done(struct desc_block *d)
 {
+	uint64_t next = (d->nr + 1) * OUT_ALIGN;
+
 	d->state = DESC_FREE;
 	if (!d->req.status)
 		return;
 	log_warn("%s: page descriptors %lu.. could not be written (%d)", out.t->name,
 		 (d->nr * OUT_ALIGN / sizeof(struct page_desc)), d->req.status);
 	out.lost += OUT_ALIGN / sizeof(struct page_desc);
+	/* And the end of its last entry, which is in the next block or still on its way there */
+	zero_desc((next - 1) / sizeof(struct page_desc) * sizeof(struct page_desc));
+	out.failed_next = next;
 	if (out.t->dev->failed || ++out.failures > OUT_MAX_FAILURES)
 		fail(d->req.status);
 }
@@ -263,7 +281,7 @@ static int advance(void)
 
 		if (d->state == DESC_WRITING && d->req.status != -EINPROGRESS)
 			desc_done(d);
-		else if (d->state == DESC_WAITING && d->after_seq < oldest && !out.error)
+		else if (d->state == DESC_WAITING && desc_may_go(d, oldest))
 			submit_desc(d);
 	}
 	return rc < 0 ? fail(rc) : out.error;
@@ -494,7 +512,7 @@ int out_desc_put(uint64_t index, const struct page_desc *desc)
 		struct desc_block *d = get_desc(pos / OUT_ALIGN);
 		size_t at = pos % OUT_ALIGN, piece = min_u64(len, OUT_ALIGN - at);
 
-		if (!d)
+		if (!d || (len < sizeof(*desc) && pos == out.failed_next))
 			break;
 		memcpy(desc_bufs[d - descs] + at, p, piece);
 		d->dirty = true;
