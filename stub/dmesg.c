@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The dead kernel's log. Since 5.10 it is a lockless ring of descriptors and a ring of text (kernel/printk/printk_ringbuffer.c
- * explains it at length), before that one buffer of variable records. All offsets come from VMCOREINFO. Called before
- * anything else happens, to put the last lines on the console, and again to save the whole.
+ * The dead kernel's log. Since 5.10 it is a lockless ring of descriptors and a ring of text
+ * (kernel/printk/printk_ringbuffer.c explains it at length), before that one buffer of variable
+ * records. All offsets come from VMCOREINFO. Called before anything else happens, to put the last
+ * lines on the console, and again to save the whole.
  *
- * Everything read is hostile: indices are reduced to the ring's size, lengths cut to what lies between two positions, and
- * the number of records and the bytes they have together are bounded by the ring's size.
+ * Everything read is hostile: indices are reduced to the ring's size, lengths cut to what lies
+ * between two positions, and the number of records and the bytes they have together are bounded by
+ * the ring's size.
  */
 #include "stub/dmesg.h"
 
@@ -18,7 +20,8 @@
 #define MAX_STRUCT	4096u		/* no structure of the log is larger */
 #define MAX_DESC_BITS	22u		/* four million records: a log buffer of 128 MiB */
 #define MAX_DATA_BITS	27u
-#define MAX_MISSES	4096u		/* records in a row that are none: a few are being written on each CPU, no more */
+/* records in a row that are none: a few are being written on each CPU, no more */
+#define MAX_MISSES	4096u
 #define LINE_SIZE	1024u
 #define TEXT_CHUNK	256u
 
@@ -84,7 +87,8 @@ static int put_record(struct reader *r, uint64_t ts_nsec, uint64_t text, size_t 
 	size_t indent;
 	int rc;
 
-	indent = snprintf(stamp, sizeof(stamp), "[%5lu.%06lu] ", (unsigned long)(ts_nsec / 1000000000),
+	indent = snprintf(stamp, sizeof(stamp), "[%5lu.%06lu] ",
+			  (unsigned long)(ts_nsec / 1000000000),
 			  (unsigned long)(ts_nsec % 1000000000 / 1000));
 	rc = put(r, stamp, indent);
 	while (len && !rc) {
@@ -125,24 +129,42 @@ struct entry {
 };
 
 /* Fill @ret in the order of @entries; all must be there and small. */
-static int read_entries(const struct vmcoreinfo *vi, const struct entry *entries, unsigned nr, uint64_t *ret)
+static int read_entries(const struct vmcoreinfo *vi, const struct entry *entries, unsigned nr,
+			uint64_t *ret)
 {
 	for (unsigned i = 0; i < nr; i++) {
 		const struct entry *e = &entries[i];
-		int rc = e->size ? vmcoreinfo_size(vi, e->name, &ret[i]) : vmcoreinfo_offset(vi, e->name, &ret[i]);
+		int rc = e->size ? vmcoreinfo_size(vi, e->name, &ret[i])
+				 : vmcoreinfo_offset(vi, e->name, &ret[i]);
 
 		if (rc < 0 || ret[i] >= MAX_STRUCT || (e->size && !ret[i]))
-			return log_err(-ENOENT, "dmesg: %s(%s) is missing or absurd", e->size ? "SIZE" : "OFFSET", e->name);
+			return log_err(-ENOENT, "dmesg: %s(%s) is missing or absurd",
+				       e->size ? "SIZE" : "OFFSET", e->name);
 	}
 	return 0;
 }
 
-/*---------------------------------------------------------------- lockless ring buffer, 5.10 and later */
+/*---------------------------------------------------------------- lockless ring, since 5.10 */
 
 enum {
-	RB_DESC_RING, RB_TEXT_RING, RING_COUNT_BITS, RING_DESCS, RING_INFOS, RING_HEAD, RING_TAIL,
-	DESC_SIZE, DESC_STATE_VAR, DESC_LPOS, LPOS_BEGIN, LPOS_NEXT, INFO_SIZE, INFO_TS, INFO_TEXT_LEN,
-	DATA_SIZE_BITS, DATA_DATA, ATOMIC_COUNTER,
+	RB_DESC_RING,
+	RB_TEXT_RING,
+	RING_COUNT_BITS,
+	RING_DESCS,
+	RING_INFOS,
+	RING_HEAD,
+	RING_TAIL,
+	DESC_SIZE,
+	DESC_STATE_VAR,
+	DESC_LPOS,
+	LPOS_BEGIN,
+	LPOS_NEXT,
+	INFO_SIZE,
+	INFO_TS,
+	INFO_TEXT_LEN,
+	DATA_SIZE_BITS,
+	DATA_DATA,
+	ATOMIC_COUNTER,
 	PRB_NR
 };
 
@@ -172,7 +194,8 @@ struct prb {
 	uint64_t descs, infos, data;
 	uint64_t head, tail;
 	uint32_t count_bits, size_bits;
-	uint64_t left;			/* bytes the records to come may have: none shares its text with another */
+	/* bytes the records to come may have: none shares its text with another */
+	uint64_t left;
 	unsigned misses;		/* of late, in a row */
 };
 
@@ -195,10 +218,13 @@ static int prb_open(struct reader *r, const struct vmcoreinfo *vi, uint64_t symb
 	    read64(r, ring + b->o[RING_TAIL] + b->o[ATOMIC_COUNTER], &b->tail) < 0 ||
 	    read32(r, text + b->o[DATA_SIZE_BITS], &b->size_bits) < 0 ||
 	    read64(r, text + b->o[DATA_DATA], &b->data) < 0)
-		return log_err(-EFAULT, "dmesg: ring buffer at %#lx cannot be read", (unsigned long)prb);
+		return log_err(-EFAULT, "dmesg: ring buffer at %#lx cannot be read",
+			       (unsigned long)prb);
 	if (b->count_bits > MAX_DESC_BITS || b->size_bits > MAX_DATA_BITS)
-		return log_err(-EINVAL, "dmesg: ring of 2^%u records, 2^%u bytes", b->count_bits, b->size_bits);
-	if (read64(r, b->descs, &prb) < 0 || read64(r, b->infos, &prb) < 0 || read64(r, b->data, &prb) < 0)
+		return log_err(-EINVAL, "dmesg: ring of 2^%u records, 2^%u bytes", b->count_bits,
+			       b->size_bits);
+	if (read64(r, b->descs, &prb) < 0 || read64(r, b->infos, &prb) < 0 ||
+	    read64(r, b->data, &prb) < 0)
 		return log_err(-EFAULT, "dmesg: the rings' contents cannot be read");
 	b->head = DESC_ID(b->head);
 	b->tail = DESC_ID(b->tail);
@@ -215,12 +241,14 @@ static int prb_record(struct reader *r, struct prb *b, uint64_t id)
 	int rc;
 
 	b->misses++;
-	if (read64(r, desc + b->o[DESC_STATE_VAR] + b->o[ATOMIC_COUNTER], &state) < 0 || DESC_ID(state) != id ||
+	if (read64(r, desc + b->o[DESC_STATE_VAR] + b->o[ATOMIC_COUNTER], &state) < 0 ||
+	    DESC_ID(state) != id ||
 	    (DESC_STATE(state) != DESC_COMMITTED && DESC_STATE(state) != DESC_FINALIZED))
 		return 0;
 	if (read64(r, desc + b->o[DESC_LPOS] + b->o[LPOS_BEGIN], &begin) < 0 ||
 	    read64(r, desc + b->o[DESC_LPOS] + b->o[LPOS_NEXT], &next) < 0 ||
-	    read64(r, info + b->o[INFO_TS], &ts) < 0 || read16(r, info + b->o[INFO_TEXT_LEN], &len) < 0)
+	    read64(r, info + b->o[INFO_TS], &ts) < 0 ||
+	    read16(r, info + b->o[INFO_TEXT_LEN], &len) < 0)
 		return 0;
 	begin &= mask;
 	next &= mask;
@@ -228,8 +256,9 @@ static int prb_record(struct reader *r, struct prb *b, uint64_t id)
 		b->misses = 0;
 		return 0;	/* no text: the writer failed to get space, or an empty line */
 	}
+	/* Text that would cross the end is stored at the start as a whole. */
 	if (begin > next)
-		begin = 0;	/* text that would cross the end is stored at the start as a whole */
+		begin = 0;
 	begin += sizeof(uint64_t);	/* the block repeats the record's number */
 	if (begin > next)
 		return 0;
@@ -282,35 +311,41 @@ struct log_buf {
 	uint32_t len, first, next;
 };
 
-static int log_buf_open(struct reader *r, const struct vmcoreinfo *vi, uint64_t symbol, struct log_buf *b)
+static int log_buf_open(struct reader *r, const struct vmcoreinfo *vi, uint64_t symbol,
+			struct log_buf *b)
 {
 	uint64_t len, first, next;
 	int rc = read_entries(vi, log_entries, LOG_NR, b->o);
 
 	if (rc < 0)
 		return rc;
-	if (vmcoreinfo_symbol(vi, "log_buf_len", &len) < 0 || vmcoreinfo_symbol(vi, "log_first_idx", &first) < 0 ||
+	if (vmcoreinfo_symbol(vi, "log_buf_len", &len) < 0 ||
+	    vmcoreinfo_symbol(vi, "log_first_idx", &first) < 0 ||
 	    vmcoreinfo_symbol(vi, "log_next_idx", &next) < 0)
 		return log_err(-ENOENT, "dmesg: a SYMBOL(log_*) is missing");
-	if (read64(r, symbol, &b->base) < 0 || read32(r, len, &b->len) < 0 || read32(r, first, &b->first) < 0 ||
-	    read32(r, next, &b->next) < 0)
+	if (read64(r, symbol, &b->base) < 0 || read32(r, len, &b->len) < 0 ||
+	    read32(r, first, &b->first) < 0 || read32(r, next, &b->next) < 0)
 		return log_err(-EFAULT, "dmesg: log_buf cannot be read");
-	if (b->len < b->o[LOG_SIZE] || b->len > BIT(MAX_DATA_BITS) || b->first >= b->len || b->next > b->len)
-		return log_err(-EINVAL, "dmesg: log_buf of %u bytes, from %u to %u", b->len, b->first, b->next);
+	if (b->len < b->o[LOG_SIZE] || b->len > BIT(MAX_DATA_BITS) || b->first >= b->len ||
+	    b->next > b->len)
+		return log_err(-EINVAL, "dmesg: log_buf of %u bytes, from %u to %u", b->len,
+			       b->first, b->next);
 	return 0;
 }
 
 /*
- * From @*idx to the next record, past the wrap-around mark (a record of length 0). 0, or -EINVAL where the chain is
- * broken. @ret_text_len and @ret_at are the record's that @*idx stood for.
+ * From @*idx to the next record, past the wrap-around mark (a record of length 0). 0, or -EINVAL
+ * where the chain is broken. @ret_text_len and @ret_at are the record's that @*idx stood for.
  */
-static int log_buf_step(struct reader *r, const struct log_buf *b, uint32_t *idx, uint32_t *ret_at, uint16_t *ret_text_len)
+static int log_buf_step(struct reader *r, const struct log_buf *b, uint32_t *idx, uint32_t *ret_at,
+			uint16_t *ret_text_len)
 {
 	uint32_t at = *idx;
 	uint16_t len, text_len;
 
 	for (unsigned wraps = 0; ; wraps++) {
-		if (at > b->len - b->o[LOG_SIZE] || read16(r, b->base + at + b->o[LOG_LEN], &len) < 0)
+		if (at > b->len - b->o[LOG_SIZE] ||
+		    read16(r, b->base + at + b->o[LOG_LEN], &len) < 0)
 			return -EINVAL;
 		if (len)
 			break;
@@ -318,8 +353,8 @@ static int log_buf_step(struct reader *r, const struct log_buf *b, uint32_t *idx
 			return -EINVAL;
 		at = 0;
 	}
-	if (read16(r, b->base + at + b->o[LOG_TEXT_LEN], &text_len) < 0 || len < b->o[LOG_SIZE] || len > b->len - at ||
-	    text_len > len - b->o[LOG_SIZE])
+	if (read16(r, b->base + at + b->o[LOG_TEXT_LEN], &text_len) < 0 || len < b->o[LOG_SIZE] ||
+	    len > b->len - at || text_len > len - b->o[LOG_SIZE])
 		return -EINVAL;
 	*ret_at = at;
 	*ret_text_len = text_len;
@@ -352,7 +387,8 @@ static int log_buf_walk(struct reader *r, const struct log_buf *b, unsigned skip
 	return n;
 }
 
-static int log_buf_emit(struct reader *r, const struct vmcoreinfo *vi, uint64_t symbol, unsigned last)
+static int log_buf_emit(struct reader *r, const struct vmcoreinfo *vi, uint64_t symbol,
+			unsigned last)
 {
 	struct log_buf b;
 	int n, rc = log_buf_open(r, vi, symbol, &b);
@@ -376,7 +412,8 @@ static void reader_init(struct reader *r, struct vtop *vt, emit_fn emit, void *c
 	r->len = 0;
 }
 
-void dmesg_ranges(struct vtop *vt, const struct vmcoreinfo *vi, void (*range)(void *ctx, uint64_t va, uint64_t len), void *ctx)
+void dmesg_ranges(struct vtop *vt, const struct vmcoreinfo *vi,
+		  void (*range)(void *ctx, uint64_t va, uint64_t len), void *ctx)
 {
 	struct reader *r = &reader;
 	struct log_buf l;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Page classes from struct page. The rules and their order are those of makedumpfile(8), so that a dump level means the
- * same here: struct page's layout comes from VMCOREINFO, never from a release string, and what VMCOREINFO does not say
- * is not guessed: the levels that would need it are given up and the entry is named. The dump loop calls pages_class()
- * once per frame with ascending numbers; all state is one buffer of struct pages and one pending range.
+ * Page classes from struct page. The rules and their order are those of makedumpfile(8), so that a
+ * dump level means the same here: struct page's layout comes from VMCOREINFO, never from a release
+ * string, and what VMCOREINFO does not say is not guessed: the levels that would need it are given
+ * up and the entry is named. The dump loop calls pages_class() once per frame with ascending
+ * numbers; all state is one buffer of struct pages and one pending range.
  *
- * Everything read is hostile. A wrong struct page can make one frame (or one range of at most 1 << MAX_ORDER frames) look
- * excludable, but cannot make this loop, or read outside RAM: every access goes through vmcore_read().
+ * Everything read is hostile. A wrong struct page can make one frame (or one range of at most 1 <<
+ * MAX_ORDER frames) look excludable, but cannot make this loop, or read outside RAM: every access
+ * goes through vmcore_read().
  */
 #include "stub/pages.h"
 
@@ -18,9 +20,15 @@
 #define BUFFER_SIZE	4096u
 #define PAGE_STRUCT_MIN	32u
 #define PAGE_STRUCT_MAX	256u
-/* Largest order that any kernel gives to a page: 1 GiB of 4-KiB pages, 16 GiB of 64-KiB pages (arm64 contiguous PMDs) */
+/*
+ * Largest order that any kernel gives to a page: 1 GiB of 4-KiB pages, 16 GiB of 64-KiB pages
+ * (arm64 contiguous PMDs)
+ */
 #define MAX_ORDER	18u
-/* Low bits of mem_section.section_mem_map are flags; newer kernels use more of them, an aligned pointer has none */
+/*
+ * Low bits of mem_section.section_mem_map are flags; newer kernels use more of them, an aligned
+ * pointer has none
+ */
 #define SECTION_PRESENT	BIT(0)
 #define SECTION_FLAGS	GENMASK(4, 0)
 #define MAPPING_ANON	BIT(0)		/* page->mapping: include/linux/page-flags.h */
@@ -28,28 +36,35 @@
 /* No kernel is larger; kexec-tools writes 512 MiB when it does not find out */
 #define IMAGE_MAX	MIB(256)
 #define NO_SECTION	(~0ULL)
-#define FLAT_SHIFT	15u		/* the flat array has no sections: pieces of this many frames, log 2 */
+/* the flat array has no sections: pieces of this many frames, log 2 */
+#define FLAT_SHIFT	15u
 #define NO_NUMBER	(-1)
 #define LEVEL_STRUCT_PAGE (LEVEL_CACHE | LEVEL_CACHE_PRIVATE | LEVEL_USER | LEVEL_FREE)
 #define LEVEL_ANY_CACHE	(LEVEL_CACHE | LEVEL_CACHE_PRIVATE)
 
-/* Which of struct page's fields are known and where; a frame is classified by looking at these only */
+/*
+ * Which of struct page's fields are known and where; a frame is classified by looking at these only
+ */
 struct page_layout {
 	uint32_t size;
 	uint32_t flags, mapcount, mapping, private, compound_head;
-	uint32_t order, dtor;		/* in the second struct page of a compound page; 0: unknown */
+	/* in the second struct page of a compound page; 0: unknown */
+	uint32_t order, dtor;
 	bool order_in_flags;		/* 6.6+: the low byte of the second page's flags */
 	uint64_t head_mask;
-	uint64_t lru, private_flag, swapcache, swapbacked, slab, hwpoison, hugetlb_flag;	/* bit masks, 0: none */
+	/* bit masks, 0: none */
+	uint64_t lru, private_flag, swapcache, swapbacked, slab, hwpoison, hugetlb_flag;
 	bool slab_type_known, buddy_known, unaccepted_known, offline_known, hugetlb_type_known;
-	uint32_t slab_type, buddy_type, unaccepted_type, offline_type, hugetlb_type;	/* values of _mapcount */
+	/* values of _mapcount */
+	uint32_t slab_type, buddy_type, unaccepted_type, offline_type, hugetlb_type;
 	int64_t hugetlb_dtor;
 	uint64_t max_buddy_order;	/* exclusive: LENGTH(zone.free_area) */
 };
 
 /* How to get from a frame number to its struct page */
 struct memory_model {
-	uint64_t vmemmap;		/* address of frame 0's struct page, when mem_section cannot be used; else 0 */
+	/* address of frame 0's struct page, when mem_section cannot be used; else 0 */
+	uint64_t vmemmap;
 	uint64_t root;			/* mem_section: array of roots, or of sections */
 	uint64_t nr_sections;
 	uint64_t entry_size, map_offset;
@@ -69,7 +84,8 @@ struct pages {
 
 	/* section looked at last */
 	uint64_t section;
-	uint64_t section_map;		/* address of struct page = this + pfn * size; 0: section not present */
+	/* address of struct page = this + pfn * size; 0: section not present */
+	uint64_t section_map;
 
 	/* struct pages read last */
 	uint64_t batch_start, batch_end;
@@ -78,7 +94,8 @@ struct pages {
 	/* pending range of a compound or free page */
 	uint64_t range_start, range_end;
 	enum page_class range_class;
-	bool range_skip;		/* excluded as a whole: its struct pages are not even read */
+	/* excluded as a whole: its struct pages are not even read */
+	bool range_skip;
 
 	unsigned char buf[BUFFER_SIZE];
 };
@@ -106,20 +123,22 @@ struct field {
 	unsigned needed_by;
 };
 
-#define FIELD(member, width, bits) \
-	{ "page." #member, "OFFSET(page." #member ")", offsetof(struct page_layout, member), width, bits }
+#define FIELD(member, width, bits)                                                        \
+	{ "page." #member, "OFFSET(page." #member ")", offsetof(struct page_layout, member), \
+	  width, bits }
 
 static const struct field fields[] = {
 	FIELD(flags, 8, LEVEL_STRUCT_PAGE),
 	FIELD(compound_head, 8, LEVEL_STRUCT_PAGE),
 	FIELD(mapping, 8, LEVEL_ANY_CACHE | LEVEL_USER),
 	FIELD(private, 8, LEVEL_FREE),
-	{ "page._mapcount", "OFFSET(page._mapcount)", offsetof(struct page_layout, mapcount), 4, LEVEL_FREE },
+	{ "page._mapcount", "OFFSET(page._mapcount)", offsetof(struct page_layout, mapcount), 4,
+	  LEVEL_FREE },
 };
 
 /* @name's offset inside struct page, or -ENOENT when absent or not inside it. */
-static int page_offset(const struct vmcoreinfo *vi, const struct page_layout *l, const char *name, unsigned width,
-		       uint32_t *ret)
+static int page_offset(const struct vmcoreinfo *vi, const struct page_layout *l, const char *name,
+		       unsigned width, uint32_t *ret)
 {
 	uint64_t offset;
 
@@ -134,7 +153,8 @@ static void read_fields(struct pages *p, const struct vmcoreinfo *vi)
 	struct page_layout *l = &p->layout;
 	uint64_t size;
 
-	if (vmcoreinfo_size(vi, "page", &size) < 0 || size < PAGE_STRUCT_MIN || size > PAGE_STRUCT_MAX || size % 8) {
+	if (vmcoreinfo_size(vi, "page", &size) < 0 || size < PAGE_STRUCT_MIN ||
+	    size > PAGE_STRUCT_MAX || size % 8) {
 		give_up(p, LEVEL_STRUCT_PAGE, "SIZE(page)");
 		p->usable = false;
 		return;
@@ -147,7 +167,8 @@ static void read_fields(struct pages *p, const struct vmcoreinfo *vi)
 		if (page_offset(vi, l, f->name, f->width, offset) == 0)
 			continue;
 		/* Renamed in 7.1; bit 0 still marks a tail */
-		if (offset == &l->compound_head && page_offset(vi, l, "page.compound_info", 8, offset) == 0)
+		if (offset == &l->compound_head &&
+		    page_offset(vi, l, "page.compound_info", 8, offset) == 0)
 			continue;
 		give_up(p, f->needed_by, f->entry);
 		if (f->needed_by == LEVEL_STRUCT_PAGE)
@@ -166,7 +187,10 @@ static uint64_t flag_mask(const struct vmcoreinfo *vi, const char *name)
 	return BIT(bit);
 }
 
-/* A value of _mapcount that tells the page's type; 32 bits are compared, whichever way it was printed. */
+/*
+ * A value of _mapcount that tells the page's type; 32 bits are compared, whichever way it was
+ * printed.
+ */
 static bool type_value(const struct vmcoreinfo *vi, const char *name, uint32_t *ret)
 {
 	int64_t value;
@@ -192,7 +216,10 @@ static void read_flags(struct pages *p, const struct vmcoreinfo *vi)
 		give_up(p, LEVEL_ANY_CACHE, "NUMBER(PG_lru)");
 	if (!l->private_flag)
 		give_up(p, LEVEL_ANY_CACHE, "NUMBER(PG_private)");
-	/* Since 4.10 the swap cache flag is shared with others and means itself only beside PG_swapbacked. */
+	/*
+	 * Since 4.10 the swap cache flag is shared with others and means itself only beside
+	 * PG_swapbacked.
+	 */
 	if (!l->swapcache)
 		give_up(p, LEVEL_ANY_CACHE, "NUMBER(PG_swapcache)");
 	if (!l->swapbacked)
@@ -215,26 +242,32 @@ static void read_types(struct pages *p, const struct vmcoreinfo *vi)
 	if (page_offset(vi, l, "page._mapcount", 4, &mapcount) == 0) {
 		l->slab_type_known = type_value(vi, "PAGE_SLAB_MAPCOUNT_VALUE", &l->slab_type);
 		l->buddy_known = type_value(vi, "PAGE_BUDDY_MAPCOUNT_VALUE", &l->buddy_type);
-		l->unaccepted_known = type_value(vi, "PAGE_UNACCEPTED_MAPCOUNT_VALUE", &l->unaccepted_type);
+		l->unaccepted_known =
+			type_value(vi, "PAGE_UNACCEPTED_MAPCOUNT_VALUE", &l->unaccepted_type);
 		l->offline_known = type_value(vi, "PAGE_OFFLINE_MAPCOUNT_VALUE", &l->offline_type);
-		l->hugetlb_type_known = type_value(vi, "PAGE_HUGETLB_MAPCOUNT_VALUE", &l->hugetlb_type);
+		l->hugetlb_type_known =
+			type_value(vi, "PAGE_HUGETLB_MAPCOUNT_VALUE", &l->hugetlb_type);
 	}
-	/* Slab pages reuse ->mapping and _mapcount: who cannot tell them apart must not trust either. */
+	/*
+	 * Slab pages reuse ->mapping and _mapcount: who cannot tell them apart must not trust
+	 * either.
+	 */
 	if (!l->slab && !l->slab_type_known)
 		give_up(p, LEVEL_STRUCT_PAGE, "NUMBER(PG_slab)");
 	if (!l->buddy_known)
 		give_up(p, LEVEL_FREE, "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)");
-	if (vmcoreinfo_length(vi, "zone.free_area", &l->max_buddy_order) < 0 || !l->max_buddy_order ||
-	    l->max_buddy_order > MAX_ORDER + 1) {
+	if (vmcoreinfo_length(vi, "zone.free_area", &l->max_buddy_order) < 0 ||
+	    !l->max_buddy_order || l->max_buddy_order > MAX_ORDER + 1) {
 		l->max_buddy_order = 0;
 		give_up(p, LEVEL_FREE, "LENGTH(zone.free_area)");
 	}
 }
 
 /*
- * Order of a compound page and whether it is hugetlb, both kept in its second struct page: since 6.9 the type is in
- * _mapcount, in 6.6 a flag there, in 6.3 a folio field, before that a page field. Kernels without hugetlb have none of them,
- * so that a missing one is no error: huge pages are then kept.
+ * Order of a compound page and whether it is hugetlb, both kept in its second struct page: since
+ * 6.9 the type is in _mapcount, in 6.6 a flag there, in 6.3 a folio field, before that a page
+ * field. Kernels without hugetlb have none of them, so that a missing one is no error: huge pages
+ * are then kept.
  */
 static void read_compound(struct pages *p, const struct vmcoreinfo *vi)
 {
@@ -248,11 +281,13 @@ static void read_compound(struct pages *p, const struct vmcoreinfo *vi)
 		return;
 
 	/* struct folio overlays consecutive struct pages: its second part begins at SIZE(page) */
-	if (vmcoreinfo_offset(vi, "folio._folio_order", &offset) == 0 && range_inside(offset, 1, l->size, 2 * l->size))
+	if (vmcoreinfo_offset(vi, "folio._folio_order", &offset) == 0 &&
+	    range_inside(offset, 1, l->size, 2 * l->size))
 		l->order = offset - l->size;
 	else if (page_offset(vi, l, "page.compound_order", 1, &l->order) < 0)
 		l->order = 0;
-	if (vmcoreinfo_offset(vi, "folio._folio_dtor", &offset) == 0 && range_inside(offset, 1, l->size, 2 * l->size))
+	if (vmcoreinfo_offset(vi, "folio._folio_dtor", &offset) == 0 &&
+	    range_inside(offset, 1, l->size, 2 * l->size))
 		l->dtor = offset - l->size;
 	else if (page_offset(vi, l, "page.compound_dtor", 1, &l->dtor) < 0)
 		l->dtor = 0;
@@ -263,7 +298,8 @@ static void read_compound(struct pages *p, const struct vmcoreinfo *vi)
 		p->reason = "OFFSET(page.compound_order)";
 		log_warn("pages: %s is missing: tails of compound pages are kept", p->reason);
 	} else if (l->hugetlb_dtor == NO_NUMBER && p->level & LEVEL_USER) {
-		const char *entry = l->dtor ? "NUMBER(HUGETLB_PAGE_DTOR)" : "OFFSET(page.compound_dtor)";
+		const char *entry =
+			l->dtor ? "NUMBER(HUGETLB_PAGE_DTOR)" : "OFFSET(page.compound_dtor)";
 
 		if (!*p->reason)
 			p->reason = entry;
@@ -274,8 +310,8 @@ static void read_compound(struct pages *p, const struct vmcoreinfo *vi)
 /*---------------------------------------------------------------- frame number to struct page */
 
 /*
- * Address of section @nr's struct mem_section. Only section_mem_map is read, as a coded pointer: the address of the
- * struct page that frame 0 would have if the section's array went that far back.
+ * Address of section @nr's struct mem_section. Only section_mem_map is read, as a coded pointer:
+ * the address of the struct page that frame 0 would have if the section's array went that far back.
  */
 static int section_map(const struct memory_model *m, struct vtop *vt, uint64_t nr, uint64_t *ret)
 {
@@ -303,27 +339,36 @@ static int section_map(const struct memory_model *m, struct vtop *vt, uint64_t n
 	return 0;
 }
 
-/* Does any RAM have a readable struct page through this model? A few frames of each range are tried. */
+/*
+ * Does any RAM have a readable struct page through this model? A few frames of each range are
+ * tried.
+ */
 static bool model_works(const struct pages *p, const struct memory_model *m)
 {
 	uint64_t pfn = 0, end, map, word;
 
-	for (unsigned i = 0; i < VMCORE_MAX_RANGES && vmcore_next_run(p->vc, pfn, &pfn, &end); i++, pfn = end) {
+	for (unsigned i = 0; i < VMCORE_MAX_RANGES && vmcore_next_run(p->vc, pfn, &pfn, &end);
+	     i++, pfn = end) {
 		uint64_t probes[] = { pfn, pfn + (end - pfn) / 2, end - 1 };
 
 		for (unsigned k = 0; k < ARRAY_SIZE(probes); k++) {
 			map = m->vmemmap;
 			if (!map && section_map(m, p->vt, probes[k] >> m->pfn_shift, &map) < 0)
 				continue;
-			if (vtop_read(p->vt, &word, map + probes[k] * p->layout.size, sizeof(word)) == 0)
+			if (vtop_read(p->vt, &word, map + probes[k] * p->layout.size,
+				      sizeof(word)) == 0)
 				return true;
 		}
 	}
 	return false;
 }
 
-/* What VMCOREINFO says of mem_section, or the entry that is missing or makes no sense; NULL: all is there. */
-static const char *read_sections(const struct vmcoreinfo *vi, struct pages *p, struct memory_model *m)
+/*
+ * What VMCOREINFO says of mem_section, or the entry that is missing or makes no sense; NULL: all is
+ * there.
+ */
+static const char *read_sections(const struct vmcoreinfo *vi, struct pages *p,
+				 struct memory_model *m)
 {
 	uint64_t length, page_size = BIT(p->vt->page_shift);
 	unsigned physmem = p->vt->max_physmem_bits, section = p->vt->section_size_bits;
@@ -340,7 +385,10 @@ static const char *read_sections(const struct vmcoreinfo *vi, struct pages *p, s
 	m->pfn_shift = section - p->vt->page_shift;
 	m->nr_sections = BIT(physmem - section);
 	m->per_root = page_size / m->entry_size;
-	/* CONFIG_SPARSEMEM_EXTREME, unless the array's length says that it has an entry for every section */
+	/*
+	 * CONFIG_SPARSEMEM_EXTREME, unless the array's length says that it has an entry for every
+	 * section
+	 */
 	if (vmcoreinfo_length(vi, "mem_section", &length) == 0 &&
 	    length != DIV_ROUND_UP(m->nr_sections, m->per_root))
 		m->per_root = 0;
@@ -357,7 +405,10 @@ static void find_model(struct pages *p, const struct vmcoreinfo *vi)
 		if (model_works(p, m))
 			return;
 		missing = p->vt->missing ? p->vt->missing : "SYMBOL(mem_section)";
-		/* The symbol may be that of the pointer to the array (since 4.15, by how it was exported). */
+		/*
+		 * The symbol may be that of the pointer to the array (since 4.15, by how it was
+		 * exported).
+		 */
 		if (m->per_root && vtop_read(p->vt, &pointed, m->root, 8) == 0) {
 			m->root = pointed;
 			if (model_works(p, m))
@@ -392,8 +443,9 @@ static uint64_t struct_page(struct pages *p, uint64_t pfn)
 }
 
 /*
- * The struct page of @pfn, and the next one behind it unless @pfn is the last of a batch; NULL when it cannot be read.
- * Batches begin at multiples of their own length: a compound head has an even frame number, so it is never the last.
+ * The struct page of @pfn, and the next one behind it unless @pfn is the last of a batch; NULL when
+ * it cannot be read. Batches begin at multiples of their own length: a compound head has an even
+ * frame number, so it is never the last.
  */
 static const unsigned char *load(struct pages *p, uint64_t pfn)
 {
@@ -406,7 +458,10 @@ static const unsigned char *load(struct pages *p, uint64_t pfn)
 	n = p->batch_pages;
 	address = struct_page(p, start);
 	if (!address || vtop_read(p->vt, p->buf, address, n * p->layout.size) < 0) {
-		/* A hole in the memory map may begin inside: take what begins here, a pair of pages or one. */
+		/*
+		 * A hole in the memory map may begin inside: take what begins here, a pair of pages
+		 * or one.
+		 */
 		start = pfn;
 		n = pfn % 2 ? 1 : 2;
 		address = struct_page(p, start);
@@ -438,8 +493,8 @@ static inline uint32_t get32(const unsigned char *page, uint32_t offset)
 }
 
 /* Order and kind of the compound page that @page heads; order 0 when it makes no sense. */
-static unsigned compound_order(const struct page_layout *l, const unsigned char *page, uint64_t pfn, uint32_t mapcount,
-			       bool *ret_hugetlb)
+static unsigned compound_order(const struct page_layout *l, const unsigned char *page, uint64_t pfn,
+			       uint32_t mapcount, bool *ret_hugetlb)
 {
 	const unsigned char *second = page + l->size;
 	unsigned order = 0;
@@ -451,7 +506,8 @@ static unsigned compound_order(const struct page_layout *l, const unsigned char 
 		uint64_t flags = get64(second, l->flags);
 
 		order = flags & 0xff;
-		*ret_hugetlb = l->hugetlb_type_known ? mapcount == l->hugetlb_type : flags & l->hugetlb_flag;
+		*ret_hugetlb = l->hugetlb_type_known ? mapcount == l->hugetlb_type
+						     : flags & l->hugetlb_flag;
 	} else {
 		if (l->order)
 			order = second[l->order];
@@ -461,9 +517,12 @@ static unsigned compound_order(const struct page_layout *l, const unsigned char 
 	return order <= MAX_ORDER && IS_ALIGNED(pfn, BIT(order)) ? order : 0;
 }
 
-/* Free? *ret_order: of the block. In the buddy allocator a wrong order is no reason to drop anything. */
-static bool judge_free(const struct page_layout *l, const unsigned char *page, uint64_t pfn, uint32_t mapcount,
-		       unsigned *ret_order, bool *ret_valid)
+/*
+ * Free? *ret_order: of the block. In the buddy allocator a wrong order is no reason to drop
+ * anything.
+ */
+static bool judge_free(const struct page_layout *l, const unsigned char *page, uint64_t pfn,
+		       uint32_t mapcount, unsigned *ret_order, bool *ret_valid)
 {
 	uint64_t order;
 
@@ -474,7 +533,10 @@ static bool judge_free(const struct page_layout *l, const unsigned char *page, u
 		return true;
 	}
 	if (l->unaccepted_known && mapcount == l->unaccepted_type && l->max_buddy_order) {
-		/* Memory that the guest has not accepted from the hypervisor yet comes in blocks of the largest order. */
+		/*
+		 * Memory that the guest has not accepted from the hypervisor yet comes in blocks of
+		 * the largest order.
+		 */
 		*ret_order = l->max_buddy_order - 1;
 		*ret_valid = IS_ALIGNED(pfn, BIT(*ret_order));
 		return true;
@@ -483,10 +545,12 @@ static bool judge_free(const struct page_layout *l, const unsigned char *page, u
 }
 
 /*
- * What one struct page says; @ret_order: for how many frames it speaks. The rules come in order, and one whose class stays
- * in the dump at this level does not stop those behind it: such a page may still be excluded for another reason.
+ * What one struct page says; @ret_order: for how many frames it speaks. The rules come in order,
+ * and one whose class stays in the dump at this level does not stop those behind it: such a page
+ * may still be excluded for another reason.
  */
-static enum page_class judge(const struct pages *p, const unsigned char *page, uint64_t pfn, unsigned *ret_order)
+static enum page_class judge(const struct pages *p, const unsigned char *page, uint64_t pfn,
+			     unsigned *ret_order)
 {
 	const struct page_layout *l = &p->layout;
 	uint64_t flags = get64(page, l->flags);
@@ -525,8 +589,9 @@ static enum page_class judge(const struct pages *p, const unsigned char *page, u
 }
 
 /*
- * Class of @pfn from its own struct page. The tail of a compound page has none of its own: @inside is what its head was. In
- * a free block that is kept all struct pages are free ones, but only the first says so.
+ * Class of @pfn from its own struct page. The tail of a compound page has none of its own: @inside
+ * is what its head was. In a free block that is kept all struct pages are free ones, but only the
+ * first says so.
  */
 static enum page_class classify(struct pages *p, uint64_t pfn, enum page_class inside)
 {
@@ -619,8 +684,8 @@ void pages_restart(void)
 	p->range_skip = false;
 }
 
-unsigned pages_init(const struct vmcore *vc, const struct vmcoreinfo *vi, struct vtop *vt, unsigned level,
-		    const char **ret_reason)
+unsigned pages_init(const struct vmcore *vc, const struct vmcoreinfo *vi, struct vtop *vt,
+		    unsigned level, const char **ret_reason)
 {
 	struct pages *p = &pages;
 
@@ -674,12 +739,16 @@ unsigned pages_check(const uint64_t counts[PAGE_NR_CLASSES], uint64_t total)
 			return implausible(p, "more pages in a class than there are");
 		sum += counts[i];
 	}
-	/* No allocator runs itself empty to the last page: a layout that finds none is the wrong one. */
+	/*
+	 * No allocator runs itself empty to the last page: a layout that finds none is the wrong
+	 * one.
+	 */
 	if (p->level & LEVEL_FREE && !counts[PAGE_FREE] && total)
 		return implausible(p, "no free page found");
 	/*
-	 * The struct pages themselves are kernel pages. Half of theirs must be there (huge pages may share theirs); a
-	 * machine that is 98 % free is real, so a plain percentage would not do.
+	 * The struct pages themselves are kernel pages. Half of theirs must be there (huge pages
+	 * may share theirs); a machine that is 98 % free is real, so a plain percentage would not
+	 * do.
 	 */
 	kept = counts[PAGE_KERNEL] + counts[PAGE_ZERO];
 	struct_pages = (total - counts[PAGE_USER]) / BIT(p->vt->page_shift) * p->layout.size;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is worth most: a table of frame ranges that crash cannot do without, built once before pages are written. The table
- * is sorted, disjoint and of fixed size; when it is full the rest ranks by its class, which costs order, not contents.
+ * What is worth most: a table of frame ranges that crash cannot do without, built once before pages
+ * are written. The table is sorted, disjoint and of fixed size; when it is full the rest ranks by
+ * its class, which costs order, not contents.
  */
 #include "stub/priority.h"
 
@@ -14,7 +15,8 @@
 #define MAX_RANGES	512u
 #define STACK_SIZE	KIB(16)		/* THREAD_SIZE on both architectures with 4-KiB pages */
 #define MAX_STACKS	256u		/* of a machine with more CPUs, the first ones */
-#define STACK_RANGES	(MAX_RANGES / 2)	/* so that stacks scattered over memory leave room for the page tables */
+/* so that stacks scattered over memory leave room for the page tables */
+#define STACK_RANGES	(MAX_RANGES / 2)
 
 enum { RANK_VITAL, RANK_TABLES, RANK_KERNEL, RANK_USER, RANK_CACHE, RANK_REST };
 
@@ -51,14 +53,19 @@ static unsigned find(const struct priority *p, uint64_t pfn)
 	return low;
 }
 
-/* Put [start, start + nr), which nothing overlaps, before range @at: join it to a neighbour or make room. */
+/*
+ * Put [start, start + nr), which nothing overlaps, before range @at: join it to a neighbour or make
+ * room.
+ */
 static void place(struct priority *p, unsigned at, uint64_t start, uint32_t nr)
 {
 	struct range *next = &p->ranges[at], *prev = next - 1;
 
-	if (at && prev->start + prev->nr == start && prev->rank == p->rank && nr <= UINT32_MAX - prev->nr) {
+	if (at && prev->start + prev->nr == start && prev->rank == p->rank &&
+	    nr <= UINT32_MAX - prev->nr) {
 		prev->nr += nr;
-	} else if (at < p->nr && start + nr == next->start && next->rank == p->rank && nr <= UINT32_MAX - next->nr) {
+	} else if (at < p->nr && start + nr == next->start && next->rank == p->rank &&
+		   nr <= UINT32_MAX - next->nr) {
 		next->start = start;
 		next->nr += nr;
 	} else if (p->nr < p->limit) {
@@ -97,7 +104,9 @@ static void add_physical(struct priority *p, phys_addr_t pa, uint64_t len)
 		add_frames(p, pa >> shift, ((pa + len - 1) >> shift) + 1);
 }
 
-/* The frames behind virtual [va, va + len); what is not mapped is left out. @ctx: struct priority. */
+/*
+ * The frames behind virtual [va, va + len); what is not mapped is left out. @ctx: struct priority.
+ */
 static void add_virtual(void *ctx, uint64_t va, uint64_t len)
 {
 	struct priority *p = ctx;
@@ -125,7 +134,10 @@ static int add_table(void *ctx, phys_addr_t pa, uint64_t size)
 	return p->full;
 }
 
-/* Stacks are aligned to their size (THREAD_ALIGN), so the stack pointer tells where the whole of it is. */
+/*
+ * Stacks are aligned to their size (THREAD_ALIGN), so the stack pointer tells where the whole of it
+ * is.
+ */
 static void add_stacks(struct priority *p, struct vmcore *vc)
 {
 	uint64_t size = max_u64(STACK_SIZE, BIT(p->vt->page_shift)), sp;
@@ -178,7 +190,8 @@ void priority_init(struct vmcore *vc, const struct vmcoreinfo *vi, struct vtop *
 	vtop_tables(vt, add_table, p);
 	add_vmemmap(p, vc);
 	if (p->full)
-		log_info("priority: more than %u essential ranges: the rest goes by class", MAX_RANGES);
+		log_info("priority: more than %u essential ranges: the rest goes by class",
+			 MAX_RANGES);
 }
 
 int pages_rank(uint64_t pfn, enum page_class class)

@@ -8,12 +8,15 @@
 #include "stub/pages.h"
 
 /*
- * Ranks: 0 kernel image, stacks of the panicking CPUs, dmesg; 1 page tables and vmemmap; 2 slab and other kernel; 3 user;
- * 4 cache, cache private; 5 free and the rest.
+ * Ranks: 0 kernel image, stacks of the panicking CPUs, dmesg; 1 page tables and vmemmap; 2 slab and
+ * other kernel; 3 user; 4 cache, cache private; 5 free and the rest.
  */
 #define PRIORITY_NR_RANKS	6
 
-/* Collect the essential ranges (ranks 0 and 1) in a table of fixed size. Never fails: what is not found ranks by its class. */
+/*
+ * Collect the essential ranges (ranks 0 and 1) in a table of fixed size. Never fails: what is not
+ * found ranks by its class.
+ */
 void priority_init(struct vmcore *vc, const struct vmcoreinfo *vi, struct vtop *vt);
 
 /* 0 .. PRIORITY_NR_RANKS - 1 */

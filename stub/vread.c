@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reading the dead kernel's virtual memory: the part of stub/vtop.h that is the same for every architecture. Called by the
- * page classifier and the log reader.
+ * Reading the dead kernel's virtual memory: the part of stub/vtop.h that is the same for every
+ * architecture. Called by the page classifier and the log reader.
  */
 #include <errno.h>
 

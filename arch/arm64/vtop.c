@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Virtual to physical for a dead arm64 kernel: VMSAv8-64 translation tables (Arm ARM, D8.2) of 4-, 16- or 64-KiB pages,
- * 36 to 52 bits of virtual address, started from what VMCOREINFO exports. Pure, and built for the host too.
+ * Virtual to physical for a dead arm64 kernel: VMSAv8-64 translation tables (Arm ARM, D8.2) of 4-,
+ * 16- or 64-KiB pages, 36 to 52 bits of virtual address, started from what VMCOREINFO exports.
+ * Pure, and built for the host too.
  */
 #include <errno.h>
 #include <string.h>
@@ -9,7 +10,8 @@
 #include "stub/vtop.h"
 
 #define DESC_VALID		BIT(0)
-#define DESC_TABLE		BIT(1)	/* at the last level: a page; above: a table, or else a block */
+/* at the last level: a page; above: a table, or else a block */
+#define DESC_TABLE		BIT(1)
 #define TABLES_MAX		131072u
 #define TABLE_BATCH		8u	/* descriptors read at a time */
 /* struct elf_prstatus (linux/elfcore.h): then struct user_pt_regs, where sp follows 31 registers */
@@ -17,8 +19,10 @@
 
 /* Uses of vtop.arch[] */
 #define VA_BITS			arch[0]	/* of addresses: 64 - T1SZ */
-#define TABLE_BITS		arch[1]	/* that the top table was laid out for: its index is taken from these */
-#define PA_HIGH			arch[2]	/* descriptor bits that hold the address bits above 47 or 49 */
+/* that the top table was laid out for: its index is taken from these */
+#define TABLE_BITS		arch[1]
+/* descriptor bits that hold the address bits above 47 or 49 */
+#define PA_HIGH			arch[2]
 #define PA_HIGH_SHIFT		arch[3]	/* and how far to the left they belong */
 
 static unsigned index_bits(const struct vtop *vt)
@@ -45,9 +49,10 @@ static void init_page_size(struct vtop *vt, const struct vmcoreinfo *vi)
 }
 
 /*
- * How many bits an address has: the kernel's configuration (VA_BITS) and what the CPU could do (T1SZ, from 5.9 on). A 52-bit
- * kernel on older hardware runs with 48. Before T1SZ was exported, where mem_section lies tells: linear memory is the
- * lower half, so the top bit of a 52-bit address in it is clear.
+ * How many bits an address has: the kernel's configuration (VA_BITS) and what the CPU could do
+ * (T1SZ, from 5.9 on). A 52-bit kernel on older hardware runs with 48. Before T1SZ was exported,
+ * where mem_section lies tells: linear memory is the lower half, so the top bit of a 52-bit address
+ * in it is clear.
  */
 static bool init_va_bits(struct vtop *vt, const struct vmcoreinfo *vi, unsigned *ret_config)
 {
@@ -62,7 +67,8 @@ static bool init_va_bits(struct vtop *vt, const struct vmcoreinfo *vi, unsigned 
 	vt->VA_BITS = n;
 	if (vmcoreinfo_number(vi, "TCR_EL1_T1SZ", &n) == 0 && n >= 12 && n <= 28)
 		vt->VA_BITS = 64 - n;
-	else if (*ret_config == 52 && vmcoreinfo_symbol(vi, "mem_section", &section) == 0 && section & BIT(51))
+	else if (*ret_config == 52 && vmcoreinfo_symbol(vi, "mem_section", &section) == 0 &&
+		 section & BIT(51))
 		vt->VA_BITS = 48;
 	return true;
 }
@@ -102,7 +108,10 @@ static void init_image(struct vtop *vt, const struct vmcoreinfo *vi)
 	vt->image_phys = BIT(63) - (uint64_t)voffset;
 }
 
-/* The linear map (5.4 and later: lower half of the kernel's space; before: upper half), for addresses that a walk misses */
+/*
+ * The linear map (5.4 and later: lower half of the kernel's space; before: upper half), for
+ * addresses that a walk misses
+ */
 static void init_linear(struct vtop *vt, const struct vmcoreinfo *vi, unsigned config)
 {
 	uint64_t stext, page_end = -BIT((config > 48 ? 48 : config) - 1);
@@ -115,7 +124,10 @@ static void init_linear(struct vtop *vt, const struct vmcoreinfo *vi, unsigned c
 		return;
 	}
 	vt->phys_base = phys_offset;
-	/* PHYS_OFFSET belongs to the start of the configured space, also where the hardware reaches only part of it. */
+	/*
+	 * PHYS_OFFSET belongs to the start of the configured space, also where the hardware reaches
+	 * only part of it.
+	 */
 	vt->linear_phys = (uint64_t)phys_offset + BIT(config) - BIT(bits);
 	if (vmcoreinfo_symbol(vi, "_stext", &stext) < 0 || stext > page_end) {
 		vt->linear_virt = -BIT(bits);
@@ -131,7 +143,10 @@ static uint64_t output_address(const struct vtop *vt, uint64_t desc)
 	return (desc & vt->pte_mask) | (desc & vt->PA_HIGH) << vt->PA_HIGH_SHIFT;
 }
 
-/* Walk from the top table; the result replaces vt->cache. Every table address is checked by vmcore_read(). */
+/*
+ * Walk from the top table; the result replaces vt->cache. Every table address is checked by
+ * vmcore_read().
+ */
 static int walk(struct vtop *vt, uint64_t va)
 {
 	unsigned bits = index_bits(vt);
@@ -144,11 +159,15 @@ static int walk(struct vtop *vt, uint64_t va)
 		unsigned width = level == vt->levels ? vt->TABLE_BITS - shift : bits;
 		uint64_t desc, size = BIT(shift);
 
-		if (vmcore_read(vt->vc, &desc, table + (va >> shift & (BIT(width) - 1)) * 8, sizeof(desc)) < 0)
+		if (vmcore_read(vt->vc, &desc, table + (va >> shift & (BIT(width) - 1)) * 8,
+				sizeof(desc)) < 0)
 			return -EFAULT;
 		if (!(desc & DESC_VALID))
 			return -ENOENT;
-		/* Linux has blocks of 2 MiB and 1 GiB with 4-KiB pages, of 32 and 512 MiB with larger ones */
+		/*
+		 * Linux has blocks of 2 MiB and 1 GiB with 4-KiB pages, of 32 and 512 MiB with
+		 * larger ones
+		 */
 		if (!(desc & DESC_TABLE) && (level == 1 || level > (vt->page_shift == 12 ? 3 : 2)))
 			return -ENOENT;
 		if (level == 1 || !(desc & DESC_TABLE)) {
@@ -162,7 +181,10 @@ static int walk(struct vtop *vt, uint64_t va)
 	return -ENOENT;
 }
 
-/* Lay the walk out for @bits of address and see whether it finds the top table itself, whose place is known. */
+/*
+ * Lay the walk out for @bits of address and see whether it finds the top table itself, whose place
+ * is known.
+ */
 static bool try_levels(struct vtop *vt, unsigned bits, uint64_t symbol)
 {
 	vt->TABLE_BITS = bits;
@@ -186,8 +208,9 @@ static void init_walk(struct vtop *vt, const struct vmcoreinfo *vi, unsigned con
 		return;
 	vt->pgd = symbol - vt->image_virt + vt->image_phys;
 	/*
-	 * With 64- and 16-KiB pages a 52-bit kernel keeps the 52-bit layout of its top table on 48-bit hardware; with 4-KiB
-	 * pages it has a level less. Which one holds is not exported: the tables tell.
+	 * With 64- and 16-KiB pages a 52-bit kernel keeps the 52-bit layout of its top table on
+	 * 48-bit hardware; with 4-KiB pages it has a level less. Which one holds is not exported:
+	 * the tables tell.
 	 */
 	if (try_levels(vt, config, symbol) || try_levels(vt, vt->VA_BITS, symbol))
 		return;
@@ -199,7 +222,9 @@ static void init_sparsemem(struct vtop *vt, const struct vmcoreinfo *vi, unsigne
 {
 	int64_t n;
 
-	/* What arch/arm64/include/asm/sparsemem.h had before SECTION_SIZE_BITS was exported (5.15) */
+	/*
+	 * What arch/arm64/include/asm/sparsemem.h had before SECTION_SIZE_BITS was exported (5.15)
+	 */
 	vt->section_size_bits = 30;
 	vt->max_physmem_bits = config == 52 ? 52 : 48;
 	if (vmcoreinfo_number(vi, "SECTION_SIZE_BITS", &n) == 0)
@@ -227,7 +252,10 @@ int vtop_init(struct vtop *vt, const struct vmcore *vc, const struct vmcoreinfo 
 		init_sparsemem(vt, vi, config);
 	}
 
-	/* From here on only addresses inside the image take the short way; none if its extent is not known. */
+	/*
+	 * From here on only addresses inside the image take the short way; none if its extent is
+	 * not known.
+	 */
 	if (vt->image_end && image->end > image->start && image->virt >> 63) {
 		vt->image_phys += image->virt - vt->image_virt;
 		vt->image_virt = image->virt;
@@ -278,7 +306,10 @@ struct tables {
 	unsigned left;
 };
 
-/* One table of @nr descriptors and those below it. Recursion ends at level 1; t->left bounds the breadth. */
+/*
+ * One table of @nr descriptors and those below it. Recursion ends at level 1; t->left bounds the
+ * breadth.
+ */
 static int visit(struct tables *t, uint64_t table, unsigned level, uint64_t nr)
 {
 	struct vtop *vt = t->vt;
@@ -299,7 +330,8 @@ static int visit(struct tables *t, uint64_t table, unsigned level, uint64_t nr)
 			return 0;
 		desc = descs[i % TABLE_BATCH];
 		below = output_address(vt, desc);
-		if (!(desc & DESC_VALID) || !(desc & DESC_TABLE) || !vmcore_is_ram(vt->vc, below, page))
+		if (!(desc & DESC_VALID) || !(desc & DESC_TABLE) ||
+		    !vmcore_is_ram(vt->vc, below, page))
 			continue;
 		r = visit(t, below, level - 1, BIT(index_bits(vt)));
 	}

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Virtual to physical for a dead x86_64 kernel: 4- and 5-level page tables (Intel SDM vol. 3A, §4.5), started from what
- * VMCOREINFO exports. Pure, and built for the host too. Nothing here is the stub's own paging: see arch/x86_64/paging.c.
+ * Virtual to physical for a dead x86_64 kernel: 4- and 5-level page tables (Intel SDM vol. 3A,
+ * §4.5), started from what VMCOREINFO exports. Pure, and built for the host too. Nothing here is
+ * the stub's own paging: see arch/x86_64/mm.c.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "stub/vtop.h"
 
-/* Linux Documentation/arch/x86/x86_64/mm.rst: the kernel image is linked here, before KASLR moves it upwards */
+/*
+ * Linux Documentation/arch/x86/x86_64/mm.rst: the kernel image is linked here, before KASLR moves
+ * it upwards
+ */
 #define START_KERNEL_MAP	0xffffffff80000000ULL
-/* Size of the window if NUMBER(KERNEL_IMAGE_SIZE) is absent: without KASLR modules begin after 512 MiB */
+/*
+ * Size of the window if NUMBER(KERNEL_IMAGE_SIZE) is absent: without KASLR modules begin after 512
+ * MiB
+ */
 #define KERNEL_IMAGE_SIZE_MIN	MIB(512)
 #define KERNEL_IMAGE_SIZE_MAX	MIB(1536)
 
@@ -47,8 +54,8 @@ static void init_image(struct vtop *vt, const struct vmcoreinfo *vi)
 }
 
 /*
- * The direct map, from p_vaddr of the RAM ranges: all of them must agree on its offset. Only used where a walk fails,
- * so a missing one costs nothing while the page tables are sound.
+ * The direct map, from p_vaddr of the RAM ranges: all of them must agree on its offset. Only used
+ * where a walk fails, so a missing one costs nothing while the page tables are sound.
  */
 static void init_linear(struct vtop *vt)
 {
@@ -65,7 +72,10 @@ static void init_linear(struct vtop *vt)
 		offset = r->virt - r->start;
 		end = r->virt + (r->end - r->start);
 	}
-	/* The offset is the mapping of physical address 0 only if it is in the kernel's half itself. */
+	/*
+	 * The offset is the mapping of physical address 0 only if it is in the kernel's half
+	 * itself.
+	 */
 	if (!end || !(offset >> 63) || end < offset)
 		return;
 	vt->linear_virt = offset;
@@ -93,7 +103,8 @@ static void init_walk(struct vtop *vt, const struct vmcoreinfo *vi)
 		return;
 	}
 	if (va < vt->image_virt || va >= vt->image_end)
-		return;		/* no image mapping: vt->missing is set; or a symbol that cannot be */
+		/* no image mapping: vt->missing is set; or a symbol that cannot be */
+		return;
 	vt->pgd = ALIGN_DOWN(va - vt->image_virt + vt->image_phys, 4096);
 }
 
@@ -122,8 +133,8 @@ int vtop_init(struct vtop *vt, const struct vmcore *vc, const struct vmcoreinfo 
 }
 
 /*
- * Walk from the top table. The result replaces vt->cache. Entries are what the dead kernel left: vmcore_read() refuses
- * a table that is not in RAM, and the number of levels bounds the loop.
+ * Walk from the top table. The result replaces vt->cache. Entries are what the dead kernel left:
+ * vmcore_read() refuses a table that is not in RAM, and the number of levels bounds the loop.
  */
 static int walk(struct vtop *vt, uint64_t va)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The log reader over a made-up machine with damage to the log, its variables and VMCOREINFO. First byte: which kind of log, and
- * how many of the last records; the rest: tests/host/patch.h.
+ * The log reader over a made-up machine with damage to the log, its variables and VMCOREINFO. First
+ * byte: which kind of log, and how many of the last records; the rest: tests/host/patch.h.
  */
 /* needs: stub/dmesg.c stub/vread.c stub/vmcore.c stub/vmcoreinfo.c arch/x86_64/vtop.c tests/host/machine.c tests/unit/fake/log.c */
 #include <stdlib.h>
@@ -39,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		kinds[i].ram = machine.ram;
 		kinds[i].vi = machine.vi;
 	}
-	const uint64_t areas[][2] = { { machine.log_pa, 0xd000 }, { machine.pgd + 0x10000, 512 }, { MIB(18), 0x8000 } };
+	const uint64_t areas[][2] = {
+		{machine.log_pa, 0xd000}, {machine.pgd + 0x10000, 512}, {MIB(18), 0x8000}};
 	unsigned head = patch_take(&data, &size, 1);
 
 	machine.ram = kinds[head % 2].ram;

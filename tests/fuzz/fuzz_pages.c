@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Page classes and priority over a made-up machine with damage: struct pages, mem_section, page tables, VMCOREINFO. First byte:
- * level, and which window of frames is classified; the rest: tests/host/patch.h.
+ * Page classes and priority over a made-up machine with damage: struct pages, mem_section, page
+ * tables, VMCOREINFO. First byte: level, and which window of frames is classified; the rest:
+ * tests/host/patch.h.
  */
 /* needs: stub/pages.c stub/priority.c stub/dmesg.c stub/vread.c stub/vmcore.c stub/vmcoreinfo.c arch/x86_64/vtop.c tests/host/machine.c tests/unit/fake/log.c */
 #include <stdlib.h>
@@ -20,8 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!machine.ram)
 		machine_build(STYLE_5_10, MODEL_EXTREME, false, 1);
 	const uint64_t areas[][2] = {
-		{ machine.vmemmap_pa, MIB(1) }, { machine.sections_pa, 0x1100 }, { machine.pgd, 4096 },
-		{ MIB(18), 0x8000 }, { machine.pgd + 0x10000, 512 },
+		{machine.vmemmap_pa, MIB(1)}, {machine.sections_pa, 0x1100},
+		{machine.pgd, 4096},	      {MIB(18), 0x8000},
+		{machine.pgd + 0x10000, 512},
 	};
 	unsigned head = patch_take(&data, &size, 1);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Address translation over a made-up machine with damaged page tables and VMCOREINFO. First byte: four or five levels; then an
- * address; the rest: tests/host/patch.h.
+ * Address translation over a made-up machine with damaged page tables and VMCOREINFO. First byte:
+ * four or five levels; then an address; the rest: tests/host/patch.h.
  */
 /* needs: stub/vread.c stub/vmcore.c stub/vmcoreinfo.c arch/x86_64/vtop.c tests/host/machine.c tests/unit/fake/log.c */
 #include <stdlib.h>
@@ -41,8 +41,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	patch_apply(&patch, data, size, areas, ARRAY_SIZE(areas));
 	machine.reads = 0;
 	vtop_init(&vt, &machine.vc, &machine.vi);
-	uint64_t addresses[] = { va, kinds[head % 2].vmemmap + va % MIB(70), 0xffff888000000000 + va % MIB(64),
-				 0xffffffff80000000 + va % MIB(64), va | BIT(63) };
+	uint64_t addresses[] = {va, kinds[head % 2].vmemmap + va % MIB(70),
+				0xffff888000000000 + va % MIB(64),
+				0xffffffff80000000 + va % MIB(64), va | BIT(63)};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(addresses); i++) {
 		if (vtop(&vt, addresses[i], &pa, &len) == 0 && !len)

@@ -3,9 +3,9 @@
  * The stub's page classifier over a dump file, on the host.
  *
  *	classify [-l LEVEL] DUMP			counts by class
- *	classify -l LEVEL -c KDUMP [-v] DUMP		compare bitmap2 with that of KDUMP, as made by makedumpfile -d LEVEL
+ *	classify -l LEVEL -c KDUMP [-v] DUMP		as makedumpfile -d LEVEL did?
  *	classify -l LEVEL -o FILE DUMP			write bitmap2
- *	classify -l LEVEL -t DUMP			time: classify, test for zero and compress every page that stays
+ *	classify -l LEVEL -t DUMP			time to classify and compress
  *
  * -i: do not protect the kernel image (makedumpfile does not). Exit status 0: equal; 1: not.
  */
@@ -87,9 +87,11 @@ static int compare(const unsigned char *classes, const char *path, bool verbose)
 		else
 			lost++;
 		if (verbose)
-			printf("pfn %#" PRIx64 ": %s here, as %s\n", pfn, ours ? "kept" : "left out", names[classes[pfn]]);
+			printf("pfn %#" PRIx64 ": %s here, as %s\n", pfn,
+			       ours ? "kept" : "left out", names[classes[pfn]]);
 	}
-	printf("stored %" PRIu64 ", kept here only %" PRIu64 ", left out here only %" PRIu64 "\n", stored, kept, lost);
+	printf("stored %" PRIu64 ", kept here only %" PRIu64 ", left out here only %" PRIu64 "\n",
+	       stored, kept, lost);
 	return kept || lost;
 }
 
@@ -110,7 +112,8 @@ static void write_bitmap(const unsigned char *classes, const char *path)
 /* Both passes of the dump loop without the disk: what the CPU has to do for a dump */
 static void timed(void)
 {
-	uint64_t counts[PAGE_NR_CLASSES], pfn = 0, end, total, zero = 0, kept = 0, raw = 0, bytes = 0;
+	uint64_t counts[PAGE_NR_CLASSES], pfn = 0, end, total, zero = 0, kept = 0, raw = 0,
+					  bytes = 0;
 	size_t size = dump_vmcore.page_size;
 	double start = now(), classified;
 
@@ -135,10 +138,12 @@ static void timed(void)
 			bytes += min_u64(len, size);
 		}
 	}
-	printf("%" PRIu64 " pages, %" PRIu64 " kept, %" PRIu64 " zero, %" PRIu64 " raw, %" PRIu64 " bytes\n",
+	printf("%" PRIu64 " pages, %" PRIu64 " kept, %" PRIu64 " zero, %" PRIu64 " raw, %" PRIu64
+	       " bytes\n",
 	       total, kept, zero, raw, bytes);
-	printf("classify %.3f s, %.0f pages/s; classify again and compress %.3f s; all %.0f pages/s\n",
-	       classified - start, total / (classified - start), now() - classified, total / (now() - start));
+	printf("classify %.3f s, %.0f pages/s; again and compress %.3f s; all %.0f pages/s\n",
+	       classified - start, total / (classified - start), now() - classified,
+	       total / (now() - start));
 }
 
 int main(int argc, char **argv)

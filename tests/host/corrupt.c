@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Damage to a real dump: `corrupt [-n SEEDS] [-s FIRST] DUMP`. For each seed the data that old memory answers is changed at
- * random (struct pages, mem_section, page tables, log buffer, whatever is read), and everything that reads it runs: page
- * classes in two passes, priority, log. Then each line of VMCOREINFO is removed in turn. Fails on a read outside RAM, on
- * more work than a bound, on a crash, and when less VMCOREINFO loses a page that more of it keeps.
+ * Damage to a real dump: `corrupt [-n SEEDS] [-s FIRST] DUMP`. For each seed the data that old
+ * memory answers is changed at random (struct pages, mem_section, page tables, log buffer, whatever
+ * is read), and everything that reads it runs: page classes in two passes, priority, log. Then each
+ * line of VMCOREINFO is removed in turn. Fails on a read outside RAM, on more work than a bound, on
+ * a crash, and when less VMCOREINFO loses a page that more of it keeps.
  */
 /* needs: tests/host/dumpfile.c tests/host/log.c stub/vmcore.c stub/vmcoreinfo.c stub/vread.c stub/pages.c stub/dmesg.c stub/priority.c */
 #include <err.h>
@@ -52,7 +53,8 @@ static void spoil(void *dst, phys_addr_t pa, size_t len)
 		memcpy(p + at, &v, 8);
 		break;
 	case 2:		/* a plausible address: inside RAM, or inside the kernel's half */
-		v = v % 2 ? v % (dump_max_pfn() * dump_vmcore.page_size) : v | 0xffff800000000000ULL;
+		v = v % 2 ? v % (dump_max_pfn() * dump_vmcore.page_size)
+			  : v | 0xffff800000000000ULL;
 		memcpy(p + at, &v, 8);
 		break;
 	default:	/* all of it */
@@ -105,7 +107,10 @@ static void run_all(unsigned level, unsigned char *excluded)
 
 static void damage(uint64_t first, uint64_t seeds)
 {
-	/* Per frame one read and a failed walk in each pass; tables: 64 reads each, 131072 of them at most; the log */
+	/*
+	 * Per frame one read and a failed walk in each pass; tables: 64 reads each, 131072 of them
+	 * at most; the log
+	 */
 	const uint64_t bound = 24 * dump_max_pfn() + 64 * 131072 + 40 * (1 << 20);
 	uint64_t most = 0;
 
@@ -120,12 +125,15 @@ static void damage(uint64_t first, uint64_t seeds)
 		run_all(seed % 3 ? LEVEL_MAX : rnd() % 32, NULL);
 		most = max_u64(most, dump_reads);
 		if (stray || dump_reads > bound || emitted > MIB(512))
-			errx(1, "seed %" PRIu64 ": %" PRIu64 " reads outside RAM, %" PRIu64 " reads, %" PRIu64 " bytes of log", seed,
-			     stray, dump_reads, emitted);
+			errx(1,
+			     "seed %" PRIu64 ": %" PRIu64 " reads outside RAM, %" PRIu64
+			     " reads, %" PRIu64 " bytes of log",
+			     seed, stray, dump_reads, emitted);
 	}
 	rate = 0;
-	printf("%" PRIu64 " seeds, %" PRIu64 " reads damaged, at most %" PRIu64 " reads in a run, none outside RAM\n", seeds, damaged,
-	       most);
+	printf("%" PRIu64 " seeds, %" PRIu64 " reads damaged, at most %" PRIu64
+	       " reads in a run, none outside RAM\n",
+	       seeds, damaged, most);
 }
 
 /* Every entry removed in turn: what is left out then is left out with all of them, too. */
@@ -147,7 +155,8 @@ static void less_vmcoreinfo(void)
 		run_all(LEVEL_MAX, less);
 		for (uint64_t pfn = 0; pfn < max; pfn++)
 			if (less[pfn] && !full[pfn])
-				errx(1, "without %.*s pfn %#" PRIx64 " is lost", (int)len - 1, line, pfn);
+				errx(1, "without %.*s pfn %#" PRIx64 " is lost", (int)len - 1, line,
+				     pfn);
 		lines++;
 		if (memcmp(full, less, max)) {
 			lowered++;
@@ -157,7 +166,9 @@ static void less_vmcoreinfo(void)
 		}
 	}
 	*vi = all;
-	printf("%" PRIu64 " entries removed in turn, %" PRIu64 " of them matter to the page classes, no page lost\n", lines, lowered);
+	printf("%" PRIu64 " entries removed in turn, %" PRIu64
+	       " of them matter to the page classes, no page lost\n",
+	       lines, lowered);
 	free(full);
 	free(less);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The stub's log reader over a dump file: `dmesg [-n LAST] DUMP` prints the dead kernel's log, to be compared with
- * makedumpfile --dump-dmesg.
+ * The stub's log reader over a dump file: `dmesg [-n LAST] DUMP` prints the dead kernel's log, to
+ * be compared with makedumpfile --dump-dmesg.
  */
 /* needs: tests/host/dumpfile.c tests/host/log.c stub/vmcore.c stub/vmcoreinfo.c stub/vread.c stub/dmesg.c */
 #include <err.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See dumpfile.h. An ELF core is an elfcorehdr whose p_offset are offsets in the file, so vmcore_parse() reads it as it
- * is. For a kdump-compressed file the ranges are made from bitmap1 and the VMCOREINFO text is where the sub-header says.
+ * See dumpfile.h. An ELF core is an elfcorehdr whose p_offset are offsets in the file, so
+ * vmcore_parse() reads it as it is. For a kdump-compressed file the ranges are made from bitmap1
+ * and the VMCOREINFO text is where the sub-header says.
  */
 #include "tests/host/dumpfile.h"
 
@@ -61,15 +62,19 @@ static bool bit(const unsigned char *map, uint64_t nr)
 	return map[nr / 8] >> nr % 8 & 1;
 }
 
-/* Header of a kdump-compressed file; *ret_bitmap: where bitmap1 is, *ret_half: bytes of one bitmap */
-static const struct kdump_sub_header *kdump_header(const char *path, const unsigned char *map, uint64_t size,
-						   const unsigned char **ret_bitmap, uint64_t *ret_half)
+/*
+ * Header of a kdump-compressed file; *ret_bitmap: where bitmap1 is, *ret_half: bytes of one bitmap
+ */
+static const struct kdump_sub_header *kdump_header(const char *path, const unsigned char *map,
+						   uint64_t size, const unsigned char **ret_bitmap,
+						   uint64_t *ret_half)
 {
 	const struct disk_dump_header *h = (const void *)map;
 	const struct kdump_sub_header *s;
 	uint64_t at, block = h->block_size, half;
 
-	if (memcmp(h->signature, KDUMP_SIGNATURE, 8) || !is_power_of_2(block) || block < 4096 || block > 65536)
+	if (memcmp(h->signature, KDUMP_SIGNATURE, 8) || !is_power_of_2(block) || block < 4096 ||
+	    block > 65536)
 		errx(2, "%s: not a kdump-compressed file", path);
 	s = (const void *)(map + block);
 	at = (1 + (uint64_t)h->sub_hdr_size) * block;
@@ -136,10 +141,12 @@ static const void *kdump_page(uint64_t pfn)
 	if (!d->flags)
 		return d->size == file.block ? file.map + d->offset : NULL;
 	if (d->flags != KDUMP_COMPRESSED_LZO)
-		errx(2, "page %#llx: compression %u is not supported here", (unsigned long long)pfn, d->flags);
+		errx(2, "page %#llx: compression %u is not supported here", (unsigned long long)pfn,
+		     d->flags);
 	if (file.cached != pfn) {
 		file.cached = ~0ULL;
-		if (lzo1x_decompress_safe(file.map + d->offset, d->size, file.cache, &len, NULL) != LZO_E_OK ||
+		if (lzo1x_decompress_safe(file.map + d->offset, d->size, file.cache, &len, NULL) !=
+			    LZO_E_OK ||
 		    len != file.block)
 			return NULL;
 		file.cached = pfn;
@@ -246,7 +253,8 @@ static void open_kdump(const char *path)
 	vc->page_size = file.block;
 	vc->machine = strcmp(h->machine, "aarch64") ? 62 : 183;
 	add_runs(vc);
-	if (s->size_vmcoreinfo && range_inside(s->offset_vmcoreinfo, s->size_vmcoreinfo, 0, file.size)) {
+	if (s->size_vmcoreinfo &&
+	    range_inside(s->offset_vmcoreinfo, s->size_vmcoreinfo, 0, file.size)) {
 		vi->len = min_u64(s->size_vmcoreinfo, sizeof(vi->text) - 1);
 		memcpy(vi->text, file.map + s->offset_vmcoreinfo, vi->len);
 		vi->len = strlen(vi->text);
@@ -254,8 +262,8 @@ static void open_kdump(const char *path)
 }
 
 /*
- * An elfcorehdr's notes are in the dead kernel's memory and vmcore.c insists on that; those of a core are in the file only, so the
- * text is found here.
+ * An elfcorehdr's notes are in the dead kernel's memory and vmcore.c insists on that; those of a
+ * core are in the file only, so the text is found here.
  */
 static void find_vmcoreinfo(struct vmcoreinfo *vi)
 {

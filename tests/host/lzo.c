@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Compare liblzo2's variants on the pages of a dump that a level keeps: `lzo [-l LEVEL] DUMP`. The stub's choice rests on
- * these figures: bytes stored, speed, and how much of the work memory is really touched.
+ * Compare liblzo2's variants on the pages of a dump that a level keeps: `lzo [-l LEVEL] DUMP`. The
+ * stub's choice rests on these figures: bytes stored, speed, and how much of the work memory is
+ * really touched.
  */
 /* needs: tests/host/dumpfile.c tests/host/log.c stub/vmcore.c stub/vmcoreinfo.c stub/vread.c stub/pages.c */
 #include <err.h>
@@ -67,8 +68,10 @@ static void measure(const struct variant *v, const void **pages, size_t nr)
 	for (size_t i = 0; i < sizeof(work); i++)
 		if (work[i] != 0xa5)
 			touched = i + 1;
-	printf("%-11s %11" PRIu64 " bytes, ratio %.4f, raw %zu, %.0f MB/s, %.0f pages/s, work memory %zu of %zu\n", v->name,
-	       bytes, (double)bytes / ((double)nr * size), raw, nr * size / start / 1e6, nr / start, touched, v->declared);
+	printf("%-11s %11" PRIu64
+	       " bytes, ratio %.4f, raw %zu, %.0f MB/s, %.0f pages/s, work memory %zu of %zu\n",
+	       v->name, bytes, (double)bytes / ((double)nr * size), raw, nr * size / start / 1e6,
+	       nr / start, touched, v->declared);
 }
 
 int main(int argc, char **argv)

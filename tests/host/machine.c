@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See machine.h. Physical memory: the image at 16 MiB with the top page table in it; tables, sections and log behind it;
- * struct pages at 8 MiB (one 2-MiB page); everything else is filled with pages of random kinds. [640 KiB, 1 MiB) is no RAM.
+ * See machine.h. Physical memory: the image at 16 MiB with the top page table in it; tables,
+ * sections and log behind it; struct pages at 8 MiB (one 2-MiB page); everything else is filled
+ * with pages of random kinds. [640 KiB, 1 MiB) is no RAM.
  */
 #include "tests/host/machine.h"
 
@@ -41,9 +42,12 @@ struct style {
 	uint32_t buddy, offline, hugetlb, slab_type, unaccepted;
 };
 
-static const struct style old_style = { 4, 9, 10, 13, 16, 19, 23, ~0x80u, ~0x100u, ~0x800u, ~0x1000u, 0 };
-static const struct style new_style = { 5, 7, 9, 13, 6, 17, 20, 0xf0u << 24, 0xf1u << 24, 0xf4u << 24, 0xf5u << 24,
-					0xf6u << 24 };
+static const struct style old_style = {
+	4, 9, 10, 13, 16, 19, 23, ~0x80u, ~0x100u, ~0x800u, ~0x1000u, 0
+};
+static const struct style new_style = {
+	5, 7, 9, 13, 6, 17, 20, 0xf0u << 24, 0xf1u << 24, 0xf4u << 24, 0xf5u << 24, 0xf6u << 24
+};
 
 void machine_seed(uint64_t seed)
 {
@@ -109,7 +113,8 @@ static void info(const char *fmt, ...)
 
 bool machine_next_entry(size_t *pos, char *ret, size_t size)
 {
-	const char *line = machine.vi.text + *pos, *eq = strchr(line, '='), *nl = strchr(line, '\n');
+	const char *line = machine.vi.text + *pos, *eq = strchr(line, '='),
+		   *nl = strchr(line, '\n');
 
 	if (!eq || !nl)
 		return false;
@@ -230,7 +235,8 @@ static void build_tables(bool la57)
 
 static void build_sections(void)
 {
-	uint64_t nr = MACHINE_RAM >> SECTION_BITS, roots = SECTIONS_PA, entries = SECTIONS_PA + 0x1000, symbol;
+	uint64_t nr = MACHINE_RAM >> SECTION_BITS, roots = SECTIONS_PA,
+		 entries = SECTIONS_PA + 0x1000, symbol;
 	uint64_t all = BIT((levels == 5 ? 52 : 46) - SECTION_BITS);
 
 	machine.sections_pa = SECTIONS_PA;
@@ -252,7 +258,8 @@ static void build_sections(void)
 		return;
 	}
 	info("SYMBOL(mem_section)=%llx", (unsigned long long)symbol);
-	info("LENGTH(mem_section)=%llu", (unsigned long long)(machine.model == MODEL_FLAT ? all : all / 256));
+	info("LENGTH(mem_section)=%llu",
+	     (unsigned long long)(machine.model == MODEL_FLAT ? all : all / 256));
 	info("SIZE(mem_section)=16");
 	info("OFFSET(mem_section.section_mem_map)=0");
 }
@@ -264,7 +271,8 @@ unsigned char *machine_page(uint64_t pfn)
 	return machine.ram + VMEMMAP_PA + pfn * PAGE_STRUCT;
 }
 
-static void set_page(uint64_t pfn, uint64_t flags, uint64_t mapping, uint32_t mapcount, uint64_t private)
+static void set_page(uint64_t pfn, uint64_t flags, uint64_t mapping, uint32_t mapcount,
+		     uint64_t private)
 {
 	uint64_t at = VMEMMAP_PA + pfn * PAGE_STRUCT;
 
@@ -303,17 +311,36 @@ static void make_compound(uint64_t pfn, unsigned order, bool hugetlb)
 }
 
 enum kind {
-	KIND_KERNEL, KIND_COMPOUND, KIND_SLAB, KIND_FREE, KIND_PCP, KIND_CACHE, KIND_CACHE_PRIVATE, KIND_FOLIO, KIND_SHMEM,
-	KIND_ANON, KIND_SWAPCACHE, KIND_THP, KIND_HUGETLB, KIND_OFFLINE, KIND_POISON, KIND_UNACCEPTED, KIND_NR
+	KIND_KERNEL,
+	KIND_COMPOUND,
+	KIND_SLAB,
+	KIND_FREE,
+	KIND_PCP,
+	KIND_CACHE,
+	KIND_CACHE_PRIVATE,
+	KIND_FOLIO,
+	KIND_SHMEM,
+	KIND_ANON,
+	KIND_SWAPCACHE,
+	KIND_THP,
+	KIND_HUGETLB,
+	KIND_OFFLINE,
+	KIND_POISON,
+	KIND_UNACCEPTED,
+	KIND_NR
 };
 
-/* Fill frames from @pfn, at most @max of them and aligned to their order, with one page of a random kind. */
+/*
+ * Fill frames from @pfn, at most @max of them and aligned to their order, with one page of a random
+ * kind.
+ */
 static unsigned make_page(uint64_t pfn, uint64_t max)
 {
 	const struct style *s = style();
 	enum kind kind = machine_random() % KIND_NR;
 	unsigned order = machine_random() % MAX_ORDER_;
-	uint64_t lru = BIT(s->lru), backed = BIT(s->swapbacked), anon = 0xffff888012345601ULL, file = 0xffff888012345600ULL;
+	uint64_t lru = BIT(s->lru), backed = BIT(s->swapbacked), anon = 0xffff888012345601ULL,
+		 file = 0xffff888012345600ULL;
 	uint32_t none = ~0u;
 	enum page_class class = PAGE_KERNEL;
 
@@ -336,7 +363,10 @@ static unsigned make_page(uint64_t pfn, uint64_t max)
 	case KIND_SLAB: {
 		bool type = machine.style >= STYLE_6_10;
 
-		/* mapping and _mapcount hold other things in a slab: make them look like an anonymous page */
+		/*
+		 * mapping and _mapcount hold other things in a slab: make them look like an
+		 * anonymous page
+		 */
 		set_page(pfn, type ? 0 : BIT(s->slab), anon, type ? s->slab_type : 0x120007, 0);
 		break;
 	}
@@ -399,13 +429,16 @@ static unsigned make_page(uint64_t pfn, uint64_t max)
 	default:
 		set_page(pfn, 0, 0, none, machine_random());
 	}
-	if (kind == KIND_FOLIO || kind == KIND_SLAB || kind == KIND_COMPOUND || kind == KIND_THP || kind == KIND_HUGETLB)
+	if (kind == KIND_FOLIO || kind == KIND_SLAB || kind == KIND_COMPOUND || kind == KIND_THP ||
+	    kind == KIND_HUGETLB)
 		make_compound(pfn, order, kind == KIND_HUGETLB);
 	memset(machine.class + pfn, class, BIT(order));
 	return order;
 }
 
-/* Reserved pages, which the kernel never gave to an allocator: the first frame's flags tell nothing */
+/*
+ * Reserved pages, which the kernel never gave to an allocator: the first frame's flags tell nothing
+ */
 static void make_reserved(uint64_t from, uint64_t to)
 {
 	for (uint64_t pfn = from >> 12; pfn < to >> 12; pfn++) {
@@ -459,11 +492,12 @@ static void log_expect(uint64_t ts, const char *text, size_t len)
 
 static size_t log_text(char *text, unsigned i)
 {
-	size_t n = sprintf(text, "message %u of the dead kernel%s%.*s", i, i % 7 ? "" : "\nsecond line",
-			   (int)(machine_random() % (machine.style == STYLE_4_19 ? 200 : 100)), "................................................................"
-			   "................................................................................................"
-			   "........................................................................................");
+	size_t n = sprintf(text, "message %u of the dead kernel%s", i,
+			   i % 7 ? "" : "\nsecond line");
+	size_t dots = machine_random() % (machine.style == STYLE_4_19 ? 200 : 100);
 
+	memset(text + n, '.', dots);
+	n += dots;
 	if (i % 5 == 0)
 		text[n - 1] = 0x80 + i % 64;
 	return n;
@@ -476,7 +510,8 @@ static size_t log_text(char *text, unsigned i)
 
 static void build_prb(void)
 {
-	uint64_t log = machine.vmemmap + MIB(64), prb = DATA_PA + 256, descs = LOG_PA, infos = LOG_PA + 0x4000;
+	uint64_t log = machine.vmemmap + MIB(64), prb = DATA_PA + 256, descs = LOG_PA,
+		 infos = LOG_PA + 0x4000;
 	uint64_t data = LOG_PA + 0x8000, size = BIT(DATA_BITS), at = 0;
 	char text[1024];
 
@@ -488,12 +523,14 @@ static void build_prb(void)
 	put64(prb + 56, log + 0x8000);
 	/* Numbers wrap around like the real ones, which begin shortly before they overflow */
 	for (unsigned i = 0; i < NR_RECORDS; i++) {
-		uint64_t id = GENMASK(61, 0) & (0ULL - 100 + i), slot = id % BIT(DESC_BITS), begin = at, start, ts;
+		uint64_t id = GENMASK(61, 0) & (0ULL - 100 + i), slot = id % BIT(DESC_BITS),
+			 begin = at, start, ts;
 		size_t n = log_text(text, i) & (i == 193 ? ~7 : ~0), block = ALIGN_UP(n + 8, 8);
 		unsigned state_bits = i == 190 ? 0 : i % 2 ? 2 : 1;
 
 		if (at / size != (at + block - 1) / size)
-			at = ALIGN_UP(at, size);	/* does not fit before the end: all of it goes to the start */
+			/* does not fit before the end: all of it goes to the start */
+			at = ALIGN_UP(at, size);
 		start = at % size;	/* begin stays where the free space began */
 		at += block;
 		ts = 1000000000ULL * i + 123456789 % (i + 1) * 1000;
@@ -509,18 +546,31 @@ static void build_prb(void)
 		put64(prb + 32, id - BIT(DESC_BITS) + 1);
 		/* one slot still holds the record before: the writer of this one was stopped */
 		if (i == 191)
-			put64(descs + slot * 24, (GENMASK(61, 0) & (id - BIT(DESC_BITS))) | 2ULL << 62);
+			put64(descs + slot * 24,
+			      (GENMASK(61, 0) & (id - BIT(DESC_BITS))) | 2ULL << 62);
 		if (i >= FIRST_KEPT - 1 && state_bits && i != 195 && i != 191)
 			log_expect(ts, text, n);
 	}
 	info("SYMBOL(prb)=%llx", (unsigned long long)image_va(DATA_PA + 128));
-	info("SIZE(printk_ringbuffer)=88\nOFFSET(printk_ringbuffer.desc_ring)=0\nOFFSET(printk_ringbuffer.text_data_ring)=48");
-	info("OFFSET(prb_desc_ring.count_bits)=0\nOFFSET(prb_desc_ring.descs)=8\nOFFSET(prb_desc_ring.infos)=16");
-	info("OFFSET(prb_desc_ring.head_id)=24\nOFFSET(prb_desc_ring.tail_id)=32");
-	info("SIZE(prb_desc)=24\nOFFSET(prb_desc.state_var)=0\nOFFSET(prb_desc.text_blk_lpos)=8");
-	info("OFFSET(prb_data_blk_lpos.begin)=0\nOFFSET(prb_data_blk_lpos.next)=8");
-	info("SIZE(printk_info)=88\nOFFSET(printk_info.ts_nsec)=8\nOFFSET(printk_info.text_len)=16");
-	info("OFFSET(prb_data_ring.size_bits)=0\nOFFSET(prb_data_ring.data)=8\nOFFSET(atomic_long_t.counter)=0");
+	info("SIZE(printk_ringbuffer)=88");
+	info("OFFSET(printk_ringbuffer.desc_ring)=0");
+	info("OFFSET(printk_ringbuffer.text_data_ring)=48");
+	info("OFFSET(prb_desc_ring.count_bits)=0");
+	info("OFFSET(prb_desc_ring.descs)=8");
+	info("OFFSET(prb_desc_ring.infos)=16");
+	info("OFFSET(prb_desc_ring.head_id)=24");
+	info("OFFSET(prb_desc_ring.tail_id)=32");
+	info("SIZE(prb_desc)=24");
+	info("OFFSET(prb_desc.state_var)=0");
+	info("OFFSET(prb_desc.text_blk_lpos)=8");
+	info("OFFSET(prb_data_blk_lpos.begin)=0");
+	info("OFFSET(prb_data_blk_lpos.next)=8");
+	info("SIZE(printk_info)=88");
+	info("OFFSET(printk_info.ts_nsec)=8");
+	info("OFFSET(printk_info.text_len)=16");
+	info("OFFSET(prb_data_ring.size_bits)=0");
+	info("OFFSET(prb_data_ring.data)=8");
+	info("OFFSET(atomic_long_t.counter)=0");
 }
 
 static void build_log_buf(void)
@@ -542,7 +592,8 @@ static void build_log_buf(void)
 			while (oldest < i && offsets[oldest] < size + 16)
 				oldest++;
 		} else {
-			while (oldest < i && offsets[oldest] >= at && offsets[oldest] < at + size + 16)
+			while (oldest < i && offsets[oldest] >= at &&
+			       offsets[oldest] < at + size + 16)
 				oldest++;
 		}
 		offsets[i] = at;
@@ -569,10 +620,14 @@ static void build_log_buf(void)
 	info("SYMBOL(log_buf_len)=%llx", (unsigned long long)image_va(DATA_PA + 136));
 	info("SYMBOL(log_first_idx)=%llx", (unsigned long long)image_va(DATA_PA + 140));
 	info("SYMBOL(log_next_idx)=%llx", (unsigned long long)image_va(DATA_PA + 144));
-	info("SIZE(printk_log)=16\nOFFSET(printk_log.ts_nsec)=0\nOFFSET(printk_log.len)=8\nOFFSET(printk_log.text_len)=10");
+	info("SIZE(printk_log)=16");
+	info("OFFSET(printk_log.ts_nsec)=0");
+	info("OFFSET(printk_log.len)=8");
+	info("OFFSET(printk_log.text_len)=10");
 }
 
-void machine_build(enum machine_style machine_style, enum machine_model model, bool la57, uint64_t seed)
+void machine_build(enum machine_style machine_style, enum machine_model model, bool la57,
+		   uint64_t seed)
 {
 	struct machine *m = &machine;
 
@@ -595,7 +650,8 @@ void machine_build(enum machine_style machine_style, enum machine_model model, b
 	m->vc.nr_ranges = 2;
 	m->vc.ranges[0] = (struct memory_range){ 0, KIB(640), 0, 0 };
 	m->vc.ranges[1] = (struct memory_range){ MIB(1), MACHINE_RAM, MIB(1), 0 };
-	m->vc.image = (struct memory_range){ IMAGE_PA, IMAGE_PA + IMAGE_SIZE, IMAGE_PA, image_va(IMAGE_PA) };
+	m->vc.image = (struct memory_range){IMAGE_PA, IMAGE_PA + IMAGE_SIZE, IMAGE_PA,
+					    image_va(IMAGE_PA)};
 	info("OSRELEASE=0.0.0-machine");
 	info("PAGESIZE=4096");
 	build_tables(la57);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A small dead x86_64 kernel in memory: page tables, mem_section, struct pages in the styles of several kernel versions, and a
- * log; with the class that each frame was given. Unit tests, fuzzers and the corruption test run the stub's files over it.
+ * A small dead x86_64 kernel in memory: page tables, mem_section, struct pages in the styles of
+ * several kernel versions, and a log; with the class that each frame was given. Unit tests, fuzzers
+ * and the corruption test run the stub's files over it.
  */
 #ifndef HOST_MACHINE_H
 #define HOST_MACHINE_H
@@ -12,14 +13,17 @@
 #define MACHINE_PFNS	(MACHINE_RAM / 4096)
 #define MACHINE_LOG_MAX	65536
 
-/* How struct page and VMCOREINFO look; the versions are those of mainline that brought the change */
+/*
+ * How struct page and VMCOREINFO look; the versions are those of mainline that brought the change
+ */
 enum machine_style {
 	STYLE_4_19,		/* printk log_buf, no SECTION_SIZE_BITS */
 	STYLE_5_10,		/* compound_order and compound_dtor, PG_slab, lockless log */
 	STYLE_6_3,		/* struct folio's fields */
 	STYLE_6_6,		/* PG_hugetlb in the second page */
 	STYLE_6_10,		/* page types for slab and hugetlb */
-	STYLE_6_12,		/* page types are numbers in the top byte; flags renumbered; unaccepted memory */
+	/* page types are numbers in the top byte; flags renumbered; unaccepted memory */
+	STYLE_6_12,
 	STYLE_NR
 };
 
@@ -42,7 +46,8 @@ struct machine {
 	uint64_t stray;		/* reads that were not wholly inside RAM */
 	unsigned char class[MACHINE_PFNS];
 	uint64_t vmemmap;	/* virtual address of frame 0's struct page */
-	uint64_t pgd, vmemmap_pa, sections_pa, log_pa, log_len;	/* physical, for those who damage things */
+	/* physical, for those who damage things */
+	uint64_t pgd, vmemmap_pa, sections_pa, log_pa, log_len;
 	char log[MACHINE_LOG_MAX];	/* what dmesg_emit() should print */
 };
 

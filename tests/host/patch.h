@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fuzz input as damage to the made-up machine of machine.h: changed words of memory, then lines of VMCOREINFO that come before
- * the real ones and so replace them. Undone afterwards, since building the machine anew takes long.
+ * Fuzz input as damage to the made-up machine of machine.h: changed words of memory, then lines of
+ * VMCOREINFO that come before the real ones and so replace them. Undone afterwards, since building
+ * the machine anew takes long.
  */
 #ifndef HOST_PATCH_H
 #define HOST_PATCH_H
@@ -34,7 +35,8 @@ static inline uint64_t patch_take(const uint8_t **data, size_t *size, size_t n)
 }
 
 /* @areas: start and length pairs of physical memory that the input may change, @nr of them */
-static inline void patch_apply(struct patch *p, const uint8_t *data, size_t size, const uint64_t (*areas)[2], unsigned nr)
+static inline void patch_apply(struct patch *p, const uint8_t *data, size_t size,
+			       const uint64_t (*areas)[2], unsigned nr)
 {
 	struct vmcoreinfo *vi = &machine.vi;
 
@@ -42,7 +44,8 @@ static inline void patch_apply(struct patch *p, const uint8_t *data, size_t size
 	p->nr = patch_take(&data, &size, 1) % (PATCH_MAX + 1);
 	for (unsigned i = 0; i < p->nr; i++) {
 		const uint64_t *area = areas[patch_take(&data, &size, 1) % nr];
-		uint64_t where = area[0] + patch_take(&data, &size, 3) % (area[1] - 7), value = patch_take(&data, &size, 8);
+		uint64_t where = area[0] + patch_take(&data, &size, 3) % (area[1] - 7),
+			 value = patch_take(&data, &size, 8);
 
 		p->saved[i].pa = where;
 		memcpy(&p->saved[i].old, machine.ram + where, 8);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The log reader over a made-up dead kernel: both kinds of log, their wrap-around, the last lines only, and damage. */
+/*
+ * The log reader over a made-up dead kernel: both kinds of log, their wrap-around, the last lines
+ * only, and damage.
+ */
 /* needs: stub/dmesg.c stub/vread.c stub/vmcore.c stub/vmcoreinfo.c arch/x86_64/vtop.c tests/host/machine.c tests/unit/fake/log.c */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -155,13 +158,15 @@ static void test_corruption(void **state)
 	for (int style = 0; style < 2; style++) {
 		machine_build(style, MODEL_EXTREME, false, 2);
 		machine_seed(3);
-		for (unsigned round = 0; round < 2000; round++) {
+		for (unsigned round = 0; round < 300; round++) {
 			struct { uint64_t pa, old; } saved[8];
 
 			for (unsigned i = 0; i < ARRAY_SIZE(saved); i++) {
 				/* the variables of the image, or the log itself */
-				uint64_t pa = machine_random() % 2 ? machine.pgd + 0x10000 + machine_random() % 512
-								   : machine.log_pa + machine_random() % 0xc000;
+				uint64_t pa =
+					machine_random() % 2
+						? machine.pgd + 0x10000 + machine_random() % 512
+						: machine.log_pa + machine_random() % 0xc000;
 				uint64_t r = machine_random();
 
 				saved[i].pa = pa &= ~7ULL;

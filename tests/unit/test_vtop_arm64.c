@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Address translation of a dead arm64 kernel: every page size and address width that Linux has, 52-bit kernels on 48-bit
- * hardware, 52-bit physical addresses, tags, missing entries, damage. */
+/*
+ * Address translation of a dead arm64 kernel: every page size and address width that Linux has,
+ * 52-bit kernels on 48-bit hardware, 52-bit physical addresses, tags, missing entries, damage.
+ */
 /* needs: stub/vread.c stub/vmcore.c stub/vmcoreinfo.c arch/arm64/vtop.c tests/unit/fake/log.c */
 #include <errno.h>
 #include <setjmp.h>
@@ -90,7 +92,8 @@ static uint64_t *slot(uint64_t table, uint64_t index)
 
 static void map(const struct config *c, uint64_t va, uint64_t pa, unsigned leaf)
 {
-	unsigned bits = c->page_shift - 3, levels = DIV_ROUND_UP(c->index_bits - c->page_shift, bits);
+	unsigned bits = c->page_shift - 3,
+		 levels = DIV_ROUND_UP(c->index_bits - c->page_shift, bits);
 	uint64_t table = base + PGD_OFFSET, attributes = BIT(54) | BIT(10);
 
 	for (unsigned level = levels; ; level--) {
@@ -106,7 +109,9 @@ static void map(const struct config *c, uint64_t va, uint64_t pa, unsigned leaf)
 			*at = encode(c, next_table) | 3;
 			next_table += BIT(c->page_shift);
 		}
-		table = base + TABLES_OFFSET + ((*at & GENMASK(47, c->page_shift)) - ((base + TABLES_OFFSET) & GENMASK(47, 0)));
+		table = base + TABLES_OFFSET +
+			((*at & GENMASK(47, c->page_shift)) -
+			 ((base + TABLES_OFFSET) & GENMASK(47, 0)));
 	}
 }
 
@@ -120,7 +125,9 @@ static void build(const struct config *c)
 	vi.len = 0;
 	stray = 0;
 	/* physical addresses beyond 48 bits where the machine has them */
-	base = c->physmem == 52 && (c->page_shift == 16 || c->actual == 52) ? BIT(51) + BIT(49) + MIB(64) : MIB(1024);
+	base = c->physmem == 52 && (c->page_shift == 16 || c->actual == 52)
+		       ? BIT(51) + BIT(49) + MIB(64)
+		       : MIB(1024);
 	next_table = base + TABLES_OFFSET;
 	linear_va = -BIT(c->actual);
 	image_va = -BIT(min - 1) + 0x8000000;		/* above the modules, as since 5.4 */
@@ -131,7 +138,8 @@ static void build(const struct config *c)
 	vc.machine = 183;
 	vc.nr_ranges = 1;
 	vc.ranges[0] = (struct memory_range){ base, base + RAM_SIZE, base, 0 };
-	vc.image = (struct memory_range){ base + IMAGE_OFFSET, base + IMAGE_OFFSET + 0x80000, base + IMAGE_OFFSET, image_va };
+	vc.image = (struct memory_range){base + IMAGE_OFFSET, base + IMAGE_OFFSET + 0x80000,
+					 base + IMAGE_OFFSET, image_va};
 
 	for (uint64_t off = 0; off < 0x80000; off += page)
 		map(c, image_va + off, base + IMAGE_OFFSET + off, 1);
@@ -141,12 +149,17 @@ static void build(const struct config *c)
 		map(c, vmalloc_va + i * page, base + MIB(6) - (i + 1) * page, 1);
 
 	info("OSRELEASE=x\nPAGESIZE=%llu\n", (unsigned long long)page);
-	info("SYMBOL(swapper_pg_dir)=%llx\n", (unsigned long long)image_va + PGD_OFFSET - IMAGE_OFFSET);
+	info("SYMBOL(swapper_pg_dir)=%llx\n",
+	     (unsigned long long)image_va + PGD_OFFSET - IMAGE_OFFSET);
 	info("SYMBOL(_stext)=%llx\n", (unsigned long long)image_va + 0x10000);
 	info("SYMBOL(mem_section)=%llx\n", (unsigned long long)linear_va + 0x4000);
 	info("NUMBER(VA_BITS)=%u\nNUMBER(MAX_PHYSMEM_BITS)=%u\n", c->va_bits, c->physmem);
-	info("NUMBER(kimage_voffset)=0x%llx\n", (unsigned long long)(image_va - base - IMAGE_OFFSET));
-	/* of the lowest address that the configuration has, so "negative" for a 52-bit kernel on 48-bit hardware */
+	info("NUMBER(kimage_voffset)=0x%llx\n",
+	     (unsigned long long)(image_va - base - IMAGE_OFFSET));
+	/*
+	 * of the lowest address that the configuration has, so "negative" for a 52-bit kernel on
+	 * 48-bit hardware
+	 */
 	phys_offset = base - (BIT(c->va_bits) - BIT(c->actual));
 	info("NUMBER(PHYS_OFFSET)=0x%llx\n", (unsigned long long)phys_offset);
 	if (c->t1sz)
@@ -170,8 +183,8 @@ static void expect(const char *what, uint64_t va, uint64_t want)
 	int r = vtop(&vt, va, &pa, &len);
 
 	if (r || pa != want || !len)
-		fail_msg("%s: %#llx: %d, %#llx instead of %#llx", what, (unsigned long long)va, r, (unsigned long long)pa,
-			 (unsigned long long)want);
+		fail_msg("%s: %#llx: %d, %#llx instead of %#llx", what, (unsigned long long)va, r,
+			 (unsigned long long)pa, (unsigned long long)want);
 }
 
 static void expect_error(uint64_t va, int rc)
@@ -191,13 +204,15 @@ static void test_configs(void **state)
 
 		build(c);
 		if (vtop_init(&vt, &vc, &vi) || vt.levels != c->levels)
-			fail_msg("%s: %s, %u levels", c->what, vt.missing ? vt.missing : "", vt.levels);
+			fail_msg("%s: %s, %u levels", c->what, vt.missing ? vt.missing : "",
+				 vt.levels);
 		assert_true(vt.phys_base == phys_offset && vt.page_shift == c->page_shift);
 		expect(c->what, image_va + 0x12345, base + IMAGE_OFFSET + 0x12345);
 		for (uint64_t off = 0; off < RAM_SIZE; off += 0x4321)
 			expect(c->what, linear_va + off, base + off);
 		for (uint64_t k = 0; k < 8; k++)
-			expect(c->what, vmalloc_va + k * page + 5, base + MIB(6) - (k + 1) * page + 5);
+			expect(c->what, vmalloc_va + k * page + 5,
+			       base + MIB(6) - (k + 1) * page + 5);
 		/* the tag of a KASAN pointer is no address */
 		expect(c->what, ((linear_va + 99) & GENMASK(55, 0)) | 0xf3ULL << 56, base + 99);
 		expect_error(vmalloc_va + 8 * page, -ENOENT);
@@ -248,7 +263,8 @@ static void test_damage(void **state)
 	top = slot(base + PGD_OFFSET, vmalloc_va >> 39 & 511);
 	*top = BIT(40) | 3;			/* a table outside RAM */
 	expect_error(vmalloc_va, -EFAULT);
-	*top = base | 1;			/* a 512-GiB block does not exist with 4-KiB pages */
+	/* a 512-GiB block does not exist with 4-KiB pages */
+	*top = base | 1;
 	expect_error(vmalloc_va, -ENOENT);
 	*top = (base + PGD_OFFSET) | 3;		/* the table itself, of which entry 5 is empty */
 	expect_error(vmalloc_va + BIT(30) * 5, -ENOENT);
@@ -261,8 +277,8 @@ static void test_damage(void **state)
 
 static void test_missing_entries(void **state)
 {
-	static const char *const needed[] = { "NUMBER(VA_BITS)", "NUMBER(kimage_voffset)", "NUMBER(PHYS_OFFSET)",
-					      "SYMBOL(swapper_pg_dir)" };
+	static const char *const needed[] = {"NUMBER(VA_BITS)", "NUMBER(kimage_voffset)",
+					     "NUMBER(PHYS_OFFSET)", "SYMBOL(swapper_pg_dir)"};
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(needed); i++) {
@@ -283,7 +299,10 @@ static void test_missing_entries(void **state)
 	vc.image.end = 0;
 	assert_int_equal(vtop_init(&vt, &vc, &vi), 0);
 	expect("image", image_va + 0x12345, base + IMAGE_OFFSET + 0x12345);
-	/* a top table that does not map itself where it is: the tables are not trusted to be complete, but used */
+	/*
+	 * a top table that does not map itself where it is: the tables are not trusted to be
+	 * complete, but used
+	 */
 	build(&configs[1]);
 	*slot(base + PGD_OFFSET, image_va >> 39 & 511) = 0;
 	assert_int_equal(vtop_init(&vt, &vc, &vi), -ENOENT);
@@ -296,7 +315,8 @@ static unsigned tables;
 static int count_table(void *ctx, phys_addr_t pa, uint64_t size)
 {
 	(void)ctx;
-	assert_true(vmcore_is_ram(&vc, pa, size) && size == BIT(vt.page_shift) && IS_ALIGNED(pa, size));
+	assert_true(vmcore_is_ram(&vc, pa, size) && size == BIT(vt.page_shift) &&
+		    IS_ALIGNED(pa, size));
 	tables++;
 	return 0;
 }
@@ -309,7 +329,8 @@ static void test_tables(void **state)
 		vtop_init(&vt, &vc, &vi);
 		tables = 0;
 		assert_int_equal(vtop_tables(&vt, count_table, NULL), 0);
-		assert_int_equal(tables, 1 + ((next_table - base - TABLES_OFFSET) >> vt.page_shift));
+		assert_int_equal(tables,
+				 1 + ((next_table - base - TABLES_OFFSET) >> vt.page_shift));
 	}
 	build(&configs[1]);
 	for (unsigned i = 0; i < 512; i++)

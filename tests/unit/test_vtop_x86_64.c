@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Address translation of a dead x86_64 kernel: 4 and 5 levels, every leaf size, encryption bit, damage. */
+/*
+ * Address translation of a dead x86_64 kernel: 4 and 5 levels, every leaf size, encryption bit,
+ * damage.
+ */
 /* needs: stub/vread.c stub/vmcore.c stub/vmcoreinfo.c arch/x86_64/vtop.c tests/host/machine.c tests/unit/fake/log.c */
 #include <errno.h>
 #include <setjmp.h>
@@ -68,7 +71,9 @@ static void test_kinds(void **state)
 		expect_error(0x8000000000000000, -ENOENT);
 		expect_error(0xffffffffffffffff, -ENOENT);
 		expect_error(la57 ? 0xfe11000000000000 : 0xff11000000000000, -ENOENT);
-		/* one 2-MiB leaf after the other: the cached one must not answer for its neighbour */
+		/*
+		 * one 2-MiB leaf after the other: the cached one must not answer for its neighbour
+		 */
 		for (uint64_t pa = 0; pa < MACHINE_RAM; pa += MIB(1) + 4096)
 			expect(d + pa, pa, 0);
 	}
@@ -217,7 +222,10 @@ static void test_tables(void **state)
 		seen_pgd = false;
 		assert_int_equal(vtop_tables(&vt, count_table, NULL), 0);
 		assert_true(seen_pgd);
-		/* direct map: two tables below the top one; vmemmap: two, and one of 4-KiB pages. Five levels: one more each */
+		/*
+		 * direct map: two tables below the top one; vmemmap: two, and one of 4-KiB pages.
+		 * Five levels: one more each
+		 */
 		assert_int_equal(tables, 1 + 2 + 3 + 2 * la57);
 	}
 	/* every entry of the top table is the table itself: a tree of 256^4 without the bound */
