@@ -26,6 +26,7 @@
  *
  * Exit status 0: no page is wrong and, two-way, none is missing.
  */
+#include <elf.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +35,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <time.h>
@@ -395,6 +397,21 @@ static void open_tty(void)
 	}
 }
 
+/*
+ * The dump is an ELF core. The stub reads an elfcorehdr, whose notes are in memory: they are given a place behind all RAM, and the
+ * program headers are those of the core.
+ */
+#define HEADER_AT	BIT(50)
+#define HEADER_MAX	65536u
+#define NOTES_MAX	65536u
+
+static struct {
+	uint8_t header[HEADER_MAX];
+	uint8_t notes[NOTES_MAX];
+	uint64_t notes_at;
+	int (*read)(void *dst, phys_addr_t pa, size_t len);
+} core;
+
 /*---------------------------------------------------------------- result */
 
 struct verdict {
@@ -418,6 +435,9 @@ static void compare(const char *path, struct verdict *v)
 		const void *want = dump_page(p.pfn);
 		uLongf len = sizeof(page);
 
+		/* The pages that we made up for the notes */
+		if (p.pfn >= core.notes_at / (uint64_t)k.hdr.block_size)
+			continue;
 		if (p.state == PAGE_MISSING) {
 			v->missing++;
 			continue;
@@ -460,22 +480,95 @@ static void report(const struct verdict *v, int result)
 static struct capture capture;
 static struct cmdline cmdline;
 
-static void open_dump(const char *path)
+static int read_core(void *dst, phys_addr_t pa, size_t len)
+{
+	if (range_inside(pa, len, HEADER_AT, HEADER_AT + HEADER_MAX))
+		memcpy(dst, core.header + (pa - HEADER_AT), len);
+	else if (range_inside(pa, len, core.notes_at, core.notes_at + NOTES_MAX))
+		memcpy(dst, core.notes + (pa - core.notes_at), len);
+	else
+		return core.read(dst, pa, len);
+	return 0;
+}
+
+/* Each note becomes a segment, as the kernel lists one for each CPU; the file's own notes were one. */
+static unsigned add_notes(const uint8_t *map, const Elf64_Phdr *p, Elf64_Phdr *out)
+{
+	uint64_t at = 0;
+	unsigned n = 0;
+
+	if (p->p_filesz > NOTES_MAX)
+		errx(2, "too many notes");
+	memcpy(core.notes, map + p->p_offset, p->p_filesz);
+	while (at + sizeof(Elf64_Nhdr) <= p->p_filesz) {
+		const Elf64_Nhdr *h = (const void *)(core.notes + at);
+		uint64_t len = sizeof(*h) + ALIGN_UP(h->n_namesz, 4) + ALIGN_UP(h->n_descsz, 4);
+
+		out[n++] = (Elf64_Phdr){ .p_type = PT_NOTE, .p_offset = core.notes_at + at, .p_paddr = core.notes_at + at,
+					 .p_filesz = len, .p_memsz = len };
+		at += len;
+	}
+	return n;
+}
+
+static void make_header(const uint8_t *map)
+{
+	const Elf64_Ehdr *e = (const void *)map;
+	const Elf64_Phdr *p = (const void *)(map + e->e_phoff);
+	Elf64_Phdr *out = (void *)(core.header + sizeof(*e));
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < e->e_phnum; i++)
+		if (p[i].p_type == PT_LOAD)
+			core.notes_at = max_u64(core.notes_at, ALIGN_UP(p[i].p_paddr + p[i].p_memsz, MIB(1)));
+	for (unsigned i = 0; i < e->e_phnum && n < 500; i++) {
+		if (p[i].p_type == PT_NOTE)
+			n += add_notes(map, &p[i], out + n);
+		else if (p[i].p_type == PT_LOAD)
+			out[n++] = p[i];
+	}
+	out[n++] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_offset = core.notes_at, .p_paddr = core.notes_at,
+				 .p_filesz = NOTES_MAX, .p_memsz = NOTES_MAX };
+	memcpy(core.header, e, sizeof(*e));
+	((Elf64_Ehdr *)core.header)->e_phoff = sizeof(*e);
+	((Elf64_Ehdr *)core.header)->e_phnum = (Elf64_Half)n;
+}
+
+static void read_utsname(struct capture *c)
 {
 	uint64_t va, offset = 4;
-	struct capture *c = &capture;
 
-	dump_open(path);
-	c->cl = &cmdline;
-	cmdline.level = opt.level;
-	c->vc = dump_vmcore;
-	c->vi = dump_vmcoreinfo;
-	vtop_init(&c->vt, &c->vc, &c->vi);
 	vmcoreinfo_string(&c->vi, "OSRELEASE", c->release, sizeof(c->release));
 	vmcoreinfo_offset(&c->vi, "uts_namespace.name", &offset);
 	if (vmcoreinfo_symbol(&c->vi, "init_uts_ns", &va) || vtop_read(&c->vt, &c->uts, va + offset, sizeof(c->uts)))
 		errx(2, "no utsname");
-	strcpy(c->uts.machine, "x86_64");
+	strcpy(c->uts.machine, dump_vmcore.machine == 183 ? "aarch64" : "x86_64");
+}
+
+static void open_dump(const char *path)
+{
+	struct capture *c = &capture;
+	struct stat st;
+	int fd = open(path, O_RDONLY);
+	void *map;
+
+	if (fd < 0 || fstat(fd, &st))
+		err(2, "%s", path);
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED || st.st_size < 4096 || memcmp(map, ELFMAG, SELFMAG))
+		errx(2, "%s: not an ELF core", path);
+	dump_open(path);
+	make_header(map);
+	core.read = dump_vmcore.read;
+	c->cl = &cmdline;
+	cmdline.level = opt.level;
+	c->vc.read = read_core;
+	if (vmcore_parse(&c->vc, HEADER_AT, 0, 0, 0))
+		errx(2, "%s: no vmcore", path);
+	c->vc.page_size = dump_vmcore.page_size;
+	c->vi = dump_vmcoreinfo;
+	vtop_init(&c->vt, &c->vc, &c->vi);
+	read_utsname(c);
 	c->crash_time = 1700000000;
 }
 
