@@ -130,7 +130,7 @@ static void check_page(kdump_ctx_t *ctx, uint64_t addr, uint8_t *buf, size_t pag
 	}
 	/* libkdumpfile has no status of its own for a descriptor of zeros */
 	if (status != KDUMP_OK && !strcmp(kdump_get_err(ctx), "Wrong page size: 0")) {
-		empty++;
+		complain(&empty, addr, "empty");
 		kdump_clear_err(ctx);
 		return;
 	}
