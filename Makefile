@@ -54,16 +54,10 @@ include arch/$(ARCH)/arch.mk
 OUT    := $(BUILD)/$(ARCH)
 NEWLIB := $(NEWLIB_CACHE)/$(ARCH)
 CC     := $(CROSS_COMPILE)gcc
-ZLIB   := $(NEWLIB_CACHE)/zlib-$(ARCH)
-STUB_C := $(wildcard stub/*.c drivers/*.c arch/$(ARCH)/*.c)
+# serial.c needs a zlib for the target, which is not built yet
+STUB_C := $(filter-out stub/serial.c,$(wildcard stub/*.c drivers/*.c arch/$(ARCH)/*.c))
 STUB_S := $(wildcard arch/$(ARCH)/*.S)
 STUB_O := $(STUB_C:%.c=$(OUT)/%.o) $(STUB_S:%.S=$(OUT)/%.S.o)
-
-# Two images from one set of objects, because a reservation of 1 MiB has no room for both: $(IMAGE)
-# dumps to disks, $(LINE_IMAGE) over serial lines.
-LINE_IMAGE := $(IMAGE:capstub.%=capstub-line.%)
-LINE_ONLY  := $(addprefix $(OUT)/stub/,serial.o frame.o vital.o kallsyms.o no_disk.o)
-DISK_ONLY  := $(addprefix $(OUT)/stub/,dump.o target.o out.o priority.o no_line.o)
 
 # Debian's package folder for this architecture: the running system's own when it is the same,
 # else a private one, filled from the same mirror.
@@ -79,7 +73,7 @@ endif
 # lzo's, libfdt's and gnu-efi's, so that no header of the host's C library can leak in.
 # <io.h> and <cpu.h> are picked by -Iarch/$(ARCH).
 STUB_CPPFLAGS = -I. -Iinclude -Iarch/$(ARCH) -nostdinc \
-	-isystem $(shell $(CC) -print-file-name=include) -isystem $(NEWLIB)/include -isystem $(ZLIB)/include \
+	-isystem $(shell $(CC) -print-file-name=include) -isystem $(NEWLIB)/include \
 	-isystem $(OUT)/include -isystem $(OUT)/include/efi -isystem $(OUT)/include/efi/$(EFI_ARCH) \
 	-DCAPSTUB_VERSION='"$(VERSION)"'
 
@@ -108,14 +102,14 @@ STUB_LDFLAGS = -static-pie -nostdlib -Wl,-T,linker/$(ARCH).ld -Wl,--gc-sections 
 	-Wl,--build-id=none -Wl,--fatal-warnings -Wl,-z,noexecstack -Wl,-z,norelro \
 	-Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Wl,--no-dynamic-linker \
 	-Wl,-Map,$@.map $(ARCH_LDFLAGS)
-STUB_LIBS = -Wl,--start-group $(LIBDIR)/liblzo2.a $(LIBDIR)/libfdt.a $(ZLIB)/lib/libz.a \
-	$(NEWLIB)/lib/libc.a -lgcc -Wl,--end-group
+STUB_LIBS = -Wl,--start-group $(LIBDIR)/liblzo2.a $(LIBDIR)/libfdt.a $(NEWLIB)/lib/libc.a -lgcc \
+	-Wl,--end-group
 
 .PHONY: image newlib
 newlib: $(NEWLIB)/lib/libc.a
 image: newlib
 ifneq ($(and $(wildcard stub/main.c),$(wildcard linker/$(ARCH).ld),$(STUB_S)),)
-image: $(OUT)/$(IMAGE) $(OUT)/$(LINE_IMAGE)
+image: $(OUT)/$(IMAGE)
 else
 image:
 	@echo "  SKIP    $(IMAGE): no sources yet"
@@ -123,9 +117,6 @@ endif
 
 $(NEWLIB)/lib/libc.a: tools/scripts/newlib.sh
 	$(Q)tools/scripts/newlib.sh $(ARCH) $(CROSS_COMPILE) $(NEWLIB)
-
-$(ZLIB)/lib/libz.a: tools/scripts/zlib.sh $(NEWLIB)/lib/libc.a
-	$(Q)tools/scripts/zlib.sh $(ARCH) $(CROSS_COMPILE) $(ZLIB) $(NEWLIB)
 
 ifneq ($(SYSROOT),)
 $(SYSROOT)/.stamp: tools/scripts/debs.sh
@@ -142,7 +133,7 @@ $(OUT)/include/.stamp: Makefile
 		$(SYSROOT)/usr/include/efi $(@D)
 	@touch $@
 
-$(STUB_O): $(NEWLIB)/lib/libc.a $(ZLIB)/lib/libz.a $(OUT)/include/.stamp Makefile arch/$(ARCH)/arch.mk
+$(STUB_O): $(NEWLIB)/lib/libc.a $(OUT)/include/.stamp Makefile arch/$(ARCH)/arch.mk
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
@@ -154,19 +145,15 @@ $(OUT)/%.S.o: %.S
 	@$(say) AS $<
 	$(Q)$(CC) $(STUB_CPPFLAGS) $(STUB_CFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
 
-$(OUT)/capstub.elf: $(filter-out $(LINE_ONLY),$(STUB_O)) linker/$(ARCH).ld
-$(OUT)/capstub-line.elf: $(filter-out $(DISK_ONLY),$(STUB_O)) linker/$(ARCH).ld
-$(OUT)/capstub.elf $(OUT)/capstub-line.elf:
+$(OUT)/capstub.elf: $(STUB_O) linker/$(ARCH).ld
 	@$(say) LD $@
-	$(Q)$(CC) $(STUB_CFLAGS) $(STUB_LDFLAGS) -o $@ $(filter %.o,$^) $(STUB_LIBS)
+	$(Q)$(CC) $(STUB_CFLAGS) $(STUB_LDFLAGS) -o $@ $(STUB_O) $(STUB_LIBS)
 
-$(OUT)/$(IMAGE): $(OUT)/capstub.elf
-$(OUT)/$(LINE_IMAGE): $(OUT)/capstub-line.elf
-$(OUT)/$(IMAGE) $(OUT)/$(LINE_IMAGE): tools/scripts/check-image.sh $(IMAGE_SEAL)
+$(OUT)/$(IMAGE): $(OUT)/capstub.elf tools/scripts/check-image.sh $(IMAGE_SEAL)
 	@$(say) IMAGE $@
-	$(Q)$(CROSS_COMPILE)objcopy -O binary $(filter %.elf,$^) $@ && chmod 644 $@
+	$(Q)$(CROSS_COMPILE)objcopy -O binary $< $@ && chmod 644 $@
 	$(if $(IMAGE_SEAL),$(Q)$(IMAGE_SEAL) $@)
-	$(Q)tools/scripts/check-image.sh $(CROSS_COMPILE) $(filter %.elf,$^) $@ $(IMAGE_MAX) $(RELOC_TYPE)
+	$(Q)tools/scripts/check-image.sh $(CROSS_COMPILE) $< $@ $(IMAGE_MAX) $(RELOC_TYPE)
 
 -include $(patsubst %.o,%.d,$(STUB_O))
 all: image
@@ -245,12 +232,12 @@ $(BUILD)/fuzz/obj/%.o: %.c Makefile
 define unit_rule
 $(BUILD)/unit/$(1): $(patsubst %.c,$(BUILD)/unit/obj/%.o,tests/unit/$(1).c $(call needs,tests/unit/$(1).c))
 	@$$(say) UNITLD $$@
-	$$(Q)$$(HOSTCC) $$(UNIT_CFLAGS) -no-pie -o $$@ $$(filter %.o,$$^) -lcmocka -llzo2 -lfdt -lz
+	$$(Q)$$(HOSTCC) $$(UNIT_CFLAGS) -no-pie -o $$@ $$(filter %.o,$$^) -lcmocka -llzo2 -lfdt
 endef
 define fuzz_rule
 $(BUILD)/fuzz/$(1): $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,tests/fuzz/$(1).c $(call needs,tests/fuzz/$(1).c))
 	@$$(say) FUZZLD $$@
-	$$(Q)$$(FUZZCC) $$(FUZZ_CFLAGS) -no-pie -fsanitize=fuzzer -o $$@ $$(filter %.o,$$^) -llzo2 -lfdt -lz
+	$$(Q)$$(FUZZCC) $$(FUZZ_CFLAGS) -fsanitize=fuzzer -o $$@ $$(filter %.o,$$^) -llzo2 -lfdt
 endef
 $(foreach t,$(UNIT_C:tests/unit/%.c=%),$(eval $(call unit_rule,$(t))))
 $(foreach t,$(FUZZ_C:tests/fuzz/%.c=%),$(eval $(call fuzz_rule,$(t))))
@@ -337,7 +324,7 @@ check-full: check
 install: all
 	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/lib/capstub
 	install -m 755 $(BUILD)/capstub $(DESTDIR)$(prefix)/sbin/capstub
-	for f in $(BUILD)/x86_64/capstub*.bzImage $(BUILD)/arm64/capstub*.Image; do \
+	for f in $(BUILD)/x86_64/capstub.bzImage $(BUILD)/arm64/capstub.Image; do \
 		[ ! -e $$f ] || install -m 644 $$f $(DESTDIR)$(prefix)/lib/capstub/ || exit 1; done
 	for f in $(wildcard docs/*.[1-8]); do \
 		install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man$${f##*.} $$f || exit 1; done

@@ -12,7 +12,6 @@
 #include "stub/dmesg.h"
 #include "stub/dump.h"
 #include "stub/log.h"
-#include "stub/serial.h"
 #include "stub/target.h"
 #include "stub/uart.h"
 
@@ -86,39 +85,12 @@ static void show_dmesg_tail(void)
 		dmesg_emit(&capture.vt, &capture.vi, DMESG_TAIL_RECORDS, show_text, NULL);
 }
 
-/* The UART of @spec: the console, when that is the same one, or another */
-static enum capstub_stop dump_to_line(const struct boot_info *bi, const struct target_spec *spec)
-{
-	static struct uart line;
-	struct serial_options opt = {
-		.mode = cmdline.line_8bit ? SERIAL_MODE_8BIT : SERIAL_MODE_TEXT, .xon_xoff = cmdline.line_xon,
-	};
-	struct uart_spec uart = spec->uart;
-	int rc;
-
-	for (unsigned i = 0; i < bi->nr_uarts && uart.type == UART_NONE; i++) {
-		if (strcmp(bi->uarts[i].name, spec->text))
-			continue;
-		uart = bi->uarts[i].spec;
-		uart.baud = spec->uart.baud;
-		uart.rts_cts = spec->uart.rts_cts;
-	}
-	if (uart.type == UART_NONE)
-		return log_err(STOP_NO_TARGET, "dump=%s: no such UART", spec->text);
-	if (console.ops && console.spec.type == uart.type && console.spec.addr == uart.addr)
-		return serial_dump(&capture, &console, &opt);
-	rc = uart_open(&line, &uart);
-	if (rc)
-		return log_err(STOP_LINE_ERROR, "dump=%s: the UART cannot be used (%d)", spec->text, rc);
-	return serial_dump(&capture, &line, &opt);
-}
-
 static enum capstub_stop dump_to(const struct boot_info *bi, const struct target_spec *spec)
 {
 	enum capstub_stop stop;
 
 	if (spec && spec->kind == TARGET_UART)
-		return dump_to_line(bi, spec);
+		return log_err(STOP_NO_TARGET, "dump=%s: this image sends no dump over a serial line", spec->text);
 	stop = target_open(&target, bi, spec);
 	return stop == STOP_OK ? dump_to_target(&capture, &target) : stop;
 }
