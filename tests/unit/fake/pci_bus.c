@@ -43,9 +43,9 @@ void fake_pci_set32(struct fake_pci_fn *fn, unsigned off, uint32_t v)
 
 static unsigned find_cap(const struct fake_pci_fn *fn, uint8_t id)
 {
-	unsigned off = fn->cfg[0x34];
+	unsigned off = fn->cfg[0x34] & 0xfc;
 
-	for (unsigned n = 0; off && n < 48; n++, off = fn->cfg[off + 1])
+	for (unsigned n = 0; off && n < 48; n++, off = fn->cfg[off + 1] & 0xfc)
 		if (fn->cfg[off] == id)
 			return off;
 	return 0;
@@ -96,7 +96,7 @@ static uint64_t cfg_read(unsigned bus, unsigned devfn, unsigned off, unsigned si
 
 	if (!fn)
 		return ~0ULL;
-	if (off + size <= sizeof(fn->cfg))
+	if (off + size <= FAKE_CFG_SIZE)
 		memcpy(&v, fn->cfg + off, size);
 	return v;
 }
@@ -104,9 +104,9 @@ static uint64_t cfg_read(unsigned bus, unsigned devfn, unsigned off, unsigned si
 static void cfg_write(unsigned bus, unsigned devfn, unsigned off, unsigned size, uint64_t v)
 {
 	struct fake_pci_fn *fn = select_fn(bus, devfn);
-	uint8_t before[256];
+	uint8_t before[sizeof(fn->cfg)];
 
-	if (!fn || off + size > sizeof(fn->cfg))
+	if (!fn || off + size > FAKE_CFG_SIZE)
 		return;
 	memcpy(before, fn->cfg, sizeof(before));
 	memcpy(fn->cfg + off, &v, size);
@@ -193,7 +193,7 @@ unsigned fake_pci_cap(struct fake_pci_fn *fn, uint8_t id, unsigned len)
 {
 	unsigned off = fn->cap_end;
 
-	assert(off + len <= sizeof(fn->cfg));
+	assert(off + len <= FAKE_CFG_SIZE);
 	fn->cfg[off] = id;
 	fn->cfg[off + 1] = 0;
 	if (fn->cap_last)

@@ -8,6 +8,7 @@
 
 #include "stub/boot_info.h"
 
+#define FAKE_CFG_SIZE	256
 #define FAKE_ECAM	0xb0000000ULL
 
 struct fake_pci_fn {
@@ -18,7 +19,7 @@ struct fake_pci_fn {
 	unsigned d3_exits;
 	unsigned cap_end;	/* where the next capability goes */
 	unsigned cap_last;
-	uint8_t cfg[256];
+	uint8_t cfg[FAKE_CFG_SIZE + 16];	/* more, for capabilities that end beyond it */
 	void (*reset)(void *ctx);	/* on a function level reset */
 	void *ctx;
 };
