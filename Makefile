@@ -227,7 +227,7 @@ $(BUILD)/fuzz/obj/%.o: %.c Makefile
 	@$(say) FUZZCC $<
 	$(Q)$(FUZZCC) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
 
-# One link rule per program, since each has its own list of objects. -no-pie: a test's static memory lies
+# One link rule per program, since each has its own list of objects. -no-pie: static memory lies
 # below 4 GiB, which legacy virtio needs (physical addresses are pointers there).
 define unit_rule
 $(BUILD)/unit/$(1): $(patsubst %.c,$(BUILD)/unit/obj/%.o,tests/unit/$(1).c $(call needs,tests/unit/$(1).c))
@@ -237,7 +237,7 @@ endef
 define fuzz_rule
 $(BUILD)/fuzz/$(1): $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,tests/fuzz/$(1).c $(call needs,tests/fuzz/$(1).c))
 	@$$(say) FUZZLD $$@
-	$$(Q)$$(FUZZCC) $$(FUZZ_CFLAGS) -fsanitize=fuzzer -o $$@ $$(filter %.o,$$^) -llzo2 -lfdt
+	$$(Q)$$(FUZZCC) $$(FUZZ_CFLAGS) -no-pie -fsanitize=fuzzer -o $$@ $$(filter %.o,$$^) -llzo2 -lfdt
 endef
 $(foreach t,$(UNIT_C:tests/unit/%.c=%),$(eval $(call unit_rule,$(t))))
 $(foreach t,$(FUZZ_C:tests/fuzz/%.c=%),$(eval $(call fuzz_rule,$(t))))
