@@ -45,6 +45,26 @@ class Header:
 
 # What is done to the header. The machine has 256 MiB of RAM.
 
+def bad_magic(h):
+    h.ehdr[0] = 0
+
+
+def wrong_type(h):
+    struct.pack_into("<H", h.ehdr, 16, 2)
+
+
+def table_far_away(h):
+    struct.pack_into("<Q", h.ehdr, 0x20, (1 << 64) - 64)
+
+
+def no_phdrs(h):
+    h.count = 0
+
+
+def too_many(h):
+    h.count = 2000      # reads on into whatever lies behind the header
+
+
 def empty_ranges(h):
     for p in h.of_type(PT_LOAD):
         p[5] = p[6] = 0
@@ -56,19 +76,71 @@ def absurd(h):
             [PT_LOAD, 7, 0, 0, MIB, 1 << 60, 0, 0], [0xdeadbeef, 7, 1, 2, 3, 4, 5, 6]]
 
 
+def absurd_behind(h):
+    h.phdrs += absurd(h)
+
+
 def absurd_in_front(h):
     h.phdrs[:0] = absurd(h)
+
+
+def overlapping(h):
+    h.phdrs += [h.load(2 * MIB + PAGE, 64 * MIB), h.load(MIB, 2 * MIB), h.load(3 * MIB, 99 * PAGE),
+                h.load(128 * MIB + 123, 77)]
+
+
+def own_memory(h):
+    # As if the reserved region were old memory: the stub must not store itself
+    h.phdrs += [h.load(h.address & ~(MIB - 1), MIB)]
+
+
+def cut(h):
+    # The largest range is lost, the rest is dumped
+    h.phdrs.remove(max((p for p in h.of_type(PT_LOAD) if p[3] < KERNEL_MAP), key=lambda p: p[6]))
+
+
+def not_ram(h):
+    h.phdrs += [h.load(1 << 30, MIB)]
+
+
+def far_range(h):
+    h.phdrs += [h.load(1 << 51, PAGE)]
 
 
 def no_vmcoreinfo(h):
     h.of_type(PT_NOTE)[-1][0] = PT_NULL
 
 
+def wrong_vmcoreinfo(h):
+    # Kernel text instead: whatever it says is not a note
+    h.of_type(PT_NOTE)[-1][2] = next(p for p in h.of_type(PT_LOAD) if p[3] >= KERNEL_MAP)[2]
+
+
+def notes_elsewhere(h):
+    # A local APIC, the end of the address space, and a note of a TiB
+    notes = h.of_type(PT_NOTE)
+    notes[0][2] = notes[0][4] = 0xfee00000
+    h.phdrs += [[PT_NOTE, 0, (1 << 64) - 16, 0, 0, 64, 64, 0], [PT_NOTE, 0, MIB, 0, 0, 1 << 40, 1 << 40, 0]]
+
+
 # name, change, stop code, are all pages wanted, guest arguments
 ROWS = [
+    ("no ELF magic", bad_magic, "bad-elfcorehdr", False, {}),
+    ("not a core", wrong_type, "bad-elfcorehdr", False, {}),
+    ("program headers far away", table_far_away, "bad-elfcorehdr", False, {}),
+    ("no program headers", no_phdrs, "bad-elfcorehdr", False, {}),
     ("empty ranges", empty_ranges, "no-memory-ranges", False, {}),
+    ("absurd ranges behind the real ones", absurd_behind, "ok", True, {}),
     ("absurd ranges in front of the real ones", absurd_in_front, "ok", True, {}),
+    ("overlapping ranges", overlapping, "ok", True, {}),
+    ("the stub's own memory as a range", own_memory, "ok", True, {}),
+    ("more program headers than there are", too_many, "ok", True, dict(level=31, compress="lzo")),
+    ("the largest range cut off", cut, "ok", False, {}),
+    ("a range without memory behind it", not_ram, "ok", True, dict(compress="lzo")),
+    ("a range so far away that bitmaps do not fit", far_range, "target-too-small", False, {}),
     ("no VMCOREINFO", no_vmcoreinfo, "ok", True, dict(level=31)),
+    ("a VMCOREINFO that is none", wrong_vmcoreinfo, "ok", True, dict(level=31)),
+    ("notes outside of memory", notes_elsewhere, "ok", True, {}),
 ]
 
 
