@@ -4,7 +4,7 @@
 
 QEMU is killed, not stopped: stopping would let requests in flight finish. The guest's memory is a
 file, which outlives it. The disk is slowed down so that a capture takes seconds. FULL=1 cuts more
-often; SEED=n repeats the moments of an earlier run.
+often; SEED=n repeats the moments of an earlier run; ARCH=x86_64|arm64 is for one of them alone.
 """
 import os
 import random
@@ -13,19 +13,20 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import BUILD, MIB, STATES, Disk, Guest, capstub, case, check, done, note, run  # noqa: E402
+from capstubtest import BUILD, GIB, MIB, STATES, Disk, Guest, capstub, case, check, done, note, run  # noqa: E402
 
 CUTS = 20 if os.environ.get("FULL") else 3
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 30))
 MEM = 256 * MIB
 SLOWED = {"driver": "throttle", "throttle-group": "slow",
           "file": {"driver": "raw", "file": {"driver": "file", "filename": "@PATH@"}}}
-# level, compression, bytes per second: about six seconds of writing
-ROWS = [(31, "lzo", 4 * MIB), (1, "none", 12 * MIB)]
+# driver, level, compression, bytes per second: about six seconds of writing
+ROWS = [("virtio", 31, "lzo", 4 * MIB), ("nvme", 1, "none", 12 * MIB)]
+# machine, start of its RAM
+MACHINES = {"x86_64": ("q35", 0), "arm64": ("virt,gic-version=3", GIB)}
 
 note("SEED=%d" % SEED)
 rng = random.Random(SEED)
-opened = 0
 
 
 def moment(i):
@@ -38,7 +39,7 @@ def moment(i):
 
 
 def judge(disk, guest, ram):
-    """Returns the number of pages that can be read."""
+    """ram: FILE@START. Returns the number of pages that can be read."""
     label = disk.label()
     if disk.read(0, 8) != b"KDUMP   ":
         check(STATES[label.state] == "empty", "no dump header, but the label says " + STATES[label.state])
@@ -48,7 +49,7 @@ def judge(disk, guest, ram):
     argv = [os.path.join(BUILD, "pages"), "-m"]
     for start, end in guest.reserved:
         argv += ["-x", "%#x-%#x" % (start, end)]
-    out = run(*argv, disk.path, ram + "@0", ok=(0, 1))    # 1: no page yet
+    out = run(*argv, disk.path, ram, ok=(0, 1))    # 1: no page yet
     note("%s: %s" % (STATES[label.state], out.strip().replace("\n", ", ")))
     counts = {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", out)}
     check(counts["differing"] == 0 and counts["unreadable"] == 0, out)
@@ -63,24 +64,30 @@ def judge(disk, guest, ram):
     return counts["present"]
 
 
-for i in range(CUTS):
-    level, compress, speed = ROWS[i % 2]
+def cut(arch, i):
+    driver, level, compress, speed = ROWS[i % 2]
+    machine, base = MACHINES[arch]
     pattern, delay = moment(i)
-    with case("cut %d: level %d, %.2f s after '%s'" % (i + 1, level, delay, pattern.split(": ")[1])) as c:
-        disk = Disk("512M", driver="virtio", blockdev=SLOWED).format("target")
+    with case("%s, cut %d: %s, level %d, %.2f s after '%s'" %
+              (arch, i + 1, driver, level, delay, pattern.split(": ")[1])) as c:
+        disk = Disk("512M", driver=driver, blockdev=SLOWED).format("target")
         memory = c.path("ram")
         extra = ["-object", "memory-backend-file,id=ram,size=%d,mem-path=%s,share=on" % (MEM, memory),
                  "-object", "throttle-group,id=slow,x-bps-write=%d" % speed]
-        with Guest(disks=[disk], mem=MEM, machine="q35,memory-backend=ram", level=level, compress=compress,
-                   extra=extra) as guest:
+        with Guest(disks=[disk], arch=arch, mem=MEM, machine=machine + ",memory-backend=ram", level=level,
+                   compress=compress, extra=extra) as guest:
             guest.boot()
             guest.wait("stub", 60, pattern)
             time.sleep(delay)
             guest.process.kill()
             guest.process.wait()
-        opened += judge(disk, guest, memory) > 0
+        return judge(disk, guest, "%s@%#x" % (memory, base)) > 0
+    return False
 
-with case("cuts in the middle of the dump"):
-    check(opened * 3 >= CUTS, "only %d of %d images hold pages" % (opened, CUTS))
+
+for arch in [os.environ["ARCH"]] if os.environ.get("ARCH") else MACHINES:
+    opened = sum(cut(arch, i) for i in range(CUTS))
+    with case(arch + ", cuts in the middle of the dump"):
+        check(opened * 3 >= CUTS, "only %d of %d images hold pages" % (opened, CUTS))
 
 done()
