@@ -32,13 +32,25 @@ static uint64_t rnd(void)
 	return z ^ z >> 31;
 }
 
+/* Is this where a range's contents are? In an ELF core that is not where the range is. */
+static bool is_source(phys_addr_t at, size_t len)
+{
+	for (unsigned i = 0; i < dump_vmcore.nr_ranges; i++) {
+		const struct memory_range *r = &dump_vmcore.ranges[i];
+
+		if (range_inside(at, len, r->source, r->source + (r->end - r->start)))
+			return true;
+	}
+	return false;
+}
+
 /* Called behind each read of old memory: notice a wrong one, spoil some. */
-static void spoil(void *dst, phys_addr_t pa, size_t len)
+static void spoil(void *dst, phys_addr_t at_source, size_t len)
 {
 	unsigned char *p = dst;
 	uint64_t at, v;
 
-	if (!vmcore_is_ram(&dump_vmcore, pa, len))
+	if (!is_source(at_source, len))
 		stray++;
 	if (!rate || rnd() % rate || len < 8)
 		return;

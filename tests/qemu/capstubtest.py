@@ -30,6 +30,8 @@ import time
 import uuid
 import zlib
 
+from mkinitramfs import libraries
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("BUILD") or os.path.join(TOP, "build"))
@@ -718,6 +720,48 @@ class Guest:
             words.append("%s@%#x" % (path, start))
         return words
 
+    def vmcore(self, path):
+        """The memory as the ELF vmcore that a second Linux would have shown: the elfcorehdr's program headers, their notes
+        in one segment. p_offset of the others is a physical address, as it is in the elfcorehdr.
+        """
+        _, raw = self.find_elfcorehdr()
+        phoff, count = struct.unpack_from("<Q", raw, 0x20)[0], struct.unpack_from("<H", raw, 0x38)[0]
+        phdrs = [list(struct.unpack_from("<IIQQQQQQ", raw, phoff + 56 * i)) for i in range(count)]
+        notes = b""
+        for p in phdrs:
+            if p[0] != 4:
+                continue
+            data, at = self.read_memory(p[2], p[5]), 0
+            # Elf64_Nhdr: sizes of name and data, both padded to 4; an empty name ends the list
+            while at + 12 <= len(data):
+                name, desc, _ = struct.unpack_from("<III", data, at)
+                end = at + 12 + (name + 3 & ~3) + (desc + 3 & ~3)
+                if not name or end > len(data):
+                    break
+                at = end
+            notes += data[:at]
+        loads = [p for p in phdrs if p[0] == 1]
+        # x86_64 only; kexec: ranges of the kernel's text mapping, __START_KERNEL_map
+        self.kernel_image = [(p[4], p[4] + p[6]) for p in loads if p[3] >= 0xffffffff80000000]
+        front = MIB
+        check(len(notes) < front - 64 * KIB, "%d bytes of notes" % len(notes))
+        for p in loads:
+            p[2] += front
+        phdrs = [[4, 0, 64 * KIB, 0, 0, len(notes), len(notes), 0]] + loads
+        head = bytearray(raw[:64])
+        struct.pack_into("<Q", head, 0x20, 64)
+        struct.pack_into("<H", head, 0x38, len(phdrs))
+        with open(path, "wb") as f:
+            f.write(head + b"".join(struct.pack("<IIQQQQQQ", *p) for p in phdrs))
+            f.seek(64 * KIB)
+            f.write(notes)
+        for word in self.save_memory():
+            ram, start = word.rsplit("@", 1)
+            run("dd", "if=" + ram, "of=" + path, "bs=1M", "seek=%d" % ((front + int(start, 0)) // MIB), "conv=sparse,notrunc",
+                "status=none")
+            os.unlink(ram)
+        return path
+
     def compare_pages(self, disk, want_all=True, dump=None, incomplete=False):
         """Every page of the dump against QEMU's own memory. Call inside the with block.
 
@@ -737,6 +781,37 @@ class Guest:
         out = run(*argv, *self.save_memory(), timeout=900)
         note("pages: " + out.strip().replace("\n", ", "))
         return {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", out)}
+
+
+# --- the other way to capture: a second Linux ---------------------------------------------------------
+
+# The least that this initramfs comes up in
+RESERVED_LINUX = {"x86_64": "192M", "arm64": "256M"}
+
+
+def capture_linux(arch, suite, level, options, node):
+    """Guest arguments for a Debian kernel of its own that runs makedumpfile from /proc/vmcore to the raw disk node."""
+    kernel = run(os.path.join(HERE, "kernels"), CACHE, suite, arch, timeout=1200).split()[-1]
+    root = os.path.join(CACHE, "tools-%s-%s" % (suite, arch))
+    private("makedumpfile", arch, suite)
+    capture = case.current.path("capture")
+    with open(capture, "w", encoding="utf-8") as f:
+        f.write("LEVEL=%d\nOPTIONS='%s'\nDISK=%s\n" % (level, options, node))
+    files = ["init=" + os.path.join(HERE, "capture-init"), "capture=" + capture,
+             "bin/makedumpfile=" + os.path.join(root, "usr/bin/makedumpfile")]
+    loader, libs = libraries(root, os.path.join(root, "usr/bin/makedumpfile"))
+    for name, path in libs.items():
+        files.append((loader.lstrip("/") if name == os.path.basename(loader) else "lib/" + name) + "=" + path)
+    extra = case.current.path("extra.cpio")
+    run(os.path.join(HERE, "mkinitramfs.py"), "files", extra, *files)
+    out = case.current.path("capture.cpio")
+    with open(out, "wb") as f:
+        for part in (os.path.join(kernel, "base.cpio"), extra):
+            with open(part, "rb") as g:
+                shutil.copyfileobj(g, f)
+            f.write(b"\0" * (-f.tell() % 512))
+    return dict(crashkernel=RESERVED_LINUX[arch], stub=os.path.join(kernel, "vmlinuz"), files=["capture.cpio=" + out],
+                kexec="-p --initrd=/capture.cpio", append="console=ttyS0 nr_cpus=1 irqpoll reset_devices quiet")
 
 
 # --- readers ------------------------------------------------------------------------------------------
@@ -768,23 +843,36 @@ def private(program, arch="x86_64", suite="bookworm"):
     raise Failure("no loader in " + root)
 
 
-def crash(vmlinux, dump, commands, arch="x86_64", timeout=900):
+def crash(vmlinux, dump, commands, arch="x86_64", suite="trixie", timeout=900):
     """Run crash's commands on a dump; returns the output.
 
     crash of Debian 13 (8.0.6): the one of Debian 12 (8.0.2) finds only the active tasks of its own
-    suite's current kernel, whoever wrote the dump.
+    suite's current kernel, whoever wrote the dump. But 8.0.6 and later refuse block devices: they
+    compare the bitmap's end with st_size, which is 0 there.
     """
     r, w = os.pipe()
     os.write(w, ("\n".join(commands) + "\nexit\n").encode())
     os.close(w)
     with os.fdopen(r) as stdin:
-        return run(*private("crash", arch, "trixie"), "-s", vmlinux, dump, stdin=stdin, timeout=timeout,
+        return run(*private("crash", arch, suite), "-s", vmlinux, dump, stdin=stdin, timeout=timeout,
                    ok=None, env=dict(os.environ, TERM="dumb", HOME=case.current.dir))
 
 
-def makedumpfile(*argv, arch="x86_64", timeout=600, ok=(0,)):
-    program = ["makedumpfile"] if arch == "x86_64" else private("makedumpfile", arch)
+def makedumpfile(*argv, arch="x86_64", suite=None, timeout=600, ok=(0,)):
+    """This machine's, or that of a suite."""
+    program = ["makedumpfile"] if arch == "x86_64" and not suite else private("makedumpfile", arch, suite or "bookworm")
     return run(*program, *argv, timeout=timeout, ok=ok)
+
+
+def bitmap2(path):
+    """Which pages a kdump-compressed dump holds, as one large number: bit N is pfn N."""
+    with open(path, "rb") as f:
+        head = f.read(464)
+        check(head[:8] == b"KDUMP   ", "no dump in " + path)
+        # struct disk_dump_header: block size, blocks of sub-header, blocks of both bitmaps
+        block, sub, bitmaps = struct.unpack_from("<iiI", head, 428)
+        f.seek((1 + sub + bitmaps // 2) * block)
+        return int.from_bytes(f.read(bitmaps // 2 * block), "little")
 
 
 def capstub(*argv, ok=(0,), timeout=300):

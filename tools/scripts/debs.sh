@@ -7,7 +7,8 @@
 #                                               a line for each of its versions, newest first
 #   debs.sh CACHE SUITE ARCH version PACKAGE    print the candidate version
 #   debs.sh CACHE SUITE ARCH libraries PACKAGE  print the library packages it needs, recursively
-#   debs.sh CACHE SUITE ARCH unpack DIR PACKAGE...   download, verify, and unpack into DIR
+#   debs.sh CACHE SUITE ARCH unpack DIR PACKAGE...   download, verify, and unpack into DIR;
+#                                               UNPACK=./usr/some/folder leaves out all the rest
 #
 # apt runs with a configuration of its own: sources, lists, package cache and dpkg status all live
 # under CACHE. Only three things come from the system: the mirror's address (the one its own apt
@@ -155,7 +156,7 @@ unpack() {
 		fi
 		echo "  FETCH   $pkg ($suite/$arch)" >&2
 		fetch "$pkg" || exit 1
-		dpkg-deb -x "$root/get"/*.deb "$dir"
+		dpkg-deb --fsys-tarfile "$root/get"/*.deb | tar -x -C "$dir" ${UNPACK:+"$UNPACK"}
 		echo "$pkg $try" >>"$dir/.unpacked"
 		rm -rf "$root/get"
 	done
