@@ -251,7 +251,10 @@ static void print_next(const struct target *t)
 	printf("  kexec -p %s/%s --append=\"dump=UUID=%s\"\n", CAPSTUB_LIBDIR,
 	       arm ? "capstub.Image" : "capstub.bzImage", uuid);
 	/* kexec_file_load() of kernels with CRASH_HOTPLUG sets 900 KiB aside for its own header */
-	if (!arm)
+	if (arm)
+		printf("With kexec -s nobody but the stub looks whether its words stayed intact: write\n"
+		       "  --append=\"$(capstub words dump=UUID=%s)\"\n", uuid);
+	else
 		printf("If that says \"Cannot assign requested address\" (Linux 6.5 and later), use "
 		       "kexec -c -p,\nor crashkernel=2M.\n");
 }
