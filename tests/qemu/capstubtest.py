@@ -450,6 +450,28 @@ class Qmp:
         return None
 
 
+def elfcorehdr_in(data):
+    """Offset and bytes of the ELF core header in a copy of the reserved region."""
+    at = -1
+    while True:
+        at = data.find(b"\x7fELF", at + 1)
+        check(at >= 0, "no elfcorehdr in the reserved region")
+        # e_type ET_CORE, e_phentsize 56
+        if data[at + 16] == 4 and data[at + 54] == 56:
+            return at, data[at:at + 64 * 1024]
+
+
+def program_headers(raw):
+    """[type, flags, offset, vaddr, paddr, filesz, memsz, align] of each; ELF-64 Object File Format 1.5, table 14."""
+    phoff, count = struct.unpack_from("<Q", raw, 0x20)[0], struct.unpack_from("<H", raw, 0x38)[0]
+    return [list(struct.unpack_from("<IIQQQQQQ", raw, phoff + 56 * i)) for i in range(count)]
+
+
+def kernel_image(raw):
+    """Physical ranges of the kernel's own mapping (x86_64: __START_KERNEL_map) in an elfcorehdr."""
+    return [(p[4], p[4] + p[6]) for p in program_headers(raw) if p[0] == 1 and p[3] >= 0xffffffff80000000]
+
+
 class Guest:
     """One virtual machine, from boot to its end.
 
@@ -643,14 +665,8 @@ class Guest:
     def find_elfcorehdr(self):
         """Address and bytes of the ELF core header in the reserved region."""
         start, end = self.reserved[0]
-        data = self.read_memory(start, end - start)
-        at = -1
-        while True:
-            at = data.find(b"\x7fELF", at + 1)
-            check(at >= 0, "no elfcorehdr in the reserved region")
-            # e_type ET_CORE, e_phentsize 56
-            if data[at + 16] == 4 and data[at + 54] == 56:
-                return start + at, data[at:at + 64 * 1024]
+        at, raw = elfcorehdr_in(self.read_memory(start, end - start))
+        return start + at, raw
 
     # The story of a capture
 
@@ -725,9 +741,7 @@ class Guest:
         in one segment. p_offset of the others is a physical address, as it is in the elfcorehdr.
         """
         _, raw = self.find_elfcorehdr()
-        phoff, count = struct.unpack_from("<Q", raw, 0x20)[0], struct.unpack_from("<H", raw, 0x38)[0]
-        phdrs = [list(struct.unpack_from("<IIQQQQQQ", raw, phoff + 56 * i)) for i in range(count)]
-        notes = b""
+        phdrs, notes = program_headers(raw), b""
         for p in phdrs:
             if p[0] != 4:
                 continue
@@ -741,8 +755,7 @@ class Guest:
                 at = end
             notes += data[:at]
         loads = [p for p in phdrs if p[0] == 1]
-        # x86_64 only; kexec: ranges of the kernel's text mapping, __START_KERNEL_map
-        self.kernel_image = [(p[4], p[4] + p[6]) for p in loads if p[3] >= 0xffffffff80000000]
+        self.kernel_image = kernel_image(raw)
         front = MIB
         check(len(notes) < front - 64 * KIB, "%d bytes of notes" % len(notes))
         for p in loads:
@@ -836,14 +849,15 @@ def private(program, arch="x86_64", suite="bookworm"):
     if arch != "x86_64":
         return ["qemu-aarch64-static", "-L", root, path]
     # Its own loader and C library: ours may be older.
-    for lib in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"):
-        loader = os.path.join(root, lib, "ld-linux-x86-64.so.2")
+    folders = [os.path.join(root, lib) for lib in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu")]
+    for folder in folders:
+        loader = os.path.join(folder, "ld-linux-x86-64.so.2")
         if os.path.exists(loader):
-            return [loader, "--library-path", os.path.dirname(loader), path]
+            return [loader, "--library-path", ":".join(folders), path]
     raise Failure("no loader in " + root)
 
 
-def crash(vmlinux, dump, commands, arch="x86_64", suite="trixie", timeout=900):
+def crash(vmlinux, dump, commands, arch="x86_64", suite="trixie", options=(), timeout=900):
     """Run crash's commands on a dump; returns the output.
 
     crash of Debian 13 (8.0.6): the one of Debian 12 (8.0.2) finds only the active tasks of its own
@@ -854,25 +868,48 @@ def crash(vmlinux, dump, commands, arch="x86_64", suite="trixie", timeout=900):
     os.write(w, ("\n".join(commands) + "\nexit\n").encode())
     os.close(w)
     with os.fdopen(r) as stdin:
-        return run(*private("crash", arch, suite), "-s", vmlinux, dump, stdin=stdin, timeout=timeout,
+        return run(*private("crash", arch, suite), "-s", *options, vmlinux, dump, stdin=stdin, timeout=timeout,
                    ok=None, env=dict(os.environ, TERM="dumb", HOME=case.current.dir))
 
 
-def makedumpfile(*argv, arch="x86_64", suite=None, timeout=600, ok=(0,)):
+def makedumpfile_argv(arch="x86_64", suite=None):
     """This machine's, or that of a suite."""
-    program = ["makedumpfile"] if arch == "x86_64" and not suite else private("makedumpfile", arch, suite or "bookworm")
-    return run(*program, *argv, timeout=timeout, ok=ok)
+    return ["makedumpfile"] if arch == "x86_64" and not suite else private("makedumpfile", arch, suite or "bookworm")
 
 
-def bitmap2(path):
-    """Which pages a kdump-compressed dump holds, as one large number: bit N is pfn N."""
+def makedumpfile(*argv, arch="x86_64", suite=None, timeout=600, ok=(0,)):
+    return run(*makedumpfile_argv(arch, suite), *argv, timeout=timeout, ok=ok)
+
+
+def bitmap2(path, filled=False):
+    """Which pages a kdump-compressed dump holds, as one large number: bit N is pfn N. filled: an incomplete one may promise
+    pages that it has no data for; without those."""
     with open(path, "rb") as f:
         head = f.read(464)
         check(head[:8] == b"KDUMP   ", "no dump in " + path)
         # struct disk_dump_header: block size, blocks of sub-header, blocks of both bitmaps
         block, sub, bitmaps = struct.unpack_from("<iiI", head, 428)
         f.seek((1 + sub + bitmaps // 2) * block)
-        return int.from_bytes(f.read(bitmaps // 2 * block), "little")
+        bits = int.from_bytes(f.read(bitmaps // 2 * block), "little")
+        if not filled:
+            return bits
+        # struct page_desc, 24 bytes: offset first
+        descs = f.read(24 * bin(bits).count("1"))
+    out, nr = bytearray(bits.bit_length() // 8 + 1), 0
+    for pfn in range(bits.bit_length()):
+        if bits >> pfn & 1:
+            if struct.unpack_from("<Q", descs, 24 * nr)[0]:
+                out[pfn // 8] |= 1 << pfn % 8
+            nr += 1
+    return int.from_bytes(out, "little")
+
+
+def range_bits(pieces):
+    """Physical ranges as a bitmap like bitmap2()'s."""
+    bits = 0
+    for start, end in pieces:
+        bits |= (1 << (end + 4095) // 4096) - (1 << start // 4096)
+    return bits
 
 
 def capstub(*argv, ok=(0,), timeout=300):

@@ -11,30 +11,21 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from capstubtest import (BUILD, HERE, TOP, Disk, Guest, bitmap2, case, check, done, makedumpfile, note,  # noqa: E402
-                         private, run, wanted)
+                         private, range_bits, run, wanted)
 
-# hugetlb pages are the kernel's to give at boot; what is written to a disk has buffers, hence "private" cache
+# hugetlb pages are the kernel's to give at boot; what is written to a disk has buffers, hence
+# "private" cache, and stays as long as the disk is open
 WORDS = "hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=16"
 BEFORE = """
 echo always >/sys/kernel/mm/transparent_hugepage/enabled
 mkdir -p /t /thp; mount -t tmpfs -o size=300m none /t; mount -t tmpfs -o huge=always,size=100m none /thp
 head -c 40000000 /dev/urandom >/t/a; cat /modules/*.ko >/thp/b; i=0; while [ $i -lt 2000 ]; do cp /case /t/$i; i=$((i + 1)); done
-rm /t/*[13579]; dd if=/dev/vda of=/dev/null bs=1M count=64; dd if=/t/a of=/dev/vdb bs=1M
+rm /t/*[13579]; sleep 100000 </dev/vda & sleep 100000 </dev/vdb &
+dd if=/dev/vda of=/dev/null bs=1M count=64; dd if=/t/a of=/dev/vdb bs=1M
 /load & while ! grep -q AnonHugePages /proc/meminfo; do sleep 1; done; wait_for=120
 while [ $wait_for -gt 0 ] && [ "$(ps | grep -c '[/]load')" -lt 6 ]; do sleep 1; wait_for=$((wait_for - 1)); done
 grep -E 'AnonPages|AnonHuge|ShmemHuge|Shmem:|^Cached|HugePages_Free|MemFree' /proc/meminfo | sed 's/^/@@ /'
 """
-
-
-
-def range_bits(pieces):
-    """Physical ranges as a bitmap like bitmap2()'s."""
-    bits = 0
-    for start, end in pieces:
-        bits |= (1 << (end + 4095) // 4096) - (1 << start // 4096)
-    return bits
-
-
 BIN = os.path.join(BUILD, "tests-host")
 
 run(os.path.join(TOP, "tests/host/build.sh"), BIN)

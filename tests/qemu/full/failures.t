@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Disks that fail, vanish, hang or are too small: always a reset, the stop code that fits, and what was stored is right."""
 import os
+import re
 import sys
 import uuid
 
@@ -104,12 +105,13 @@ def twins(tables):
     disks = []
     for table, driver in tables:
         d = Disk("64M", driver=driver, table=table)
-        disks.append(d.format(label=Label.make(d.target_bytes, ident=IDENT)))
+        disks.append(d.format(label=Label.make(d.target_bytes, "crash", ident=IDENT)))
     return disks
 
 
 for name, word, tables in (
         ("two partitions of one PARTLABEL", "PARTLABEL=capstub", [("gpt", "virtio"), ("gpt", "nvme")]),
+        ("two disks of one label name", "LABEL=crash", [(None, "virtio"), (None, "nvme")]),
         ("a disk and a partition of one UUID", "UUID=%s" % IDENT, [(None, "virtio"), ("mbr", "virtio")])):
     if wanted(name):
         with case(name):
@@ -118,5 +120,17 @@ for name, word, tables in (
             with Guest(disks=disks, mem=MEM, append="console=ttyS0 dump=" + word) as guest:
                 guest.capture(stop="ambiguous-target", timeout=60)
             check(before == [run("sha256sum", d.path) for d in disks], "a disk has changed")
+
+if wanted("unknown and malformed words"):
+    with case("unknown and malformed words are named, and the rest counts"):
+        disk = Disk("512M", name="good").format()
+        words = ["frobnicate", "level=99", "compress=bzip2", "deadline=soon", "after=never", "dump=FOO=bar", "overwrite=perhaps"]
+        with Guest(disks=[disk], mem=MEM, level=None, compress=None,
+                   append="console=ttyS0 %s dump=SERIAL=good" % " ".join(words)) as guest:
+            guest.capture()
+            for word in words:
+                check(re.search("^capstub: .*" + re.escape(word), guest.console(), re.M), "nothing is said of " + word)
+        label = disk.expect("ok", "complete")
+        check(label.dump_level == 31 and label.dump_level_asked == 31, "level %d" % label.dump_level)
 
 done()
