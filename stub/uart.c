@@ -52,7 +52,7 @@ int uart_open(struct uart *u, const struct uart_spec *spec)
 {
 	int rc;
 
-	*u = (struct uart){ .spec = *spec };
+	*u = (struct uart){ .spec = *spec, .rts_cts = spec->rts_cts };
 	rc = bind(u);
 	if (!rc)
 		rc = u->ops->init(u);

@@ -372,7 +372,8 @@ static void test_16550_flow_control(void **state)
 	assert_int_equal(uart_open(&u, &spec), 0);
 	f.no_cts = true;
 	assert_int_equal(uart_write(&u, "abc", 3), 0);	/* nobody asked for flow control */
-	u.rts_cts = true;
+	spec.rts_cts = true;
+	assert_int_equal(uart_open(&u, &spec), 0);
 	check_stall(&u);
 }
 
@@ -551,6 +552,7 @@ static void test_pl011_baud(void **state)
 
 static void test_pl011_faults(void **state)
 {
+	struct uart_spec flow = pl011;
 	uint8_t buf[8];
 	struct uart u;
 
@@ -568,7 +570,8 @@ static void test_pl011_faults(void **state)
 	assert_int_equal(uart_open(&u, &pl011), 0);
 	f.no_cts = true;
 	assert_int_equal(uart_write(&u, "abc", 3), 0);
-	u.rts_cts = true;
+	flow.rts_cts = true;
+	assert_int_equal(uart_open(&u, &flow), 0);
 	check_stall(&u);
 
 	set_up_pl011();
