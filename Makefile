@@ -2,7 +2,8 @@
 #
 # capstub: one Makefile for the stub (both architectures), the host tool and every test.
 #
-#   make                 build/x86_64/capstub.bzImage, build/arm64/capstub.Image, build/capstub
+#   make                 build/x86_64/capstub.bzImage, build/arm64/capstub.Image, build/capstub;
+#                        capstub-line and capstub-all beside them
 #   make demo            crash a real Debian kernel in QEMU and show what was captured
 #   make check           every short test;  make check-full: the whole matrix, hours
 #   make bench           speed of the capture against dd on the same device
@@ -54,10 +55,18 @@ include arch/$(ARCH)/arch.mk
 OUT    := $(BUILD)/$(ARCH)
 NEWLIB := $(NEWLIB_CACHE)/$(ARCH)
 CC     := $(CROSS_COMPILE)gcc
-# serial.c needs a zlib for the target, which is not built yet
-STUB_C := $(filter-out stub/serial.c,$(wildcard stub/*.c drivers/*.c arch/$(ARCH)/*.c))
+ZLIB   := $(NEWLIB_CACHE)/zlib-$(ARCH)
+STUB_C := $(wildcard stub/*.c drivers/*.c arch/$(ARCH)/*.c)
 STUB_S := $(wildcard arch/$(ARCH)/*.S)
 STUB_O := $(STUB_C:%.c=$(OUT)/%.o) $(STUB_S:%.S=$(OUT)/%.S.o)
+
+# Three images from one set of objects, because a reservation of 1 MiB filled by kexec_load has no room for
+# everything: $(IMAGE) dumps to disks, capstub-line over serial lines, capstub-all does both.
+LINE_IMAGE := $(IMAGE:capstub.%=capstub-line.%)
+ALL_IMAGE  := $(IMAGE:capstub.%=capstub-all.%)
+LINE_ONLY  := $(addprefix $(OUT)/stub/,serial.o frame.o vital.o kallsyms.o no_disk.o)
+DISK_ONLY  := $(addprefix $(OUT)/stub/,dump.o target.o out.o priority.o no_line.o)
+NEITHER    := $(addprefix $(OUT)/stub/,no_disk.o no_line.o)
 
 # Debian's package folder for this architecture: the running system's own when it is the same,
 # else a private one, filled from the same mirror.
@@ -74,7 +83,7 @@ endif
 # <io.h> and <cpu.h> are picked by -Iarch/$(ARCH).
 STUB_CPPFLAGS = -I. -Iinclude -Iarch/$(ARCH) -nostdinc \
 	-isystem $(shell $(CC) -print-file-name=include) -isystem $(NEWLIB)/include \
-	-isystem $(OUT)/include -isystem $(OUT)/include/efi -isystem $(OUT)/include/efi/$(EFI_ARCH) \
+	-isystem $(ZLIB)/include -isystem $(OUT)/include -isystem $(OUT)/include/efi -isystem $(OUT)/include/efi/$(EFI_ARCH) \
 	-DCAPSTUB_VERSION='"$(VERSION)"'
 
 # -Os                        1 MiB of reservation is the budget
@@ -102,14 +111,14 @@ STUB_LDFLAGS = -static-pie -nostdlib -Wl,-T,linker/$(ARCH).ld -Wl,--gc-sections 
 	-Wl,--build-id=none -Wl,--fatal-warnings -Wl,-z,noexecstack -Wl,-z,norelro \
 	-Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Wl,--no-dynamic-linker \
 	-Wl,-Map,$@.map $(ARCH_LDFLAGS)
-STUB_LIBS = -Wl,--start-group $(LIBDIR)/liblzo2.a $(LIBDIR)/libfdt.a $(NEWLIB)/lib/libc.a -lgcc \
-	-Wl,--end-group
+STUB_LIBS = -Wl,--start-group $(LIBDIR)/liblzo2.a $(LIBDIR)/libfdt.a $(ZLIB)/lib/libz.a \
+	$(NEWLIB)/lib/libc.a -lgcc -Wl,--end-group
 
 .PHONY: image newlib
 newlib: $(NEWLIB)/lib/libc.a
 image: newlib
 ifneq ($(and $(wildcard stub/main.c),$(wildcard linker/$(ARCH).ld),$(STUB_S)),)
-image: $(OUT)/$(IMAGE)
+image: $(OUT)/$(IMAGE) $(OUT)/$(LINE_IMAGE) $(OUT)/$(ALL_IMAGE)
 else
 image:
 	@echo "  SKIP    $(IMAGE): no sources yet"
@@ -117,6 +126,9 @@ endif
 
 $(NEWLIB)/lib/libc.a: tools/scripts/newlib.sh
 	$(Q)tools/scripts/newlib.sh $(ARCH) $(CROSS_COMPILE) $(NEWLIB)
+
+$(ZLIB)/lib/libz.a: tools/scripts/zlib.sh $(NEWLIB)/lib/libc.a
+	$(Q)tools/scripts/zlib.sh $(ARCH) $(CROSS_COMPILE) $(ZLIB) $(NEWLIB)
 
 ifneq ($(SYSROOT),)
 $(SYSROOT)/.stamp: tools/scripts/debs.sh
@@ -133,7 +145,7 @@ $(OUT)/include/.stamp: Makefile
 		$(SYSROOT)/usr/include/efi $(@D)
 	@touch $@
 
-$(STUB_O): $(NEWLIB)/lib/libc.a $(OUT)/include/.stamp Makefile arch/$(ARCH)/arch.mk
+$(STUB_O): $(NEWLIB)/lib/libc.a $(ZLIB)/lib/libz.a $(OUT)/include/.stamp Makefile arch/$(ARCH)/arch.mk
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
@@ -145,11 +157,16 @@ $(OUT)/%.S.o: %.S
 	@$(say) AS $<
 	$(Q)$(CC) $(STUB_CPPFLAGS) $(STUB_CFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
 
-$(OUT)/capstub.elf: $(STUB_O) linker/$(ARCH).ld
+$(OUT)/capstub.elf: $(filter-out $(LINE_ONLY),$(STUB_O))
+$(OUT)/capstub-line.elf: $(filter-out $(DISK_ONLY),$(STUB_O))
+$(OUT)/capstub-all.elf: $(filter-out $(NEITHER),$(STUB_O))
+$(OUT)/capstub-all.elf: SIZE_LIMIT = -Wl,--defsym=ALL_MAX=$(ALL_MAX)
+$(OUT)/capstub.elf $(OUT)/capstub-line.elf $(OUT)/capstub-all.elf: linker/$(ARCH).ld
 	@$(say) LD $@
-	$(Q)$(CC) $(STUB_CFLAGS) $(STUB_LDFLAGS) -o $@ $(STUB_O) $(STUB_LIBS)
+	$(Q)$(CC) $(STUB_CFLAGS) $(SIZE_LIMIT) $(STUB_LDFLAGS) -o $@ $(filter %.o,$^) $(STUB_LIBS)
 
-$(OUT)/$(IMAGE): $(OUT)/capstub.elf tools/scripts/check-image.sh $(IMAGE_SEAL)
+$(OUT)/$(ALL_IMAGE): IMAGE_MAX = $(ALL_IMAGE_MAX)
+$(OUT)/%$(suffix $(IMAGE)): $(OUT)/%.elf tools/scripts/check-image.sh $(IMAGE_SEAL)
 	@$(say) IMAGE $@
 	$(Q)$(CROSS_COMPILE)objcopy -O binary $< $@ && chmod 644 $@
 	$(if $(IMAGE_SEAL),$(Q)$(IMAGE_SEAL) $@)
@@ -232,12 +249,12 @@ $(BUILD)/fuzz/obj/%.o: %.c Makefile
 define unit_rule
 $(BUILD)/unit/$(1): $(patsubst %.c,$(BUILD)/unit/obj/%.o,tests/unit/$(1).c $(call needs,tests/unit/$(1).c))
 	@$$(say) UNITLD $$@
-	$$(Q)$$(HOSTCC) $$(UNIT_CFLAGS) -no-pie -o $$@ $$(filter %.o,$$^) -lcmocka -llzo2 -lfdt
+	$$(Q)$$(HOSTCC) $$(UNIT_CFLAGS) -no-pie -o $$@ $$(filter %.o,$$^) -lcmocka -llzo2 -lfdt -lz
 endef
 define fuzz_rule
 $(BUILD)/fuzz/$(1): $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,tests/fuzz/$(1).c $(call needs,tests/fuzz/$(1).c))
 	@$$(say) FUZZLD $$@
-	$$(Q)$$(FUZZCC) $$(FUZZ_CFLAGS) -no-pie -fsanitize=fuzzer -o $$@ $$(filter %.o,$$^) -llzo2 -lfdt
+	$$(Q)$$(FUZZCC) $$(FUZZ_CFLAGS) -no-pie -fsanitize=fuzzer -o $$@ $$(filter %.o,$$^) -llzo2 -lfdt -lz
 endef
 $(foreach t,$(UNIT_C:tests/unit/%.c=%),$(eval $(call unit_rule,$(t))))
 $(foreach t,$(FUZZ_C:tests/fuzz/%.c=%),$(eval $(call fuzz_rule,$(t))))
@@ -324,7 +341,7 @@ check-full: check
 install: all
 	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/lib/capstub
 	install -m 755 $(BUILD)/capstub $(DESTDIR)$(prefix)/sbin/capstub
-	for f in $(BUILD)/x86_64/capstub.bzImage $(BUILD)/arm64/capstub.Image; do \
+	for f in $(BUILD)/x86_64/capstub*.bzImage $(BUILD)/arm64/capstub*.Image; do \
 		[ ! -e $$f ] || install -m 644 $$f $(DESTDIR)$(prefix)/lib/capstub/ || exit 1; done
 	for f in $(wildcard docs/*.[1-8]); do \
 		install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man$${f##*.} $$f || exit 1; done

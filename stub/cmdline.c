@@ -422,6 +422,18 @@ static const char *word_deadline(struct cmdline *cl, const char *s)
 	return parse_u32(s, UINT32_MAX, &cl->deadline_s) < 0 ? "not a number of seconds" : NULL;
 }
 
+/* text|8bit[,xon]: what a serial line carries, as far as is known beforehand */
+static const char *word_line(struct cmdline *cl, const char *s)
+{
+	const char *text = value_of(s, "text"), *eight = value_of(s, "8bit"), *rest = text ? text : eight;
+
+	if (!rest || (*rest && strcmp(rest, ",xon")))
+		return "not text or 8bit, with or without ,xon";
+	cl->line_8bit = eight != NULL;
+	cl->line_xon = *rest != 0;
+	return NULL;
+}
+
 /* [size[KMG]@]offset[KMG] */
 static const char *word_elfcorehdr(struct cmdline *cl, const char *s)
 {
@@ -496,6 +508,7 @@ static const struct word {
 	{"compress=", word_compress}, {"console=", word_console},
 	{"after=", word_after},	      {"overwrite=", word_overwrite},
 	{"deadline=", word_deadline}, {"elfcorehdr=", word_elfcorehdr},
+	{"line=", word_line},
 	{"acpi_rsdp=", word_rsdp},    {"virtio_mmio.device=", word_virtio_mmio},
 	{"BOOT_IMAGE=", word_silent}, {"dmcryptkeys=", word_silent},
 	{"memmap=", word_silent},     {"check=", word_silent},

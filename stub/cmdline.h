@@ -42,6 +42,8 @@ struct cmdline {
 	struct uart_spec console_spec;
 	bool console_given;
 	enum after_action after;
+	bool line_8bit;		/* line=8bit: begin with it on a serial line that nobody answers on (default text) */
+	bool line_xon;		/* line=...,xon: XON/XOFF are escaped and obeyed */
 	bool overwrite;		/* overwrite=yes (default) | no: keep a dump that was not saved */
 	uint32_t deadline_s;	/* deadline=SECONDS for a capture to a disk; default 4 h; 0: none */
 	phys_addr_t elfcorehdr;	/* 0: not given */

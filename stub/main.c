@@ -12,6 +12,7 @@
 #include "stub/dmesg.h"
 #include "stub/dump.h"
 #include "stub/log.h"
+#include "stub/serial.h"
 #include "stub/target.h"
 #include "stub/uart.h"
 
@@ -40,6 +41,7 @@ static const struct uart_spec *console_spec(const struct boot_info *bi)
 			continue;
 		spec = bi->uarts[i].spec;
 		spec.baud = cmdline.console_spec.baud;
+		spec.rts_cts = cmdline.console_spec.rts_cts;
 		return &spec;
 	}
 	return NULL;
@@ -85,12 +87,53 @@ static void show_dmesg_tail(void)
 		dmesg_emit(&capture.vt, &capture.vi, DMESG_TAIL_RECORDS, show_text, NULL);
 }
 
+/* The UART that dump= names: an address given in full, or a name that arch or firmware knows */
+static struct uart_spec line_spec(const struct boot_info *bi, const struct target_spec *spec)
+{
+	struct uart_spec uart = spec->uart;
+
+	for (unsigned i = 0; i < bi->nr_uarts && uart.type == UART_NONE; i++) {
+		if (strcmp(bi->uarts[i].name, spec->text))
+			continue;
+		uart = bi->uarts[i].spec;
+		uart.baud = spec->uart.baud;
+		uart.rts_cts = spec->uart.rts_cts;
+	}
+	return uart;
+}
+
+/* Over the console's own UART, or another. That of the console is set up anew when it is to be another speed or has flow control. */
+static enum capstub_stop dump_to_line(const struct boot_info *bi, const struct target_spec *spec)
+{
+	static struct uart line;
+	struct serial_options opt = {
+		.mode = cmdline.line_8bit ? SERIAL_MODE_8BIT : SERIAL_MODE_TEXT, .xon_xoff = cmdline.line_xon,
+	};
+	struct uart_spec uart = line_spec(bi, spec);
+	bool same = console.ops && console.spec.type == uart.type && console.spec.addr == uart.addr;
+	struct uart *u = same ? &console : &line;
+	int rc = 0;
+
+	if (uart.type == UART_NONE)
+		return log_err(STOP_NO_TARGET, "dump=%s: no such UART", spec->text);
+	if (same) {
+		uart.baud = uart.baud ? uart.baud : console.spec.baud;
+		uart.rts_cts |= console.rts_cts;
+		uart_flush(&console);
+	}
+	if (!same || uart.baud != console.spec.baud || uart.rts_cts != console.rts_cts)
+		rc = uart_open(u, &uart);
+	if (rc)
+		return log_err(STOP_LINE_ERROR, "dump=%s: the UART cannot be used (%d)", spec->text, rc);
+	return serial_dump(&capture, u, &opt);
+}
+
 static enum capstub_stop dump_to(const struct boot_info *bi, const struct target_spec *spec)
 {
 	enum capstub_stop stop;
 
 	if (spec && spec->kind == TARGET_UART)
-		return log_err(STOP_NO_TARGET, "dump=%s: this image sends no dump over a serial line", spec->text);
+		return dump_to_line(bi, spec);
 	stop = target_open(&target, bi, spec);
 	return stop == STOP_OK ? dump_to_target(&capture, &target) : stop;
 }
@@ -161,6 +204,7 @@ noreturn void stub_exception(const char *what)
 		log_print(LOG_ERR, "%s", what);
 		if (target.dev)
 			target.dev->ops->shutdown(target.dev);
+		serial_abort();
 		finish(STOP_EXCEPTION);
 	}
 	arch_reset();

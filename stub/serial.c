@@ -1035,3 +1035,16 @@ enum capstub_stop serial_dump(struct capture *c, struct uart *u, const struct se
 		 serial_stats.frames, serial_stats.again_frames, arch_time_us() / 1000000);
 	return STOP_OK;
 }
+
+void serial_abort(void)
+{
+	struct serial *s = &serial;
+
+	if (!s->u || s->u->ops != &text_ops)
+		return;
+	if (s->in_frame)
+		end(s, false);
+	drain(s, 0);
+	s->u->ops = s->ops;
+	s->u->dead = s->dead;
+}

@@ -22,6 +22,9 @@ struct serial_options {
  */
 enum capstub_stop serial_dump(struct capture *c, struct uart *u, const struct serial_options *opt);
 
+/* After an exception: end the frame at work, if any, so that the console can be read again */
+void serial_abort(void);
+
 /* What happened on the line, for messages and tests */
 struct serial_stats {
 	uint64_t line_bytes;		/* everything that went out */

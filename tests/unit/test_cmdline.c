@@ -150,6 +150,13 @@ static void test_simple_words(void **state)
 	expect_complaint("overwrite=maybe", "overwrite=maybe: not yes or no");
 	expect_complaint("deadline=4294967296", "deadline=4294967296: not a number of seconds");
 	expect_complaint("deadline=2h", "deadline=2h: not a number of seconds");
+	expect_complaint("line=7bit", "line=7bit: not text or 8bit, with or without ,xon");
+	expect_complaint("line=text,xoff", "line=text,xoff: not text or 8bit, with or without ,xon");
+	assert_false(cl.line_8bit || cl.line_xon);
+	parse("line=8bit,xon");
+	assert_true(cl.line_8bit && cl.line_xon);
+	parse("line=8bit,xon line=text");
+	assert_false(cl.line_8bit || cl.line_xon);
 	/* a bad value changes nothing */
 	parse("level=3 level=bad deadline=60 deadline=");
 	assert_int_equal(cl.level, 3);

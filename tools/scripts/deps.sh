@@ -7,7 +7,7 @@ set -eu
 
 # The stub and the host tool.
 packages="gcc libc6-dev binutils gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-	newlib-source xz-utils gnu-efi liblzo2-dev libfdt-dev
+	newlib-source binutils-source xz-utils gnu-efi liblzo2-dev libfdt-dev
 	libblkid-dev libkdumpfile-dev zlib1g-dev pkg-config"
 # Unit tests, fuzzers, rules.
 packages="$packages libcmocka-dev clang libclang-rt-dev python3 perl"
