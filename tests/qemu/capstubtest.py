@@ -41,6 +41,7 @@ KEEP = bool(os.environ.get("KEEP"))
 SLOW = float(os.environ.get("SLOW") or 3)
 
 IMAGE = {"x86_64": "capstub.bzImage", "arm64": "capstub.Image"}
+UART = {"x86_64": "ttyS0", "arm64": "ttyAMA0"}
 TOOL = os.path.join(BUILD, "capstub")
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
@@ -482,14 +483,14 @@ class Guest:
     def __init__(self, disks=(), arch="x86_64", suite="bookworm", cpu=None, smp=1, mem="512M",
                  machine=None, append="console=ttyS0", level=0, compress="none", kexec="-p",
                  crashkernel="1M", panic="sysrq", panic_cpu=0, io=False, write=(), words="",
-                 before="", pause="", stub=None, files=(), extra=()):
+                 before="", pause="", stub=None, files=(), extra=(), pty=False):
         self.arch, self.suite, self.disks, self.mem, self.smp = arch, suite, list(disks), size_of(mem), smp
         self.panic, self.words, self.crashkernel, self.extra = panic, words, crashkernel, list(extra)
         self.files = list(files)        # NAME=PATH, further files for the guest's root
         self.cpu = cpu or {"x86_64": "max,la57=off", "arm64": "cortex-a72"}[arch]
         self.machine = machine or {"x86_64": "q35", "arm64": "virt,gic-version=3"}[arch]
-        if arch == "arm64":
-            append = append.replace("ttyS0", "ttyAMA0")
+        append = append.replace("ttyS0", UART[arch])
+        self.pty = pty          # the UART is a pseudo-terminal that somebody may answer on
         self.append = append
         if level is not None:
             self.append += " level=%d" % level
@@ -538,7 +539,8 @@ class Guest:
                 with open(part, "rb") as f:
                     shutil.copyfileobj(f, out)
                 out.write(b"\0" * (-out.tell() % 512))
-        console = {"x86_64": "ttyS0", "arm64": "ttyAMA0"}[self.arch]
+        console = UART[self.arch]
+        chardev = ("pty,id=con,logfile=" if self.pty else "file,id=con,path=") + self.console_path
         words = "console=%s crashkernel=%s panic=-1 quiet loglevel=4 %s" % (console, self.crashkernel, self.words)
         # Unix socket names are short; the case's folder may not be.
         self.sock = "/tmp/capstub-%d-%s.qmp" % (os.getpid(), self.id)
@@ -547,7 +549,7 @@ class Guest:
                 "-machine", self.machine, "-accel", "tcg,thread=multi", "-cpu", self.cpu,
                 "-smp", str(self.smp), "-m", "%dM" % (self.mem // MIB),
                 "-kernel", os.path.join(kernel, "vmlinuz"), "-initrd", self.path("initrd"),
-                "-append", words, "-chardev", "file,id=con,path=" + self.console_path, "-serial", "chardev:con",
+                "-append", words, "-chardev", chardev, "-serial", "chardev:con",
                 "-qmp", "unix:%s,server=on,wait=off" % self.sock,
                 "-action", "reboot=shutdown,shutdown=pause,panic=none"]
         for d in self.disks:
@@ -581,6 +583,13 @@ class Guest:
         if kind is Failure:
             value.args = (value.args[0] + "\n--- end of the console ---\n" + self.console()[-2500:],)
         return False
+
+    def tty(self):
+        """The host's end of the UART (pty=True)."""
+        for c in self.qmp.command("query-chardev"):
+            if c["label"] == "con":
+                return c["filename"].partition("pty:")[2]
+        raise Failure("no pty")
 
     # Watching
 
@@ -700,6 +709,12 @@ class Guest:
         self.reset_seconds = time.monotonic() - self.started
         got = event["data"]["reason"]
         check(got == reason, "the machine ended by %s, expected %s" % (got, reason))
+
+    def received(self, folder):
+        """The one capture that capstub recv left in folder."""
+        names = [n for n in os.listdir(folder) if os.path.isdir(os.path.join(folder, n))]
+        check(len(names) == 1, "captures in %s: %s" % (folder, names))
+        return os.path.join(folder, names[0])
 
     def stop_code(self):
         """What the stub said on the console."""
