@@ -14,6 +14,7 @@
 #include "stub/log.h"
 #include "stub/pages.h"
 
+#define TASK_BYTES		KIB(10)	/* struct task_struct is at most 9.6 KiB in kernels 5.10 to 6.12 */
 #define STACK_BYTES		KIB(16)	/* THREAD_SIZE on both architectures with 4-KiB pages */
 #define MAX_CPUS		64u	/* the first ones: a debugger wants all, a slow line few */
 #define MAX_STACKS		16u
@@ -28,7 +29,8 @@
 /* Kernel variables and functions, when the dead kernel's symbol table can be read */
 enum {
 	SDATA, EDATA, BSS_START, BSS_END, RO_INIT_START, RO_INIT_END, BRK_START, END,
-	PER_CPU_OFFSET, MODULES, FIRST_TEXT, LAST_TEXT = FIRST_TEXT + 7, FIRST_PER_CPU, LAST_PER_CPU = FIRST_PER_CPU + 9, NR_SYMS
+	PER_CPU_OFFSET, MODULES, FIRST_TEXT, LAST_TEXT = FIRST_TEXT + 7,
+	FIRST_CURRENT, LAST_CURRENT = FIRST_CURRENT + 2, FIRST_PER_CPU, LAST_PER_CPU = FIRST_PER_CPU + 6, NR_SYMS
 };
 
 static const char *const names[NR_SYMS] = {
@@ -39,9 +41,10 @@ static const char *const names[NR_SYMS] = {
 	/* crash disassembles these when it starts (x86_64.c, arm64.c) */
 	[FIRST_TEXT] = "__schedule", "schedule", "common_interrupt", "asm_common_interrupt", "do_syscall_64",
 	"entry_SYSCALL_64", "panic", [LAST_TEXT] = "__crash_kexec",
-	/* and reads these of each CPU */
-	[FIRST_PER_CPU] = "runqueues", "current_task", "pcpu_hot", "cpu_number", "hardirq_stack_ptr", "cpu_tss_rw", "cpu_info",
-	"irq_stack_ptr", "__entry_task", [LAST_PER_CPU] = "crash_notes",
+	/* and reads these of each CPU; the first ones begin with a pointer to the task that was running */
+	[FIRST_CURRENT] = "current_task", "pcpu_hot", [LAST_CURRENT] = "__entry_task",
+	[FIRST_PER_CPU] = "runqueues", "cpu_number", "hardirq_stack_ptr", "cpu_tss_rw", "cpu_info", "irq_stack_ptr",
+	[LAST_PER_CPU] = "crash_notes",
 };
 
 /*---------------------------------------------------------------- table */
@@ -256,13 +259,20 @@ static void add_sections(struct vital *v)
 
 static void add_per_cpu(struct vital *v, const struct kallsym *syms)
 {
-	uint64_t offset;
+	uint64_t offset, task;
 
 	if (!syms[PER_CPU_OFFSET].va)
 		return;
 	for (unsigned cpu = 0; cpu < v->vc->nr_cpus && cpu < MAX_CPUS; cpu++) {
 		if (!read_word(v, syms[PER_CPU_OFFSET].va + 8 * cpu, &offset))
 			return;
+		for (unsigned i = FIRST_CURRENT; i <= LAST_CURRENT; i++) {
+			if (!syms[i].va || !read_word(v, offset + syms[i].va, &task))
+				continue;
+			add_virtual(v, offset + syms[i].va, 64);
+			/* All of it: the debugger passes over a task of which a page is missing */
+			add_virtual(v, task, TASK_BYTES);
+		}
 		/* crash wants the whole of struct rq; the others are small */
 		for (unsigned i = FIRST_PER_CPU; i <= LAST_PER_CPU; i++)
 			if (syms[i].va)
