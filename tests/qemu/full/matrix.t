@@ -22,6 +22,7 @@ ROWS = [
                                                                 words="unknown_nmi_panic")),
     ("bookworm", dict(driver="nvme"), dict(cpu="qemu64", kexec="-s -p", panic="sysrq")),
     ("bookworm", dict(driver="virtio", block=4096), dict(cpu="max", kexec="-s -p", smp=4, panic="sysrq", panic_cpu=3)),
+    ("bookworm", dict(driver="nvme", table="mbr"), dict(kexec="-p --elf32-core-headers", smp=2, panic_cpu=1)),
     ("bookworm", dict(driver="virtio", size="10G"), dict(cpu="max", kexec="-p", mem="8G", level=1, panic="sysrq")),
     ("bookworm", dict(driver="nvme", size="10G"), dict(cpu="qemu64", kexec="-s -p", mem="8G", level=1, panic="oops")),
     ("trixie", dict(driver="virtio", table="mbr"), dict(cpu="max", kexec="-c -p", smp=4, panic="oops", panic_cpu=3)),
