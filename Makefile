@@ -261,7 +261,7 @@ $(foreach t,$(FUZZ_C:tests/fuzz/%.c=%),$(eval $(call fuzz_rule,$(t))))
 
 -include $(shell find $(BUILD)/unit/obj $(BUILD)/fuzz/obj -name '*.d' 2>/dev/null)
 
-.PHONY: unit fuzz rules images tool-check
+.PHONY: unit fuzz rules images tool-check host-programs
 unit: $(UNITS)
 	$(Q)set -e; for t in $(sort $(UNITS)); do $(say) UNIT $$t; $$t; done
 
@@ -280,6 +280,11 @@ $(TOOL_TEST)/capstub: $(TOOL_C:%.c=$(BUILD)/unit/obj/%.o)
 tool-check: $(TOOL_TEST)/capstub
 	$(Q)BUILD=$(abspath $(TOOL_TEST)) ASAN_OPTIONS=exitcode=99 UBSAN_OPTIONS=exitcode=99 \
 		prove $(PROVE_FLAGS) $(sort $(wildcard tests/tools/*.t))
+
+# Programs for real dumps, which tests/qemu/full/classes.t runs; here so that they do not rot.
+host-programs:
+	@$(say) HOST tests/host
+	$(Q)tests/host/build.sh $(BUILD)/tests-host
 
 # The include rules of the house: who may know whom.
 rules:
@@ -327,6 +332,7 @@ check: deps
 	$(Q)+$(MAKE) rules
 	$(Q)+$(MAKE) images
 	$(Q)+$(MAKE) unit
+	$(Q)+$(MAKE) host-programs
 	$(Q)+$(MAKE) fuzz
 	$(Q)+$(MAKE) tool-check
 	$(Q)+$(MAKE) qemu-check
@@ -351,4 +357,4 @@ install: all
 # The cache of Debian packages is kept: it is what costs time. "rm -rf $(BUILD)" removes it too.
 clean:
 	$(Q)rm -rf $(ARCHES:%=$(BUILD)/%) $(BUILD)/host $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/capstub \
-		$(BUILD)/pages $(BUILD)/qemu $(BUILD)/again
+		$(BUILD)/pages $(BUILD)/qemu $(BUILD)/tests-host $(BUILD)/again
