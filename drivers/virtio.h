@@ -59,7 +59,7 @@ struct virtio_dev {
 	bool legacy;			/* before 1.0: no FEATURES_OK, queue given by page number */
 	bool fixed_queue_size;		/* legacy PCI */
 	bool coherent;
-	void *common;			/* PCI: common configuration; MMIO: all registers */
+	void *common;			/* PCI: common configuration; MMIO, legacy ports in memory: all registers */
 	void *config;
 	uint32_t config_len;
 	void *notify;			/* PCI: register of queue 0 */

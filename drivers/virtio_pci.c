@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * virtio over PCI, VIRTIO 1.1 §4.1: by capabilities (1.x), or by the I/O ports of BAR 0 (§4.1.4.8,
- * legacy). A transitional device has both and is driven the modern way.
+ * legacy), which are memory on machines whose CPU knows no ports. A transitional device has both and is driven the modern way.
  */
 #include <cpu.h>
 #include <errno.h>
@@ -67,6 +67,7 @@ enum legacy_reg {
 	LEGACY_CONFIG		= 20,
 };
 #define LEGACY_CONFIG_LEN	64
+#define LEGACY_LEN		(LEGACY_CONFIG + LEGACY_CONFIG_LEN)
 #define LEGACY_PAGE		4096
 #define DEVICE_CONFIG_MAX	256	/* more than any field we read */
 
@@ -187,30 +188,51 @@ static const struct virtio_transport_ops virtio_pci_modern_ops = {
 
 /* --- legacy --- */
 
+/* Where the host bridge turns memory accesses into ports, dev->common is port 0 of the device. */
+#define LEGACY_ACCESS(width)								\
+static uint##width##_t legacy_read##width(const struct virtio_dev *dev, unsigned reg)	\
+{											\
+	return dev->common ? mmio_read##width(dev->common + reg) :			\
+			     pio_read##width((uint16_t)(dev->port + reg));		\
+}											\
+											\
+static void legacy_write##width(const struct virtio_dev *dev, unsigned reg,		\
+				uint##width##_t v)					\
+{											\
+	if (dev->common)								\
+		mmio_write##width(dev->common + reg, v);				\
+	else										\
+		pio_write##width((uint16_t)(dev->port + reg), v);			\
+}
+
+LEGACY_ACCESS(8)
+LEGACY_ACCESS(16)
+LEGACY_ACCESS(32)
+
 static uint8_t legacy_get_status(struct virtio_dev *dev)
 {
-	return pio_read8(dev->port + LEGACY_STATUS);
+	return legacy_read8(dev, LEGACY_STATUS);
 }
 
 static void legacy_set_status(struct virtio_dev *dev, uint8_t status)
 {
-	pio_write8(dev->port + LEGACY_STATUS, status);
+	legacy_write8(dev, LEGACY_STATUS, status);
 }
 
 static uint64_t legacy_get_features(struct virtio_dev *dev)
 {
-	return pio_read32(dev->port + LEGACY_DEVICE_FEATURES);
+	return legacy_read32(dev, LEGACY_DEVICE_FEATURES);
 }
 
 static void legacy_set_features(struct virtio_dev *dev, uint64_t features)
 {
-	pio_write32(dev->port + LEGACY_DRIVER_FEATURES, (uint32_t)features);
+	legacy_write32(dev, LEGACY_DRIVER_FEATURES, (uint32_t)features);
 }
 
 static unsigned legacy_queue_size(struct virtio_dev *dev, unsigned index)
 {
-	pio_write16(dev->port + LEGACY_QUEUE_SELECT, (uint16_t)index);
-	return pio_read16(dev->port + LEGACY_QUEUE_SIZE);
+	legacy_write16(dev, LEGACY_QUEUE_SELECT, (uint16_t)index);
+	return legacy_read16(dev, LEGACY_QUEUE_SIZE);
 }
 
 static int legacy_queue_enable(struct virtio_dev *dev, unsigned index, const struct virtq *vq)
@@ -221,23 +243,24 @@ static int legacy_queue_enable(struct virtio_dev *dev, unsigned index, const str
 		return log_err(-ERANGE, "virtio %s: legacy device cannot reach the queue",
 			       dev->name);
 	pci_set_master(&dev->pci, true);
-	pio_write16(dev->port + LEGACY_QUEUE_SELECT, (uint16_t)index);
-	pio_write32(dev->port + LEGACY_QUEUE_PFN, (uint32_t)pfn);
+	legacy_write16(dev, LEGACY_QUEUE_SELECT, (uint16_t)index);
+	legacy_write32(dev, LEGACY_QUEUE_PFN, (uint32_t)pfn);
 	return 0;
 }
 
 static void legacy_notify(struct virtio_dev *dev, unsigned index)
 {
-	pio_write16(dev->port + LEGACY_QUEUE_NOTIFY, (uint16_t)index);
+	legacy_write16(dev, LEGACY_QUEUE_NOTIFY, (uint16_t)index);
 }
 
 static uint32_t legacy_config_read(struct virtio_dev *dev, unsigned off, unsigned size)
 {
-	uint16_t port = (uint16_t)(dev->port + LEGACY_CONFIG + off);
+	unsigned reg = LEGACY_CONFIG + off;
 
 	if (!range_inside(off, size, 0, dev->config_len))
 		return 0xffffffff;
-	return size == 1 ? pio_read8(port) : size == 2 ? pio_read16(port) : pio_read32(port);
+	return size == 1 ? legacy_read8(dev, reg) : size == 2 ? legacy_read16(dev, reg) :
+								legacy_read32(dev, reg);
 }
 
 static uint32_t legacy_config_generation(struct virtio_dev *dev)
@@ -323,11 +346,14 @@ static int open_modern(struct virtio_dev *dev)
 
 static int open_legacy(struct virtio_dev *dev)
 {
+	const struct pci_host *host = dev->pci.host;
 	struct pci_bar bar;
 
 	if (pci_bar(&dev->pci, 0, &bar) || !bar.io)
 		return log_err(-EPROTO, "virtio %s: neither capabilities nor I/O ports", dev->name);
-	if (!ARCH_HAS_PIO || bar.addr > 0x10000 - LEGACY_CONFIG - LEGACY_CONFIG_LEN)
+	if (range_inside(bar.addr, LEGACY_LEN, 0, host->io_ports))
+		dev->common = arch_map_mmio(host->io + bar.addr, LEGACY_LEN);
+	if (!dev->common && (!ARCH_HAS_PIO || bar.addr > 0x10000 - LEGACY_LEN))
 		return log_err(
 			-EOPNOTSUPP,
 			"virtio %s: legacy device at port %#lx, which this machine cannot reach",

@@ -42,6 +42,8 @@ struct pci_host {
 	uint8_t  bus_start;
 	uint8_t  bus_end;	/* inclusive */
 	bool     dma_coherent;
+	uint32_t io_ports;	/* I/O ports that are memory: 0 to io_ports - 1, at io; 0: none */
+	phys_addr_t io;
 };
 
 struct virtio_mmio_spec {

@@ -16,6 +16,9 @@
 #define DT_MAX_RANGES	32	/* entries of one "ranges" */
 
 #define PCI_ECAM_BUS_SIZE MIB(1)
+#define PCI_SPACE	GENMASK(25, 24)	/* of phys.hi */
+#define PCI_SPACE_IO	1
+#define PCI_PORTS	0x10000		/* ports have 16 bits */
 
 /* A position in the tree: offsets of the node and of all its ancestors, root first */
 struct dt_pos {
@@ -497,6 +500,37 @@ struct bus_walk {
 };
 
 /*
+ * The window in which accesses to memory become accesses to I/O ports: the "ranges" entry of I/O
+ * space that begins at port 0 (PCI Bus Binding to IEEE 1275, 2.1, §2.2.1.1: ss in phys.hi).
+ */
+static void read_pci_ports(const struct dt_pos *pos, struct pci_host *h)
+{
+	const void *fdt = pos->fdt;
+	int node = pos->node[pos->depth], parent = pos->node[pos->depth - 1], len;
+	int up = address_cells(fdt, parent), entry = 3 + up + 2;
+	const fdt32_t *p = fdt_getprop(fdt, node, "ranges", &len);
+
+	if (!p || !up || get_u32(fdt, node, "#address-cells", 0) != 3 ||
+	    size_cells(fdt, node) != 2)
+		return;
+	for (int i = 0; i < DT_MAX_RANGES && len >= entry * 4; i++, p += entry, len -= entry * 4) {
+		uint64_t addr = read_cells(p + 3, up);
+		uint64_t n = min_u64(read_cells(p + 3 + up, 2), PCI_PORTS);
+
+		if (FIELD_GET(PCI_SPACE, fdt32_ld(p)) != PCI_SPACE_IO || read_cells(p + 1, 2))
+			continue;
+		for (int d = pos->depth - 1; d > 0; d--)
+			if (!through_ranges(fdt, pos->node[d], pos->node[d - 1], &addr, n))
+				return;
+		if (addr > UINT64_MAX - n)
+			return;
+		h->io = addr;
+		h->io_ports = (uint32_t)n;
+		return;
+	}
+}
+
+/*
  * Documentation/devicetree/bindings/pci/host-generic-pci.yaml: "reg" begins at the first bus of
  * "bus-range"
  */
@@ -520,6 +554,7 @@ static void add_pci_host(const struct dt_pos *pos, struct boot_info *bi)
 	h.bus_end = (uint8_t)min_u64(h.bus_end, h.bus_start + buses - 1);
 	h.ecam = addr - h.bus_start * PCI_ECAM_BUS_SIZE;
 	h.segment = (uint16_t)get_u32(pos->fdt, node, "linux,pci-domain", 0);
+	read_pci_ports(pos, &h);
 	if (h.ecam && bi->nr_pci_hosts < BOOT_MAX_PCI_HOSTS)
 		bi->pci_hosts[bi->nr_pci_hosts++] = h;
 }

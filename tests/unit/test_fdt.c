@@ -116,6 +116,11 @@ static void test_virt(void **state)
 	cells("reg", 0x40, 0x10000000, 0, 0x10000000);
 	cells("bus-range", 0, 255);
 	u32("linux,pci-domain", 3);
+	u32("#address-cells", 3);
+	u32("#size-cells", 2);
+	cells("ranges", 0x2000000, 0, 0x10000000, 0, 0x10000000, 0, 0x2eff0000,
+	      0x1000000, 0, 0, 0, 0x3eff0000, 0, 0x10000,
+	      0x3000000, 0x80, 0, 0x80, 0, 0x80, 0);
 	end();
 	for (int i = 0; i < 40; i++) {
 		fdt32_t reg[4] = { 0, cpu_to_fdt32(0xa000000 + i * 0x200), 0, cpu_to_fdt32(0x200) };
@@ -146,6 +151,7 @@ static void test_virt(void **state)
 	assert_true(bi.pci_hosts[0].ecam == 0x4010000000 && bi.pci_hosts[0].dma_coherent);
 	assert_true(bi.pci_hosts[0].segment == 3 && bi.pci_hosts[0].bus_start == 0 &&
 		    bi.pci_hosts[0].bus_end == 255);
+	assert_true(bi.pci_hosts[0].io == 0x3eff0000 && bi.pci_hosts[0].io_ports == 0x10000);
 	assert_int_equal(bi.nr_virtio_mmio, BOOT_MAX_VIRTIO_MMIO);
 	assert_true(bi.virtio_mmio[31].addr == 0xa003e00 && bi.virtio_mmio[31].size == 0x200);
 	assert_true(bi.virtio_mmio[0].dma_coherent);
@@ -313,6 +319,60 @@ static void test_pci(void **state)
 		    bi.pci_hosts[1].bus_end == 0x13);
 	assert_true(bi.pci_hosts[2].bus_end == 255);
 	assert_false(bi.pci_hosts[0].dma_coherent);
+}
+
+/* A host bridge with one I/O window: phys.hi, port, CPU address, number of ports */
+static void io_window(uint32_t hi, uint32_t port, uint32_t addr_hi, uint32_t addr,
+		      uint32_t count_hi, uint32_t count)
+{
+	fdt32_t range[7] = { cpu_to_fdt32(hi), 0, cpu_to_fdt32(port), cpu_to_fdt32(addr_hi),
+			     cpu_to_fdt32(addr), cpu_to_fdt32(count_hi), cpu_to_fdt32(count) };
+
+	node("pcie");
+	str("compatible", "pci-host-ecam-generic");
+	cells("reg", 0, 0x80000000, 0, 0x100000);
+	u32("#address-cells", 3);
+	u32("#size-cells", 2);
+	must(fdt_property(tree, "ranges", range, sizeof(range)));
+	end();
+}
+
+static void test_pci_ports(void **state)
+{
+	(void)state;
+	begin_tree(2, 2);
+	io_window(0x81000000, 0, 0x40, 0x1000, 0, 0x2000);	/* "relocatable" says nothing here */
+	io_window(0x01000000, 0, 0, 0x3eff0000, 1, 0);		/* more than there are ports */
+	io_window(0x02000000, 0, 0, 0x3eff0000, 0, 0x10000);	/* memory */
+	io_window(0x01000000, 0x1000, 0, 0x3eff0000, 0, 0x10000);	/* begins elsewhere */
+	io_window(0x01000000, 0, ~0u, 0xffff8000, 0, 0x10000);	/* wraps */
+	parse();
+	assert_int_equal(bi.nr_pci_hosts, 5);
+	assert_true(bi.pci_hosts[0].io == 0x4000001000 && bi.pci_hosts[0].io_ports == 0x2000);
+	assert_true(bi.pci_hosts[1].io == 0x3eff0000 && bi.pci_hosts[1].io_ports == 0x10000);
+	for (int i = 2; i < 5; i++)
+		assert_int_equal(bi.pci_hosts[i].io_ports, 0);
+
+	/* Behind a bus with "ranges" of its own, and with cells that are not PCI's */
+	begin_tree(1, 1);
+	node("soc");
+	str("compatible", "simple-bus");
+	u32("#address-cells", 2);
+	u32("#size-cells", 2);
+	cells("ranges", 0, 0, 0x10000000, 0, 0x90000000);
+	io_window(0x01000000, 0, 0, 0x100000, 0, 0x10000);
+	end();
+	node("pcie");
+	str("compatible", "pci-host-ecam-generic");
+	cells("reg", 0x80000000, 0x100000);
+	u32("#address-cells", 2);
+	u32("#size-cells", 2);
+	cells("ranges", 0x1000000, 0, 0, 0x3eff0000, 0, 0x10000);
+	end();
+	parse();
+	assert_int_equal(bi.nr_pci_hosts, 2);
+	assert_true(bi.pci_hosts[0].io == 0x10100000 && bi.pci_hosts[0].io_ports == 0x10000);
+	assert_int_equal(bi.pci_hosts[1].io_ports, 0);
 }
 
 static void test_coherency(void **state)
@@ -553,6 +613,7 @@ int main(void)
 		cmocka_unit_test(test_board),
 		cmocka_unit_test(test_unknown_clock),
 		cmocka_unit_test(test_pci),
+		cmocka_unit_test(test_pci_ports),
 		cmocka_unit_test(test_coherency),
 		cmocka_unit_test(test_long_bootargs),
 		cmocka_unit_test(test_malformed_chosen),

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <io.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,6 +133,49 @@ static void test_transitional_is_driven_modern(void **state)
 	set_up(FAKE_PCI_TRANSITIONAL);
 	open_ok();
 	assert_true(disk.driver_features & BIT(32));
+}
+
+/* What a host bridge does that has I/O ports in memory */
+static uint64_t window_read(void *ctx, uint64_t off, unsigned size)
+{
+	++*(unsigned *)ctx;
+	return fake_pio_read((uint16_t)off, size);
+}
+
+static void window_write(void *ctx, uint64_t off, unsigned size, uint64_t v)
+{
+	++*(unsigned *)ctx;
+	fake_pio_write((uint16_t)off, size, (uint32_t)v);
+}
+
+static void test_ports_in_memory(void **state)
+{
+	unsigned used = 0;
+	struct fake_window window = {.base = 0x3eff0000, .len = 0x10000, .ctx = &used,
+				     .read = window_read, .write = window_write};
+	struct blk_dev *dev;
+
+	(void)state;
+	set_up(FAKE_PCI_LEGACY);
+	host.io = window.base;
+	host.io_ports = FAKE_VIRTIO_PORT + 20 + 64;
+	fake_bus_add(&window);
+	dev = open_ok();
+	assert_true(used > 10);
+	fill(buf, 8192, 5);
+	assert_int_equal(blk_rw(dev, BLK_WRITE, 8, buf, 8192), 0);
+	assert_memory_equal(media + 8 * 512, buf, 8192);
+	assert_int_equal(fake_stray, 0);
+	blk_shutdown(dev);
+
+	/* A window that ends before the device's last port is not used */
+	used = 0;
+	set_up(FAKE_PCI_LEGACY);
+	host.io = window.base;
+	host.io_ports = FAKE_VIRTIO_PORT + 20 + 63;
+	fake_bus_add(&window);
+	blk_shutdown(open_ok());
+	assert_int_equal(used, 0);
 }
 
 static void test_rw(void **state)
@@ -633,6 +677,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_identity),
 		cmocka_unit_test(test_transitional_is_driven_modern),
+		cmocka_unit_test(test_ports_in_memory),
 		cmocka_unit_test(test_rw),
 		cmocka_unit_test(test_block_size_4096),
 		cmocka_unit_test(test_limits),
