@@ -250,13 +250,15 @@ static void print_next(const struct target *t)
 	printf("With crashkernel=1M on the kernel's command line, load the stub by\n");
 	printf("  kexec -p %s/%s --append=\"dump=UUID=%s\"\n", CAPSTUB_LIBDIR,
 	       arm ? "capstub.Image" : "capstub.bzImage", uuid);
-	/* kexec_file_load() of kernels with CRASH_HOTPLUG sets 900 KiB aside for its own header */
+	/*
+	 * kexec_file_load() wants more room: for a header of 900 KiB where the kernel has
+	 * CRASH_HOTPLUG; on arm64 for the device tree, which like the image begins on 2 MiB
+	 */
+	printf("If that says \"Cannot assign requested address\"%s, use kexec -c -p,\n"
+	       "or crashkernel=%s.\n", arm ? "" : " (Linux 6.5 and later)", arm ? "3M" : "2M");
 	if (arm)
 		printf("With kexec -s nobody but the stub looks whether its words stayed intact: write\n"
 		       "  --append=\"$(capstub words dump=UUID=%s)\"\n", uuid);
-	else
-		printf("If that says \"Cannot assign requested address\" (Linux 6.5 and later), use "
-		       "kexec -c -p,\nor crashkernel=2M.\n");
 }
 
 /* Nothing is written before every check has passed */
