@@ -13,8 +13,8 @@ packages="gcc libc6-dev binutils gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 packages="$packages libcmocka-dev clang libclang-rt-dev python3 perl"
 # Real kernels in QEMU, and the independent readers of what was captured. The guests' own programs
 # (kernel, kexec, busybox), and crash, are not installed here: they are unpacked privately.
-packages="$packages qemu-system-x86 qemu-system-arm qemu-utils qemu-user-static
-	makedumpfile gdb"
+packages="$packages qemu-system-x86 qemu-system-arm qemu-efi-aarch64 qemu-utils qemu-user-static
+	device-tree-compiler makedumpfile gdb gdb-multiarch"
 
 missing=
 for p in $packages; do
