@@ -62,8 +62,8 @@ noreturn void arch_reset(void);
 noreturn void arch_halt(void);
 
 /*
- * Called by arch for an exception that is not a recoverable read: stub/main.c prints the line, stores the
- * stop code where it still can, and resets. Guarded against itself.
+ * Called by arch for an exception that is not a recoverable read: stub/main.c prints the line,
+ * stops the disk and resets. Guarded against itself.
  */
 noreturn void stub_exception(const char *what);
 

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Checked block requests: limits, deadlines, and what happens to a device that breaks them. See stub/blk.h.
+ * Checked block requests: limits, deadlines, and what happens to a device that breaks them. See
+ * stub/blk.h.
+ *
+ * This is the one place where waiting for a request is bounded. Drivers never wait in submit() and
+ * poll(), and the code above sends no request but through here. So three rules can be kept in one
+ * file: no request leaves the device's limits, every request has an end, and after a missed
+ * deadline nothing of ours is the device's to write to any more.
  */
 #include "stub/blk.h"
 
@@ -9,12 +15,17 @@
 #include "stub/log.h"
 #include "stub/timeout.h"
 
+/* More than any driver holds: virtio-blk has 16 slots, NVMe 8 */
 #define BLK_MAX_INFLIGHT	32
 
 /* Requests that a driver holds. One disk is open at a time, so one table serves. */
 static struct blk_req *inflight[BLK_MAX_INFLIGHT];
 static unsigned nr_inflight;
 
+/*
+ * Drop what has a status from the table: its owner may reuse or leave the memory it is in at any
+ * time
+ */
 static void forget_completed(void)
 {
 	unsigned kept = 0;
@@ -26,8 +37,10 @@ static void forget_completed(void)
 }
 
 /*
- * Give the device up. Its DMA is stopped first: until then it may still read the buffers of requests that it
- * never answered, or answer one of them late. Nothing is sent to it again.
+ * Give the device up. Its DMA is stopped first: until then it may still read the buffers of
+ * requests that it never answered, or answer one of them late. Only then do the requests get their
+ * error, which tells the owners that the buffers are theirs again. Nothing is sent to it again.
+ * Returns @code, or the first one when it was abandoned before.
  */
 static int abandon(struct blk_dev *dev, int code)
 {
@@ -43,6 +56,12 @@ static int abandon(struct blk_dev *dev, int code)
 	return code;
 }
 
+/*
+ * The window of the target was checked before (target_lba()); this is about the device. The sum of
+ * the segments matters most: a driver derives the length of the command from nr_blocks and the
+ * addresses from segs, and where they differ a read would write over memory that is nobody's
+ * buffer.
+ */
 static int check_request(const struct blk_dev *dev, const struct blk_req *req)
 {
 	uint64_t bytes = (uint64_t)req->nr_blocks * dev->block_size, sum = 0;
@@ -60,6 +79,11 @@ static int check_request(const struct blk_dev *dev, const struct blk_req *req)
 	return sum == bytes ? 0 : -EINVAL;
 }
 
+/*
+ * A refused request is a mistake on our side, so the device stays usable; one that the driver could
+ * not start is the device's. The wait for a free place and the request have a deadline each: the
+ * second begins only when the device has it.
+ */
 int blk_submit(struct blk_dev *dev, struct blk_req *req)
 {
 	struct deadline d = deadline_in_us(BLK_REQUEST_TIMEOUT_US);
@@ -90,6 +114,10 @@ int blk_submit(struct blk_dev *dev, struct blk_req *req)
 	}
 }
 
+/*
+ * Completions are taken before the clock is looked at: when it was we who stalled (a slow console,
+ * a paused virtual machine), what has been done in time must not count as late.
+ */
 int blk_poll(struct blk_dev *dev)
 {
 	uint64_t now;
@@ -110,6 +138,10 @@ int blk_poll(struct blk_dev *dev)
 	return done;
 }
 
+/*
+ * Bounded by the deadline that blk_poll() watches. A device that is abandoned meanwhile gives @req
+ * its status; the error of blk_poll() itself is left for a request that was never in the table.
+ */
 int blk_wait(struct blk_dev *dev, struct blk_req *req)
 {
 	while (req->status == -EINPROGRESS) {
@@ -123,6 +155,10 @@ int blk_wait(struct blk_dev *dev, struct blk_req *req)
 	return req->status;
 }
 
+/*
+ * One request at a time, for labels, tables and headers: where order matters and speed does not.
+ * @buf is the stub's own memory and so one segment, whatever its length.
+ */
 int blk_rw(struct blk_dev *dev, enum blk_op op, uint64_t lba, void *buf, size_t len)
 {
 	while (len) {
@@ -144,6 +180,10 @@ int blk_rw(struct blk_dev *dev, enum blk_op op, uint64_t lba, void *buf, size_t 
 	return 0;
 }
 
+/*
+ * Without a volatile write cache a completed write is on the medium, and there is nothing to ask
+ * for (NVMe: VWC of Identify Controller; virtio: VIRTIO_BLK_F_FLUSH).
+ */
 int blk_flush(struct blk_dev *dev)
 {
 	struct blk_req req = { .op = BLK_FLUSH };
@@ -155,6 +195,10 @@ int blk_flush(struct blk_dev *dev)
 	return rc ? rc : blk_wait(dev, &req);
 }
 
+/*
+ * In good order, with nothing in flight, or on the way out of an error: as abandon(), DMA stops
+ * first
+ */
 void blk_shutdown(struct blk_dev *dev)
 {
 	dev->ops->shutdown(dev);

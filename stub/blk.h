@@ -64,9 +64,16 @@ struct blk_dev {
 #define BLK_REQUEST_TIMEOUT_US	10000000
 
 /*
- * Checked wrappers used by everything above the drivers (stub/blk.c). They refuse requests outside the device or
- * its limits, keep count and deadline, and abandon a device that times out: shutdown() is called once, failed is
- * set, every request in flight gets an error, and all later calls return -ENODEV.
+ * Checked wrappers used by everything above the drivers (stub/blk.c). They refuse requests outside
+ * the device or its limits, keep count and deadline, and abandon a device that times out:
+ * shutdown() is called once, failed is set, every request in flight gets an error, and all later
+ * calls return -ENODEV.
+ *
+ * Each returns 0 (blk_poll(): the number of requests completed) or -errno, logged. A refused
+ * request (-ERANGE, -EINVAL, -EROFS) leaves the device usable; after any other error look at
+ * dev->failed. blk_rw() takes @len in bytes, a multiple of block_size, and a buffer of the stub's
+ * own memory. blk_shutdown() ends the use of the device: it may be called on a failed one, and more
+ * than once.
  */
 int blk_submit(struct blk_dev *dev, struct blk_req *req);	/* waits (bounded) while the queue is full */
 int blk_poll(struct blk_dev *dev);

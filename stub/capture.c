@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What is known of the dead kernel, gathered once before anything is written.
+ * What is known of the dead kernel, gathered once before anything is written: RAM ranges and CPU
+ * notes from the elfcorehdr, VMCOREINFO, address translation, names for the dump's header.
+ * stub/main.c calls it; both ways out, stub/dump.c and stub/serial.c, start from the struct capture
+ * it fills.
+ *
+ * Only a missing or unusable elfcorehdr ends the capture. Everything else can be done without: no
+ * VMCOREINFO costs dmesg and the choice of pages, an unknown utsname costs text in a header.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -32,6 +38,11 @@ const char *stop_text(enum capstub_stop code)
 	return "";
 }
 
+/*
+ * Page frames and the dump's blocks are counted in the dead kernel's pages, which need not be those
+ * the stub runs with: an arm64 kernel may be built with 4, 16 or 64 KiB. The buffers for a page are
+ * static, so a size that no kernel of this architecture has is refused rather than believed.
+ */
 static uint32_t dead_page_size(const struct vmcoreinfo *vi)
 {
 	char value[16];
@@ -50,8 +61,9 @@ static uint32_t dead_page_size(const struct vmcoreinfo *vi)
 }
 
 /*
- * struct uts_namespace holds struct new_utsname behind a kref, at OFFSET(uts_namespace.name) since 5.15; before that, and in case of
- * doubt, it is found by its release field, which must say what OSRELEASE says.
+ * struct uts_namespace holds struct new_utsname behind a kref, at OFFSET(uts_namespace.name) since
+ * 5.15; before that, and in case of doubt, it is found by its release field, which must say what
+ * OSRELEASE says. False leaves rubbish in c->uts, for fill_utsname() to replace.
  */
 static bool read_utsname(struct capture *c)
 {
@@ -70,6 +82,10 @@ static bool read_utsname(struct capture *c)
 	return false;
 }
 
+/*
+ * Readers show these strings and compare some of them, so each is terminated whatever old memory
+ * held
+ */
 static void fill_utsname(struct capture *c)
 {
 	bool known = c->release[0] && read_utsname(c);
@@ -85,6 +101,7 @@ static void fill_utsname(struct capture *c)
 	strcpy(c->uts.machine, ARCH_MACHINE);
 }
 
+/* Of the ranges that are left after the elfcorehdr's own were checked and cut */
 static uint64_t ram_mib(const struct vmcore *vc)
 {
 	uint64_t bytes = 0;
@@ -94,6 +111,10 @@ static uint64_t ram_mib(const struct vmcore *vc)
 	return bytes >> 20;
 }
 
+/*
+ * CRASHTIME is appended by the kernel that panics (crash_save_vmcoreinfo()), so it is the time of
+ * the crash by the dead kernel's clock: the stub has none of its own.
+ */
 static void read_vmcoreinfo(struct capture *c)
 {
 	char value[24];
@@ -109,6 +130,11 @@ static void read_vmcoreinfo(struct capture *c)
 		c->crash_time = strtoll(value, NULL, 10);
 }
 
+/*
+ * Where the header is: elfcorehdr=, which kexec appends on x86_64, or linux,elfcorehdr in the
+ * device tree's /chosen, which it sets on arm64. The word wins, so that a person can correct a
+ * loader.
+ */
 enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi, const struct cmdline *cl)
 {
 	phys_addr_t hdr = cl->elfcorehdr ? cl->elfcorehdr : bi->elfcorehdr;
@@ -127,6 +153,10 @@ enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi, co
 	if (rc)
 		return log_err(STOP_BAD_ELFCOREHDR, "elfcorehdr at %#lx: cannot be used (%d)", hdr, rc);
 	read_vmcoreinfo(c);
+	/*
+	 * Not fatal: what cannot be translated is not looked at, and pages_init() lowers the level
+	 * to match
+	 */
 	if (vtop_init(&c->vt, &c->vc, &c->vi) && c->vi.len)
 		log_warn("address translation is limited: VMCOREINFO lacks %s", c->vt.missing ? c->vt.missing : "an entry");
 	fill_utsname(c);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The dump: layout, the two passes, and the order of writes that keeps the target readable at every instant.
+ * The dump: layout, the two passes, and the order of writes that keeps the target readable at every
+ * instant. The format is kdump-compressed, version 6 (include/capstub/kdump_format.h).
  *
  *	label: empty, one more capture		an older dump is gone from here on
  *	block 0: zeros				its header too
@@ -12,8 +13,16 @@
  *	block 0: header, INCOMPLETE cleared	only if nothing is missing
  *	log, label: complete or incomplete
  *
- * Memory does not grow with RAM: bitmap2 is streamed out in pass 1 and read back in pass 2, block by block. It is not computed twice
- * because devices of the dead machine may still be writing to struct pages between the passes.
+ * Memory does not grow with RAM: bitmap2 is streamed out in pass 1 and read back in pass 2, block
+ * by block. It is not computed twice because devices of the dead machine may still be writing to
+ * struct pages between the passes.
+ *
+ * Errors: a function that returns int gives 0 or the -errno that ends the writing. What only makes
+ * the dump smaller (target full, deadline) is kept in d->full and d->stop, and finish() turns all
+ * of it into the stop code.
+ *
+ * target_block has one user at a time: a header, a block of a bitmap on its way out, then the block
+ * of bitmap2 that a sweep is looking at.
  */
 #include "stub/dump.h"
 
@@ -31,6 +40,10 @@
 #include "stub/pages.h"
 #include "stub/priority.h"
 
+/*
+ * BLOCK is what the target is written in, whatever its own block size and the page size: bitmaps
+ * are streamed in it, and d->at.table and dmesg begin at a multiple of it
+ */
 #define BLOCK			4096u
 #define PFNS_PER_BLOCK		(BLOCK * 8u)	/* frames in one block of a bitmap */
 #define PROGRESS_US		5000000
@@ -75,6 +88,10 @@ static uint8_t page_buf[ARCH_PAGE_SIZE_MAX] __attribute__((aligned(4096)));
 static uint8_t lzo_buf[LZO_OUT_MAX(ARCH_PAGE_SIZE_MAX)] __attribute__((aligned(64)));
 static uint8_t lzo_work[LZO_WORK_SIZE] __attribute__((aligned(64)));
 
+/*
+ * For a capture that would take longer than people want to wait for the machine (deadline=). True
+ * once and for all: d->stop is set, what is stored by now is closed in good order.
+ */
 static bool deadline_over(struct dump *d)
 {
 	if (!d->deadline_us || arch_time_us() < d->deadline_us)
@@ -87,7 +104,11 @@ static bool deadline_over(struct dump *d)
 
 /* ---- label, dmesg ---- */
 
-/* Wipe the result of the last capture; identity, size and count stay */
+/*
+ * Wipe the result of the last capture; identity, size and count stay. The stop code is
+ * "interrupted" until finish() knows better, so that a power cut or a hang at any later moment
+ * leaves the truth.
+ */
 static int begin_label(struct dump *d)
 {
 	struct capstub_label *l = d->label;
@@ -105,6 +126,7 @@ static int begin_label(struct dump *d)
 	return target_write_label(d->t);
 }
 
+/* The log is read twice, to count and to write, rather than held: it may be many MiB */
 static int count_text(void *ctx, const char *text, size_t len)
 {
 	(void)text;
@@ -122,7 +144,12 @@ static int stream_text(void *ctx, const char *text, size_t len)
 	return out_stream_write(text, len);
 }
 
-/* dmesg goes directly below the log area, so that it takes no more than it needs. At most an eighth of the target. */
+/*
+ * dmesg goes directly below the log area, so that it takes no more than it needs. At most an eighth
+ * of the target. What dmesg_emit() returns is not asked for: no log, or one that breaks off, is
+ * reported there, and its part is as good as it gets. From here on at.limit is the end of the room
+ * for the dump.
+ */
 static int write_dmesg(struct dump *d)
 {
 	uint64_t top = d->t->end - CAPSTUB_LOG_OFFSET, bytes = 0, left;
@@ -148,6 +175,12 @@ static int write_dmesg(struct dump *d)
 
 /* ---- headers ---- */
 
+/*
+ * Block 0. The header fits a sector, so readers see the old one or the new one. With INCOMPLETE
+ * they take a descriptor that is all zeros for a missing page; without it they expect data for
+ * every one. max_mapnr is too small for 16 TiB and obsolete since version 6: readers use
+ * max_mapnr_64 of the sub-header.
+ */
 static int write_header(struct dump *d, bool incomplete)
 {
 	struct disk_dump_header *h = (struct disk_dump_header *)target_block;
@@ -173,6 +206,10 @@ static int emit_note(void *ctx, const void *buf, size_t len)
 	return out_stream_write(buf, len);
 }
 
+/*
+ * Block 1 and what follows: the sub-header, then the merged ELF notes. VMCOREINFO is one of the
+ * notes and not stored again, its offset points into them. Offsets are from the start of the file.
+ */
 static int write_sub_header(struct dump *d)
 {
 	const struct vmcore *vc = &d->c->vc;
@@ -197,6 +234,7 @@ static int write_sub_header(struct dump *d)
 
 /* ---- pass 1 ---- */
 
+/* Frame n is bit n % 8 of byte n / 8. Runs are long: RAM comes in gigabytes. */
 static void set_bits(uint8_t *bits, unsigned from, unsigned to)
 {
 	for (; from < to && from % 8; from++)
@@ -221,7 +259,11 @@ static uint64_t ram_block(const struct dump *d, uint64_t first)
 	return count;
 }
 
-/* The same for those that the level keeps; counts classes. Levels 0 and 1 need no look at struct pages, and do without the time. */
+/*
+ * The same for those that the level keeps; counts classes. Levels 0 and 1 need no look at struct
+ * pages, and do without the time. Zero pages stay in: finding them costs reading every page, which
+ * pass 2 does anyway.
+ */
 static void kept_block(struct dump *d, uint64_t first)
 {
 	uint64_t pfn = first, end, count;
@@ -247,6 +289,10 @@ static void kept_block(struct dump *d, uint64_t first)
 	}
 }
 
+/*
+ * By the clock and not by the page, so that a slow console costs the same on any disk. @done and
+ * @total are pages.
+ */
 static void progress(struct dump *d, const char *what, uint64_t done, uint64_t total)
 {
 	uint64_t now = arch_time_us(), elapsed = now - d->pass_start_us;
@@ -261,7 +307,11 @@ static void progress(struct dump *d, const char *what, uint64_t done, uint64_t t
 		    (((total - done) * d->page_size >> 20) / rate));
 }
 
-/* One bitmap, written block by block, padded with zeros to whole blocks of the dump */
+/*
+ * One bitmap, written block by block, padded with zeros to whole blocks of the dump. bitmap1 (@kept
+ * false) counts the RAM, bitmap2 what is kept. Drained, because bitmap2 is read back later.
+ * -ETIMEDOUT with d->stop set when the deadline passed.
+ */
 static int write_bitmap(struct dump *d, uint64_t offset, bool kept)
 {
 	uint64_t blocks = d->at.bitmap_len / BLOCK;
@@ -282,6 +332,10 @@ static int write_bitmap(struct dump *d, uint64_t offset, bool kept)
 	return rc ? rc : out_drain();
 }
 
+/*
+ * bitmap2 is written again when its counts show that the struct pages were misread: a dump that is
+ * too large is better than one that lacks what it should hold.
+ */
 static int write_bitmaps(struct dump *d)
 {
 	int rc = write_bitmap(d, d->at.bitmap1, false);
@@ -301,7 +355,12 @@ static int write_bitmaps(struct dump *d)
 	return rc;
 }
 
-/* Sizes that do not depend on contents; the table's end and the start of data follow from pass 1 */
+/*
+ * Sizes that do not depend on contents; the table's end and the start of data follow from pass 1.
+ * The areas follow each other as makedumpfile writes them, each padded to the dead kernel's pages.
+ * False: not even that fits. The parts are compared before their sum, which could wrap around: the
+ * size of bitmaps and notes comes from the elfcorehdr.
+ */
 static bool plan_layout(struct dump *d)
 {
 	struct layout *at = &d->at;
@@ -315,13 +374,18 @@ static bool plan_layout(struct dump *d)
 	return at->bitmap_len < at->limit && at->sub_hdr_blocks * bs < at->limit && at->table < at->limit;
 }
 
+/* One descriptor for each bit of bitmap2, and room for at least one page of data */
 static bool plan_table(struct dump *d)
 {
 	d->at.data = d->at.table + ALIGN_UP(d->kept * sizeof(struct page_desc), BLOCK);
 	return range_inside(d->at.data, d->page_size, 0, d->at.limit);
 }
 
-/* Everything up to the moment when readers can open the target */
+/*
+ * Everything up to the moment when readers can open the target. The table is zeroed and flushed
+ * before the header: descriptors of an older dump, left standing there, would be taken for this
+ * one's. And the label says "dumping" only when there is something to open.
+ */
 static int write_frame(struct dump *d)
 {
 	int rc;
@@ -351,7 +415,10 @@ static int write_frame(struct dump *d)
 
 /* ---- pass 2 ---- */
 
-/* All zero pages share this one; it is on the disk before anything points at it. A bad spot is stepped over. */
+/*
+ * All zero pages share this one; it is on the disk before anything points at it. A bad spot is
+ * stepped over: one unlucky block must not cost every zero page of the dump.
+ */
 static int store_zero_page(struct dump *d)
 {
 	int rc = 0;
@@ -385,7 +452,10 @@ static int put_zero(struct dump *d, uint64_t index)
 	return out_desc_put(index, &desc);
 }
 
-/* Zero-copy: the device reads the old page itself */
+/*
+ * Zero-copy: the device reads the old page itself, at some later moment. Whatever of the dead
+ * machine still writes to it can at worst change this page.
+ */
 static int put_raw(struct dump *d, uint64_t index, phys_addr_t source)
 {
 	struct page_desc desc = { .offset = (int64_t)d->data_next, .size = d->page_size };
@@ -409,6 +479,10 @@ static int put_raw(struct dump *d, uint64_t index, phys_addr_t source)
 	return rc ? rc : out_desc_put(index, &desc);
 }
 
+/*
+ * A page that does not shrink is stored raw: flags 0, size the page size (kdump format). Compressed
+ * pages are packed without gaps, so only the offset of the stream says where the next one goes.
+ */
 static int put_compressed(struct dump *d, uint64_t index, phys_addr_t source)
 {
 	struct page_desc desc = { .size = d->page_size };
@@ -441,6 +515,10 @@ static int put_compressed(struct dump *d, uint64_t index, phys_addr_t source)
 	return rc ? rc : out_desc_put(index, &desc);
 }
 
+/*
+ * One page of bitmap2. A page that cannot be read is counted and left out: its descriptor stays
+ * zero. Only errors of the target are returned.
+ */
 static int put_page(struct dump *d, uint64_t index, uint64_t pfn)
 {
 	phys_addr_t source;
@@ -453,7 +531,10 @@ static int put_page(struct dump *d, uint64_t index, uint64_t pfn)
 	return d->compress ? put_compressed(d, index, source) : put_raw(d, index, source);
 }
 
-/* Frames of one block of bitmap2 that belong to @rank (or all, rank < 0); *index runs over the set bits */
+/*
+ * Frames of one block of bitmap2 that belong to @rank (or all, rank < 0); *index runs over the set
+ * bits, taken or not, because it is what ties a descriptor to its frame.
+ */
 static int sweep_block(struct dump *d, uint64_t first, int rank, uint64_t *index)
 {
 	int rc = target_rw(d->t, BLK_READ, d->at.bitmap2 + first / 8, target_block, BLOCK);
@@ -477,6 +558,11 @@ static int sweep_block(struct dump *d, uint64_t first, int rank, uint64_t *index
 	return rc;
 }
 
+/*
+ * A deadline in the middle of it is a good end, so what is on its way is waited for as after the
+ * last page. After another error the target is left as it is: descriptors that still wait are not
+ * written.
+ */
 static int sweep(struct dump *d, int rank, bool fresh)
 {
 	uint64_t index = 0;
@@ -490,7 +576,9 @@ static int sweep(struct dump *d, int rank, bool fresh)
 }
 
 /*
- * All pages in one sweep when they surely fit; else the most valuable first, one sweep for each rank, until the target is full.
+ * All pages in one sweep when they surely fit, even if none shrinks; else the most valuable first,
+ * one sweep for each rank, until the target is full. Sweeps after the first find descriptors in the
+ * table.
  */
 static int write_pages(struct dump *d)
 {
@@ -516,7 +604,10 @@ static int write_pages(struct dump *d)
 
 /* ---- end ---- */
 
-/* The log area: what this capture said. Written late, and again a failure of it changes nothing. */
+/*
+ * The log area: what this capture said. Written late, and again a failure of it changes nothing.
+ * The text is rounded up to whole blocks in place: log_text() promises zeros behind it.
+ */
 static void write_log(struct dump *d)
 {
 	size_t len;
@@ -540,6 +631,11 @@ static void summary(const struct dump *d, enum capstub_stop stop)
 		 ((l->pages_stored * d->page_size >> 20) * 1000 / ms), d->level, stop_name(stop));
 }
 
+/*
+ * Close the dump as it is, on every way out. The header loses INCOMPLETE only if no descriptor was
+ * left zero; the label says "complete" also when the only pages missing are those that could not be
+ * read from memory, because no second try would have found them.
+ */
 static enum capstub_stop finish(struct dump *d, bool has_frame, enum capstub_stop stop)
 {
 	struct capstub_label *l = d->label;
@@ -574,6 +670,10 @@ static enum capstub_stop stop_for(const struct dump *d, int rc)
 	return rc == -ENOSPC ? STOP_TARGET_TOO_SMALL : target_stop_code(d->t, rc);
 }
 
+/*
+ * The order of the list at the top. A failure before the header is written leaves block 0 zeroed:
+ * no reader takes the target for a dump then, and the label tells why.
+ */
 static enum capstub_stop run(struct dump *d)
 {
 	bool has_frame = false;
@@ -582,6 +682,7 @@ static enum capstub_stop run(struct dump *d)
 	if (rc)
 		return log_err(target_stop_code(d->t, rc), "%s: the label could not be written (%d)", d->t->name, rc);
 	d->label->first_block_us = arch_time_us();
+	/* Before dmesg and bitmaps go over the old dump, its header has to go */
 	memset(target_block, 0, BLOCK);
 	rc = target_rw(d->t, BLK_WRITE, 0, target_block, BLOCK);
 	if (!rc)
@@ -599,6 +700,10 @@ static enum capstub_stop run(struct dump *d)
 	return finish(d, has_frame, rc ? stop_for(d, rc) : d->stop);
 }
 
+/*
+ * Whatever only reads memory comes before the first write. The spare block is page_buf: it is used
+ * for pages only when out_raw() is not.
+ */
 enum capstub_stop dump_to_target(struct capture *c, struct target *t)
 {
 	struct dump d = {

@@ -11,8 +11,9 @@
 #include "stub/vtop.h"
 
 /*
- * Dictionary of lzo1x_1_11: 2^11 entries. Its header asks for 8 bytes each, for builds with pointers in the dictionary; Debian's has 16-bit
- * offsets, and 12 KiB are worth a test that watches it (tests/unit/test_lzo.c).
+ * Dictionary of lzo1x_1_11: 2^11 entries. Its header asks for 8 bytes each, for builds with
+ * pointers in the dictionary; Debian's has 16-bit offsets, and 12 KiB are worth a test that watches
+ * it (tests/unit/test_lzo.c).
  */
 #define LZO_WORK_SIZE	(2048 * 2)
 
@@ -29,12 +30,16 @@ struct capture {
 	} uts;
 };
 
-/* Fill @c from the elfcorehdr. STOP_OK or why there is nothing to dump. */
+/*
+ * Fill @c from the elfcorehdr. STOP_OK, or why there is nothing to dump, logged. @bi and @cl are
+ * referred to, not copied. Only reads memory.
+ */
 enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi, const struct cmdline *cl);
 
 /*
- * Write the dump, dmesg, log and result to @t (opened by target_open) and leave its disk shut down. Whatever goes wrong, what was stored
- * up to then stays readable.
+ * Write the dump, dmesg, log and result to @t (opened by target_open) and leave its disk shut down.
+ * Whatever goes wrong, what was stored up to then stays readable. Returns the stop code that the
+ * label has, or why it has none of this capture.
  */
 enum capstub_stop dump_to_target(struct capture *c, struct target *t);
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The log: console now, log area of the target later. See stub/log.h.
+ *
+ * Lines are formatted on the stack and never wait for anything but the UART, whose patience is
+ * bounded (stub/uart.c). There is no way to fail: a log that cannot be kept must not cost the dump.
  */
 #include "stub/log.h"
 
@@ -11,6 +14,7 @@
 #include "stub/uart.h"
 
 #define LOG_TEXT_MAX	4096	/* what is kept for the log area; enough for some 50 lines */
+/* On the stack, and twice as long as a terminal is wide. Longer lines are cut. */
 #define LOG_LINE_MAX	160
 
 static char text[LOG_TEXT_MAX] __attribute__((aligned(4096)));	/* DMA goes straight from here */
@@ -27,6 +31,10 @@ static void console_line(const char *line, size_t len)
 	uart_write(console, "\r\n", 2);
 }
 
+/*
+ * vsnprintf() returns what would have been written: a line that was cut would claim bytes behind
+ * the buffer. @line has LOG_LINE_MAX bytes.
+ */
 static size_t format_line(char *line, const char *fmt, va_list ap)
 {
 	int prefix = snprintf(line, LOG_LINE_MAX, "capstub: ");
@@ -37,6 +45,7 @@ static size_t format_line(char *line, const char *fmt, va_list ap)
 	return min_u64((uint64_t)(prefix + len), LOG_LINE_MAX - 1);
 }
 
+/* Levels are decided at compile time (log_at()) and not printed: the words say how bad it is */
 void log_print(enum log_level level, const char *fmt, ...)
 {
 	char line[LOG_LINE_MAX];
@@ -48,7 +57,11 @@ void log_print(enum log_level level, const char *fmt, ...)
 	len = format_line(line, fmt, ap);
 	va_end(ap);
 
-	/* The first lines say what went wrong first, so the buffer keeps its beginning */
+	/*
+	 * The first lines say what went wrong first, so the buffer keeps its beginning. After the
+	 * first line that finds no room no shorter one may slip in: the text would have a gap that
+	 * nobody sees.
+	 */
 	if (!text_full && len + 1 <= LOG_TEXT_MAX - text_len) {
 		memcpy(text + text_len, line, len);
 		text[text_len + len] = '\n';
@@ -77,6 +90,9 @@ const char *log_text(size_t *ret_len)
 	return text;
 }
 
+/*
+ * What was said before there was a console is said now, a line at a time as log_print() would have
+ */
 void log_set_console(struct uart *u)
 {
 	const char *line = text;

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The whole story: what happens between the entry and the reset.
+ * The whole story: what happens between the entry and the reset. arch/ calls stub_main() under the
+ * guarantees listed in stub/arch.h, and nothing here ever returns to it.
+ *
+ * The order is that of what may go wrong. The console comes first, so that everything after it can
+ * be read; then firmware tables and the dead kernel's headers, which are only read; then the end of
+ * the dead kernel's log, which is on the console even if no disk works; only then is a disk
+ * touched. Whatever happens, the end is finish(): a machine that hangs here needs somebody to walk
+ * to it.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,12 +29,18 @@
 
 #define DMESG_TAIL_RECORDS 12	/* some 100 ms at 115200 baud */
 
+/* Static: too large for the stack, and stub_exception() must find them whatever was being done */
 static struct cmdline cmdline;
 static struct uart console;
 static struct capture capture;
 static struct target target;
 
-/* The UART that console= names: an address given in full, or a name that arch or firmware knows */
+/*
+ * The UART that console= names: an address given in full, or a name that arch or firmware knows;
+ * without the word the one that firmware names. A word that names no known UART means silence, not
+ * another UART: something that does not expect our text may be connected there. Speed and flow
+ * control are the word's alone; speed 0 leaves the line as the dead kernel set it.
+ */
 static const struct uart_spec *console_spec(const struct boot_info *bi)
 {
 	static struct uart_spec spec;
@@ -47,6 +60,11 @@ static const struct uart_spec *console_spec(const struct boot_info *bi)
 	return NULL;
 }
 
+/*
+ * Called before arch_discover(), for what needs no tables (an address in full, a PC's ttyS0), and
+ * again after it, for what only they name. A console that works is left alone; that there is none
+ * is no error.
+ */
 static void start_console(const struct boot_info *bi)
 {
 	const struct uart_spec *spec = console_spec(bi);
@@ -59,6 +77,10 @@ static void start_console(const struct boot_info *bi)
 	log_set_console(&console);
 }
 
+/*
+ * Complaints about the command line have waited for a console, and for the log that ends up on the
+ * target: a word that was ignored explains a dump that is not where it was expected.
+ */
 static void hello(void)
 {
 	log_info("version %s", CAPSTUB_VERSION);
@@ -66,6 +88,11 @@ static void hello(void)
 		log_warn("command line: %s", cmdline.complaints[i]);
 }
 
+/*
+ * Lines of the dead kernel are marked with a bar, so that a log collector does not take its "BUG:"
+ * for ours, and go to the console only: dmesg is stored in full elsewhere, and the log area is
+ * small.
+ */
 static int show_text(void *ctx, const char *text, size_t len)
 {
 	(void)ctx;
@@ -87,7 +114,10 @@ static void show_dmesg_tail(void)
 		dmesg_emit(&capture.vt, &capture.vi, DMESG_TAIL_RECORDS, show_text, NULL);
 }
 
-/* The UART that dump= names: an address given in full, or a name that arch or firmware knows */
+/*
+ * The UART that dump= names: an address given in full, or a name that arch or firmware knows, else
+ * type UART_NONE
+ */
 static struct uart_spec line_spec(const struct boot_info *bi, const struct target_spec *spec)
 {
 	struct uart_spec uart = spec->uart;
@@ -102,7 +132,12 @@ static struct uart_spec line_spec(const struct boot_info *bi, const struct targe
 	return uart;
 }
 
-/* Over the console's own UART, or another. That of the console is set up anew when it is to be another speed or has flow control. */
+/*
+ * Over the console's own UART, or another. That of the console is set up anew when it is to be
+ * another speed or has flow control. It stays one struct uart then, because serial_dump() has to
+ * know that log lines come on the same wire: two of them on one UART would mix bytes in the middle
+ * of a frame.
+ */
 static enum capstub_stop dump_to_line(const struct boot_info *bi, const struct target_spec *spec)
 {
 	static struct uart line;
@@ -128,6 +163,7 @@ static enum capstub_stop dump_to_line(const struct boot_info *bi, const struct t
 	return serial_dump(&capture, u, &opt);
 }
 
+/* One try. When it ends its disk is shut down, so that the next one finds the DMA area free. */
 static enum capstub_stop dump_to(const struct boot_info *bi, const struct target_spec *spec)
 {
 	enum capstub_stop stop;
@@ -138,7 +174,10 @@ static enum capstub_stop dump_to(const struct boot_info *bi, const struct target
 	return stop == STOP_OK ? dump_to_target(&capture, &target) : stop;
 }
 
-/* A dump that is there but not whole is no reason to try the next target */
+/*
+ * A dump that is there but not whole is no reason to try the next target: that would at best be a
+ * second one with holes of its own, and the time is better spent rebooting.
+ */
 static bool stored_something(enum capstub_stop stop)
 {
 	return stop == STOP_OK || stop == STOP_SPACE || stop == STOP_DEADLINE;
@@ -164,6 +203,12 @@ static enum capstub_stop dump_somewhere(const struct boot_info *bi)
 	return first;
 }
 
+/*
+ * The only way out. The stop code on the console is what scripts and people look for (ABI, see
+ * include/capstub/stopcode.h); on a target it is in the label already. These lines skip the log
+ * buffer, which has been written by now. A reset cuts off what is left in the UART's FIFO, so that
+ * is waited for, with a bound.
+ */
 static noreturn void finish(enum capstub_stop stop)
 {
 	log_console("stop code %d (%s): %s", stop, stop_name(stop), stop_text(stop));
@@ -177,6 +222,10 @@ static noreturn void finish(enum capstub_stop stop)
 
 noreturn void stub_main(struct boot_info *bi)
 {
+	/*
+	 * A damaged image can be trusted with a line on the console and a reset, not with
+	 * somebody's disk
+	 */
 	enum capstub_stop stop = STOP_IMAGE_CHECKSUM;
 
 	cmdline_parse(&cmdline, bi->cmdline);
@@ -194,7 +243,11 @@ noreturn void stub_main(struct boot_info *bi)
 	finish(stop);
 }
 
-/* Also reached from an exception inside finish(): the second time there is nothing left but the reset */
+/*
+ * Also reached from an exception inside finish(): the second time there is nothing left but the
+ * reset. The label needs no hand: begin_label() in stub/dump.c left STOP_INTERRUPTED in it, which
+ * is still so.
+ */
 noreturn void stub_exception(const char *what)
 {
 	static bool nested;
@@ -202,6 +255,10 @@ noreturn void stub_exception(const char *what)
 	if (!nested) {
 		nested = true;
 		log_print(LOG_ERR, "%s", what);
+		/*
+		 * DMA must not outlive us. The driver itself is asked and not blk_shutdown(), whose
+		 * table of requests may be what was being changed. It is safe to call twice.
+		 */
 		if (target.dev)
 			target.dev->ops->shutdown(target.dev);
 		serial_abort();

@@ -2,8 +2,18 @@
 /*
  * Requests in flight and the order between data and descriptors. See stub/out.h.
  *
- * Every data request has a sequence number. A block of the descriptor table that was left behind by the sweep waits until all data
- * requests up to the number current at that moment are complete, then it is written. Requests complete in any order.
+ * Every data request has a sequence number. A block of the descriptor table that was left behind by
+ * the sweep waits until all data requests up to the number current at that moment are complete,
+ * then it is written. Requests complete in any order.
+ *
+ * The life of a slot: FREE, FILLING (bytes or segments are added), BUSY (the device has it), FREE.
+ * Of a descriptor block: FREE, CURRENT (the sweep puts entries into it), WAITING (for data),
+ * WRITING, FREE. There are no interrupts and nothing runs by itself: everything moves in advance(),
+ * which is called whenever something was sent and whenever something is waited for.
+ *
+ * That a block waits in memory until its data is safe is also what makes failures cheap: the
+ * entries for data that could not be written are still here to be zeroed, and need no write of
+ * their own.
  */
 #include "stub/out.h"
 
@@ -14,6 +24,12 @@
 #include "stub/log.h"
 #include "stub/timeout.h"
 
+/*
+ * 12 requests of ours at most, well below BLK_MAX_INFLIGHT; a disk that takes fewer at a time says
+ * so, and blk_submit() waits. Stream buffers: one is filled while the others are written. A block
+ * of the table describes 170 pages; the more of them may wait, the less often the sweep waits for
+ * data.
+ */
 #define OUT_ALIGN	4096u
 #define OUT_BUF_SIZE	4096u	/* of a stream buffer */
 #define OUT_NR_BUFS	3
@@ -105,6 +121,7 @@ uint64_t out_lost(void)
 	return out.lost;
 }
 
+/* The first failure counts; what follows it are its consequences */
 static int fail(int rc)
 {
 	if (!out.error)
@@ -112,7 +129,10 @@ static int fail(int rc)
 	return out.error;
 }
 
-/* Zero the descriptor at @pos of the table, in both blocks if it straddles two. A size left behind would make readers take block 0 for it. */
+/*
+ * Zero the descriptor at @pos of the table, in both blocks if it straddles two. A size left behind
+ * would make readers take block 0 for it.
+ */
 static void zero_desc(uint64_t pos)
 {
 	for (unsigned i = 0; i < OUT_NR_DESC; i++) {
@@ -125,10 +145,12 @@ static void zero_desc(uint64_t pos)
 }
 
 /*
- * The data at [start, start+len) did not reach the disk: zero the descriptors that point there. They are all still in memory, because
- * a block of them is written only after its data completed; the one for the page being written now is yet to come, so the place is
- * remembered for it. Entries are 24 bytes and may straddle two blocks, their 8-byte fields
- * do not; the size field may be in the other block, so an entry counts as hit by page_size: at worst a good neighbour is dropped too.
+ * The data at [start, start+len) did not reach the disk: zero the descriptors that point there.
+ * They are all still in memory, because a block of them is written only after its data completed;
+ * the one for the page being written now is yet to come, so the place is remembered for it. Entries
+ * are 24 bytes and may straddle two blocks, their 8-byte fields do not; the size field may be in
+ * the other block, so an entry counts as hit by page_size: at worst a good neighbour is dropped
+ * too.
  */
 static void drop_descs(uint64_t start, uint64_t len)
 {
@@ -164,8 +186,10 @@ static int fill_request(struct blk_req *req, enum blk_op op, uint64_t offset, ui
 }
 
 /*
- * A gather request failed: a page of old memory that cannot be read (poison makes the device's own read fail), or a bad spot on the
- * disk. Find out which by going through a buffer, 4 KiB at a time, so that only what is really bad is lost.
+ * A gather request failed: a page of old memory that cannot be read (poison makes the device's own
+ * read fail), or a bad spot on the disk. Find out which by going through a buffer, 4 KiB at a time,
+ * so that only what is really bad is lost. target_rw() polls the device but not us: no request is
+ * looked at twice, and this does not recurse.
  */
 static void retry_in_pieces(struct slot *s)
 {
@@ -183,6 +207,12 @@ static void retry_in_pieces(struct slot *s)
 	}
 }
 
+/*
+ * Before pages there is nothing to be saved by going on: a dump without its header or with a hole
+ * in a bitmap cannot be read. Later a bad spot costs the pages in it, until so many fail that the
+ * disk is evidently broken and every further try only keeps the machine down. A stream buffer holds
+ * pieces of several compressed pages, so all that touch it are dropped.
+ */
 static void data_failed(struct slot *s)
 {
 	int rc = s->req.status;
@@ -200,7 +230,10 @@ static void data_failed(struct slot *s)
 		drop_descs(s->offset, s->len);
 }
 
-/* Lowest sequence number not yet complete; *ret_filling: its request is still being filled here */
+/*
+ * Lowest sequence number not yet complete; *ret_filling: its request is still being filled here.
+ * Those count too: descriptors of pages in it may already stand in a block that waits.
+ */
 static uint64_t oldest_seq(bool *ret_filling)
 {
 	uint64_t oldest = out.next_seq;
@@ -230,8 +263,9 @@ static void submit_desc(struct desc_block *d)
 }
 
 /*
- * Blocks of the table are written one after the other: the second half of an entry that straddles two, on the disk without the first,
- * would be a size with offset 0, and readers would take block 0 for that page. The other way round it is a page without a size, missing.
+ * Blocks of the table are written one after the other: the second half of an entry that straddles
+ * two, on the disk without the first, would be a size with offset 0, and readers would take block 0
+ * for that page. The other way round it is a page without a size, missing.
  */
 static bool desc_may_go(const struct desc_block *d, uint64_t oldest)
 {
@@ -259,7 +293,10 @@ static void desc_done(struct desc_block *d)
 		fail(d->req.status);
 }
 
-/* Look at what completed, start what may go now */
+/*
+ * Look at what completed, start what may go now. Data first: a failure must have zeroed its
+ * descriptors before the block that holds them is free to go. 0, or the sticky error.
+ */
 static int advance(void)
 {
 	bool filling;
@@ -287,6 +324,10 @@ static int advance(void)
 	return rc < 0 ? fail(rc) : out.error;
 }
 
+/*
+ * The number is given out when filling begins, not when the request is sent: what retires in
+ * between must wait for it (retire_desc()). NULL: out.error is set.
+ */
 static struct slot *get_slot(bool raw)
 {
 	for (;;) {
@@ -322,6 +363,7 @@ static int send_slot(struct slot *s)
 	return advance();
 }
 
+/* A stream that was not ended goes on in its slot: callers end one before they start another */
 int out_stream_start(uint64_t offset)
 {
 	out.stream_offset = offset;
@@ -369,6 +411,7 @@ int out_stream_write(const void *data, size_t len)
 	return out.error;
 }
 
+/* Requests are whole blocks of the disk, and what comes next begins at a 4-KiB boundary again */
 int out_stream_end(void)
 {
 	struct slot *s = out.stream;
@@ -393,6 +436,12 @@ int out_raw_end(void)
 	return send_slot(s);
 }
 
+/*
+ * A request is one run of blocks on the disk, but may come from many places in memory: pages that
+ * follow each other in the dump share it until it is as large as the device allows, and pages that
+ * follow each other in memory as well share a segment. Whatever does not fit the request at work
+ * begins a new one.
+ */
 int out_raw(uint64_t offset, phys_addr_t pa, uint32_t len)
 {
 	while (len && !out.error) {
@@ -428,6 +477,10 @@ int out_raw(uint64_t offset, phys_addr_t pa, uint32_t len)
 	return out.error;
 }
 
+/*
+ * The same page of zeros again and again, as the source of every segment: up to 24 of them go in
+ * one request
+ */
 int out_zeros(uint64_t offset, uint64_t len)
 {
 	memset(out.spare, 0, OUT_ALIGN);
@@ -436,6 +489,11 @@ int out_zeros(uint64_t offset, uint64_t len)
 	return out_drain();
 }
 
+/*
+ * A sweep ascends and is drained before the next one starts. So no block that is still waiting here
+ * is ever asked for again, and one that is read back is on the disk with what earlier sweeps put
+ * there.
+ */
 int out_desc_start(uint64_t table_offset, bool fresh)
 {
 	out.table_offset = table_offset;
@@ -444,7 +502,11 @@ int out_desc_start(uint64_t table_offset, bool fresh)
 	return out.error;
 }
 
-/* Leave the current block behind: it is written as soon as its data is on the disk */
+/*
+ * Leave the current block behind: it is written as soon as its data is on the disk, which is
+ * whatever has a sequence number by now. One without entries of this sweep need not be written at
+ * all.
+ */
 static void retire_desc(void)
 {
 	struct desc_block *d = out.desc;
@@ -456,7 +518,7 @@ static void retire_desc(void)
 	d->state = d->dirty ? DESC_WAITING : DESC_FREE;
 }
 
-/* Make block @nr of the table the current one */
+/* Make block @nr of the table the current one. NULL: out.error is set. */
 static struct desc_block *get_desc(uint64_t nr)
 {
 	struct desc_block *d = out.desc;
@@ -502,6 +564,7 @@ int out_desc_put(uint64_t index, const struct page_desc *desc)
 	size_t len = sizeof(*desc);
 	bool bad = (uint64_t)desc->offset < out.bad_end && (uint64_t)desc->offset + desc->size > out.bad_start;
 
+	/* Good for one descriptor: the data of the next one is sent after this */
 	out.bad_start = out.bad_end = 0;
 	if (bad) {
 		out.lost++;
@@ -540,6 +603,7 @@ static bool busy(void)
 	return false;
 }
 
+/* After this the buffers lent to the device are ours again, or the device is abandoned */
 int out_drain(void)
 {
 	if (out_raw_end() || (out.stream && out_stream_end()))

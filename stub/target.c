@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Find the target. All disks are looked at, one open at a time and only reading, because a second target that matches the same
- * word must stop us: writing to the wrong one of two is the mistake that cannot be undone.
+ * Find the target, and keep writes inside it. All disks are looked at, one open at a time and only
+ * reading, because a second target that matches the same word must stop us: writing to the wrong
+ * one of two is the mistake that cannot be undone.
+ *
+ * A target is a place (a partition, or a whole disk) that carries a label in its last 4 KiB,
+ * written by `capstub format`. The label is the permission to write: no word of the command line,
+ * however precise, makes the stub write to a place without one.
  */
 #include "stub/target.h"
 
@@ -14,7 +19,10 @@
 #include "stub/log.h"
 #include "stub/part.h"
 
-/* DMA buffers */
+/*
+ * DMA buffers. label_buf holds the label looked at last; of a match only place and UUID are kept,
+ * and it is read again at the end.
+ */
 static struct capstub_label label_buf __attribute__((aligned(4096)));
 uint8_t target_block[4096] __attribute__((aligned(4096)));
 
@@ -52,6 +60,9 @@ static uint64_t window_end(const struct blk_dev *dev, const struct window *w)
 	return ALIGN_DOWN(w->nr_blocks * dev->block_size, 4096);
 }
 
+/*
+ * Over all 4096 bytes with the field itself as 0 (include/capstub/label.h); restores what was there
+ */
 static uint32_t label_crc(struct capstub_label *l)
 {
 	uint32_t stored = l->crc32c, crc;
@@ -62,7 +73,11 @@ static uint32_t label_crc(struct capstub_label *l)
 	return crc;
 }
 
-/* Read the label of @w into label_buf. 0, -ENOENT (none), -EBADMSG (damaged, said so), -EIO. */
+/*
+ * Read the label of @w into label_buf. 0, -ENOENT (none), -EBADMSG (damaged, said so), another
+ * -errno. The magic comes first because its absence is the normal case and worth no message: every
+ * partition of every disk is looked at. Fields mean nothing before CRC and version are right.
+ */
 static int read_label(struct blk_dev *dev, const struct window *w)
 {
 	struct capstub_label *l = &label_buf;
@@ -114,6 +129,7 @@ static bool place_matches(const struct search *s, const struct part *p)
 	}
 }
 
+/* The other half of place_matches(): words that name the label, not the place */
 static bool label_matches(const struct target_spec *spec, const struct capstub_label *l)
 {
 	if (spec && spec->kind == TARGET_UUID)
@@ -129,6 +145,11 @@ static bool names_place(const struct target_spec *spec)
 	return spec && spec->kind != TARGET_UUID && spec->kind != TARGET_LABEL;
 }
 
+/*
+ * Judge one window (@p NULL: the whole disk). Returns non-zero only when the device is lost, which
+ * ends the scan of its table; a bad spot where a label would be makes this window no target, and no
+ * more.
+ */
 static int look_at(struct search *s, const struct part *p)
 {
 	struct window w = {
@@ -155,6 +176,10 @@ static int look_at(struct search *s, const struct part *p)
 		return 0;
 	if (s->matches && s->spec)
 		log_warn("%s part %u matches dump=%s too", s->dev->name, w.part, s->spec->text);
+	/*
+	 * Only the first is kept: a second one is counted, and either does not matter or forbids
+	 * both
+	 */
 	if (!s->matches++) {
 		s->match_disk = s->disk;
 		s->match = w;
@@ -182,6 +207,10 @@ static bool search_disk(struct search *s)
 	return s->spec || !s->matches;
 }
 
+/*
+ * The stop code that helps most, from the most to the least specific: two targets, a label to
+ * repair, a place to format, a controller to look into, nothing found at all.
+ */
 static enum capstub_stop search_failed(const struct search *s, const struct disk_iter *it)
 {
 	const char *word = s->spec ? s->spec->text : "(any label)";
@@ -199,7 +228,11 @@ static enum capstub_stop search_failed(const struct search *s, const struct disk
 	return log_err(STOP_NO_TARGET, "dump=%s: no such target among %u disk(s)", word, s->disk);
 }
 
-/* Open the disk with ordinal @nr again */
+/*
+ * Open the disk with ordinal @nr again: buses are walked in the same order every time. A disk that
+ * fails this time shifts the others, which is why the caller compares the UUID. 0, or -ENOENT: too
+ * few disks.
+ */
 static int reopen_disk(const struct boot_info *bi, unsigned nr, struct blk_dev **ret_dev)
 {
 	struct disk_iter it = { 0 };
@@ -218,6 +251,11 @@ static int reopen_disk(const struct boot_info *bi, unsigned nr, struct blk_dev *
 	}
 }
 
+/*
+ * With a word every disk of the machine is started and stopped once, and then the right one again:
+ * that time is the price of knowing that there is no second match. Without a word the first label
+ * wins, because then there is nothing that two could be confused by.
+ */
 enum capstub_stop target_open(struct target *t, const struct boot_info *bi, const struct target_spec *spec)
 {
 	struct search s = { .spec = spec };
@@ -252,6 +290,9 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi, cons
 		blk_shutdown(s.dev);
 		return log_err(STOP_TARGET_READ_ONLY, "%s is read-only", s.dev->name);
 	}
+	/*
+	 * @t is filled only now, and the window is fixed: nothing that is read later can change it
+	 */
 	t->dev = s.dev;
 	t->first_block = s.match.first_block;
 	t->end = window_end(s.dev, &s.match);
@@ -263,6 +304,12 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi, cons
 	return STOP_OK;
 }
 
+/*
+ * The only place where an offset becomes a block of the disk. That every write comes through here
+ * is what makes the promise of stub/target.h hold: a wrong length anywhere above ends in an error,
+ * not in the neighbouring partition. The label and the log area lie inside the window; keeping the
+ * dump out of them is the layout's business (stub/dump.c).
+ */
 int target_lba(const struct target *t, uint64_t offset, uint64_t len, uint64_t *ret_lba)
 {
 	if (!len || !range_inside(offset, len, 0, t->end))
@@ -283,6 +330,11 @@ int target_rw(struct target *t, enum blk_op op, uint64_t offset, void *buf, size
 	return rc ? rc : blk_rw(t->dev, op, lba, buf, len);
 }
 
+/*
+ * The flush makes the label a step in the order of writes: what follows cannot overtake it. One
+ * 4-KiB write is not atomic on every disk; a torn one has a bad CRC, which says "damaged", never
+ * "complete".
+ */
 int target_write_label(struct target *t)
 {
 	int rc;
@@ -292,6 +344,9 @@ int target_write_label(struct target *t)
 	return rc ? rc : blk_flush(t->dev);
 }
 
+/*
+ * Once the device is abandoned every later request says -ENODEV: the first failure tells the story
+ */
 enum capstub_stop target_stop_code(const struct target *t, int rc)
 {
 	if (t->dev->failed)

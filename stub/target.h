@@ -32,10 +32,16 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi, cons
 /* Device block of byte @offset when [@offset, +@len) lies in the window and both are whole blocks; else -ERANGE */
 int target_lba(const struct target *t, uint64_t offset, uint64_t len, uint64_t *ret_lba);
 
-/* Read or write one buffer and wait. Offsets in bytes from the start of the target. 0 or -errno. */
+/*
+ * Read or write one buffer of the stub's own and wait. @offset in bytes from the start of the
+ * target; both multiples of block_size. 0 or -errno, logged; -ERANGE leaves the device usable.
+ */
 int target_rw(struct target *t, enum blk_op op, uint64_t offset, void *buf, size_t len);
 
-/* Seal (CRC) and write the label, then flush */
+/*
+ * Seal (CRC) and write the label, then flush: on return with 0 it is on stable storage, and so is
+ * everything whose write had completed before. Else -errno.
+ */
 int target_write_label(struct target *t);
 
 /* Stop code for a failed request: what happened to the device counts more than the request */
