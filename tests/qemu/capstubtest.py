@@ -625,6 +625,10 @@ class Guest:
             except EOFError:
                 raise Failure("QEMU ended before: %s" % what) from None
 
+    def written(self):
+        """Bytes that the disks have taken so far."""
+        return sum(d["stats"]["wr_bytes"] for d in self.qmp.command("query-blockstats"))
+
     # Changing the dead kernel's memory
 
     def write_memory(self, address, data):

@@ -14,7 +14,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import (BUILD, GIB, MIB, STATES, Disk, Guest, bitmap2, capstub, case, check, crash, debug_vmlinux,  # noqa: E402
+from capstubtest import (BUILD, GIB, KIB, MIB, STATES, Disk, Guest, bitmap2, capstub, case, check, crash, debug_vmlinux,  # noqa: E402
                          done, elfcorehdr_in, kernel_image, note, range_bits, run)
 
 FULL = bool(os.environ.get("FULL"))
@@ -23,8 +23,8 @@ SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 30))
 MEM = 256 * MIB
 SLOWED = {"driver": "throttle", "throttle-group": "slow",
           "file": {"driver": "raw", "file": {"driver": "file", "filename": "@PATH@"}}}
-# driver, level, compression, bytes per second: about six seconds of writing
-ROWS = [("virtio", 31, "lzo", 4 * MIB), ("nvme", 1, "none", 12 * MIB)]
+# driver, level, compression, about what is written, in some six seconds
+ROWS = [("virtio", 31, "lzo", 24 * MIB), ("nvme", 1, "none", 80 * MIB)]
 # machine, start of its RAM
 MACHINES = {"x86_64": ("q35", 0), "arm64": ("virt,gic-version=3", GIB)}
 
@@ -33,12 +33,12 @@ rng = random.Random(SEED)
 
 
 def moment(i):
-    """The line after which to cut, and how long after it. The first ones fall before the dump begins, the others are
-    spread over it, so that few cuts meet every stage."""
+    """(line after which to cut, seconds, share of what is written). The first cuts fall before the dump begins, the others
+    are spread over it by bytes, so that few cuts meet every stage on a machine of any speed."""
     if i * 4 < CUTS:
-        return r"^capstub: version", rng.uniform(0, 0.6)
-    step = 5.0 / (CUTS - CUTS // 4)
-    return r"^capstub: dumping to", step * (i - CUTS // 4 + rng.random())
+        return r"^capstub: version", rng.uniform(0, 0.6), 0
+    step = 1.0 / (CUTS - CUTS // 4)
+    return r"^capstub: dumping to", rng.uniform(0, 0.1), step * (i - CUTS // 4 + rng.random())
 
 
 def judge(disk, guest, ram):
@@ -74,7 +74,11 @@ def open_with_crash(disk, guest, memory):
         f.seek(start)
         _, raw = elfcorehdr_in(f.read(end - start))
     want = range_bits(kernel_image(raw))
-    if disk.read(0, 8) != b"KDUMP   " or want & ~bitmap2(disk.path, filled=True):
+    if disk.read(0, 8) != b"KDUMP   ":
+        return False
+    lacking = want & ~bitmap2(disk.path, filled=True)
+    if lacking:
+        note("%d pages of the kernel image are not there" % bin(lacking).count("1"))
         return False
     text = crash(debug_vmlinux(), disk.path, ["log"], options=["--minimal"])
     check("sysrq triggered crash" in text, "crash --minimal: " + text[-2000:])
@@ -85,19 +89,22 @@ def open_with_crash(disk, guest, memory):
 
 
 def cut(arch, i):
-    driver, level, compress, speed = ROWS[i % 2]
+    driver, level, compress, total = ROWS[i % 2]
     machine, base = MACHINES[arch]
-    pattern, delay = moment(i)
-    with case("%s, cut %d: %s, level %d, %.2f s after '%s'" %
-              (arch, i + 1, driver, level, delay, pattern.split(": ")[1])) as c:
+    pattern, delay, share = moment(i)
+    with case("%s, cut %d: %s, level %d, %.2f s after '%s' and %d KiB" %
+              (arch, i + 1, driver, level, delay, pattern.split(": ")[1], total * share / KIB)) as c:
         disk = Disk("512M", driver=driver, blockdev=SLOWED).format("target")
         memory = c.path("ram")
         extra = ["-object", "memory-backend-file,id=ram,size=%d,mem-path=%s,share=on" % (MEM, memory),
-                 "-object", "throttle-group,id=slow,x-bps-write=%d" % speed]
+                 "-object", "throttle-group,id=slow,x-bps-write=%d" % (total // 6)]
+        # nokaslr: the kernel image is among the first pages, so that crash has something to open
         with Guest(disks=[disk], arch=arch, mem=MEM, machine=machine + ",memory-backend=ram", level=level,
-                   compress=compress, extra=extra) as guest:
+                   compress=compress, extra=extra, words="nokaslr" if FULL else "") as guest:
             guest.boot()
             guest.wait("stub", 60, pattern)
+            while guest.written() < total * share and not guest.qmp.seen("SHUTDOWN"):
+                guest.qmp.poll(0.01)
             time.sleep(delay)
             guest.process.kill()
             guest.process.wait()
