@@ -230,6 +230,7 @@ static void complete(struct frame_dec *d)
 		.mode = d->state == FRAME_8BIT ? SERIAL_MODE_8BIT : SERIAL_MODE_TEXT,
 		.payload = d->buf + SERIAL_HEADER, .len = n,
 	};
+	d->line_end = d->state == FRAME_BASE85 ? '\r' : 0;
 	d->state = FRAME_TEXT;
 	d->frames++;
 	d->on_frame(d->ctx, &f);
@@ -392,11 +393,22 @@ static void byte_break(struct frame_dec *d, uint8_t c)
 	}
 }
 
+/* CR LF, or LF alone where a logger has taken the other away */
+static bool frame_line_end(struct frame_dec *d, uint8_t c)
+{
+	bool mine = d->line_end && (c == '\n' || (c == '\r' && d->line_end == '\r'));
+
+	d->line_end = mine && c == '\r' ? '\n' : 0;
+	return mine;
+}
+
 /* Text up to the next mark; returns how many bytes of @p that is */
 static size_t skip_text(struct frame_dec *d, const uint8_t *p, size_t len)
 {
 	size_t n = 0;
 
+	if (d->line_end && frame_line_end(d, p[0]))
+		return 1;
 	while (n < len && p[n] != SERIAL_SOH && p[n] != SERIAL_TEXT_BEGIN)
 		n++;
 	text(d, p, n);

@@ -72,6 +72,7 @@ struct frame_dec {
 	unsigned column;	/* characters in this line of a text frame */
 	uint8_t raw[FRAME_RAW];	/* text encoding: what may turn out to be console text after all */
 	unsigned nr_raw;
+	char line_end;		/* after a text frame its own line end is no text: what may still come of it */
 	bool drop_flow;		/* XON and XOFF inside 8-bit frames are not data: the sender escapes them */
 	uint64_t frames;	/* good ones */
 	uint64_t bad;		/* begun and not ended well: CRC, length, cut */

@@ -23,6 +23,7 @@
 #define SHOW_MS		500u	/* between two drawings of the status line */
 #define REOPEN_MS	2000u	/* a terminal that went away (USB, a console server) is looked for this often */
 #define MAX_LINES	64u
+#define SI		0x0f
 #define SEND_MAX	4096u	/* waiting to be written to a line */
 
 struct recv_args {
@@ -150,12 +151,27 @@ static void flush_bytes(struct port *p)
 	}
 }
 
+/* Line ends as a terminal here has them; SI is the stub's, to bring a terminal back to letters */
+static void show_text(const uint8_t *buf, size_t len)
+{
+	while (len) {
+		size_t n = 0;
+
+		while (n < len && buf[n] != '\r' && buf[n] != SI)
+			n++;
+		print_text(stdout, (const char *)buf, n);
+		n += n < len;
+		buf += n;
+		len -= n;
+	}
+}
+
 static void on_text(void *ctx, const uint8_t *buf, size_t len)
 {
 	struct port *p = ctx;
 
 	if (!p->a->quiet && p->a->nr_paths == 1)
-		print_text(stdout, (const char *)buf, len);
+		show_text(buf, len);
 	if (p->text_fd >= 0 && write(p->text_fd, buf, len) < 0) {
 		note("%s: console text is not kept any more: %s", p->path, strerror(errno));
 		close(p->text_fd);

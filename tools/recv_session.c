@@ -26,6 +26,7 @@
 #define SAVE_MS		1000u	/* state file */
 #define BAD_BYTES_MAX	16u	/* values that the line may damage and still be used in 8-bit encoding */
 #define GAP_MAX		8u	/* a longer gap is one event, a line that was cut, and says no more about its bytes */
+#define PROBE_SOH	32u	/* bytes into a probe, by which 1 has come, whatever the line put before it */
 #define STATE_NAME	".state"
 #define PASS(n)		(SERIAL_NR_BLOBS + (n))
 
@@ -335,8 +336,10 @@ static bool finish_capture(struct session *s)
 	struct capture_state *c = &s->cap;
 	struct store_counts counts;
 	bool complete = all_done(c);
+	/* Only when everything was said is it known that those are the ones */
+	uint64_t unreadable = complete && c->have_result ? c->result.pages_unreadable : 0;
 
-	if (!c->have_meta || c->done || store_finish(&c->store, complete, &counts))
+	if (!c->have_meta || c->done || store_finish(&c->store, complete, unreadable, &counts))
 		return false;
 	c->done = true;
 	complete = complete && counts.missing == 0;
@@ -798,8 +801,8 @@ void session_feed(struct session *s, const uint8_t *buf, size_t len, uint64_t no
 				s->probe[s->probe_len++] = buf[i];
 		}
 		frame_dec_feed(&s->dec, buf + i, 1);
-		/* The probe's bytes are no frame, even though they begin one */
-		if (s->probing && (s->dec.state == FRAME_8BIT || s->dec.state == FRAME_8BIT_ESCAPED))
+		/* The probe's bytes are no frame, even though 1 begins one; if its end is lost, what comes after it is not */
+		if (s->probing && s->probe_len <= PROBE_SOH && (s->dec.state == FRAME_8BIT || s->dec.state == FRAME_8BIT_ESCAPED))
 			s->dec.state = FRAME_TEXT;
 	}
 }

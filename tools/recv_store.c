@@ -634,7 +634,7 @@ static int write_final(struct final *f, const struct store_counts *c, bool incom
 	return rc ? rc : write_headers(s, f->fd, incomplete);
 }
 
-int store_finish(struct store *s, bool complete, struct store_counts *ret)
+int store_finish(struct store *s, bool complete, uint64_t unreadable, struct store_counts *ret)
 {
 	struct store_counts c;
 	struct final *f;
@@ -642,10 +642,12 @@ int store_finish(struct store *s, bool complete, struct store_counts *ret)
 
 	if (rc)
 		return rc;
+	/* They stay promised, without contents, as in a dump on a disk */
+	complete = complete && c.missing <= unreadable;
 	f = must_alloc(1, sizeof(*f));
 	f->s = s;
 	f->fd = openat(s->dirfd, NEW_NAME, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	rc = f->fd < 0 ? -errno : write_final(f, &c, !complete || c.missing);
+	rc = f->fd < 0 ? -errno : write_final(f, &c, !complete);
 	if (!rc && (fsync(f->fd) || renameat(s->dirfd, NEW_NAME, s->dirfd, "vmcore")))
 		rc = -errno;
 	if (f->fd >= 0)
@@ -658,6 +660,7 @@ int store_finish(struct store *s, bool complete, struct store_counts *ret)
 	unlinkat(s->dirfd, MARK_NAME, 0);
 	unlinkat(s->dirfd, META_NAME, 0);
 	fsync(s->dirfd);
+	c.missing -= min_u64(c.missing, unreadable);
 	*ret = c;
 	return 0;
 }

@@ -85,7 +85,10 @@ struct store_counts {
 };
 int store_count(struct store *s, struct store_counts *ret);
 
-/* Write the final vmcore in place of the working one. *ret: what is in it. */
-int store_finish(struct store *s, bool complete, struct store_counts *ret);
+/*
+ * Write the final vmcore in place of the working one. @complete: everything was heard of; then up to @unreadable pages may be
+ * without contents. *ret: what is in it, missing without those.
+ */
+int store_finish(struct store *s, bool complete, uint64_t unreadable, struct store_counts *ret);
 
 #endif
