@@ -210,8 +210,35 @@ def label():
     put("label", "faults", make(0x09, 0x3f, 0x3f, 7, 0, 8, 7))
 
 
+def recv():
+    """Programs of fuzz_recv.c: frames of two sessions (how: 1 8-bit, 2 again, 4 session 1)."""
+    def meta(how, seed):
+        return bytes([1, seed, 20, 10, 4, 0, 16, 3, 16, how])
+
+    def blob(how, what, total, offset, length):
+        return struct.pack("<BBHHHB", 2, what, total, offset, length, how)
+
+    def pages(how, kind, where, start, *runs):
+        return struct.pack("<BBBH", kind, len(runs), where, start) + b"".join(
+            struct.pack("<H", length << 3 | t) for t, length in runs) + bytes([how, 0])
+
+    def hello(how):
+        return bytes([8, how, 0, how >> 2 & 1])
+
+    tick = b"\x07\xe8\x03"
+    data, zero, out, bad = (1, 2), (2, 3), (3, 5), (4, 1)
+    put("recv", "capture", hello(4) + meta(4, 0x0a) + blob(4, 2, 100, 0, 100) + blob(4, 1, 160, 0, 160) + tick +
+        pages(4, 3, 0, 0, data, zero, data, out, bad) + pages(5, 4, 1, 19, data, data) + tick)
+    put("recv", "again", meta(5, 0x0a) + pages(7, 3, 0, 4, data) + pages(5, 3, 0, 0, data) + pages(5, 3, 0, 0, data) + tick)
+    put("recv", "two", meta(4, 0x0a) + pages(4, 3, 0, 0, data) + meta(0, 0x08) + pages(4, 3, 0, 2, data) +
+        pages(0, 3, 0, 4, data) + tick)
+    put("recv", "large_pages", meta(4, 0x0b) + b"".join(pages(4, 3, 0, at, (1, 2), (2, 2)) for at in range(0, 64, 4)) + tick)
+    put("recv", "restart", meta(4, 0x0a) + pages(4, 3, 0, 0, data) + tick + b"\x09" + pages(4, 3, 0, 2, data) + tick)
+    put("recv", "noise", b"\x00\x10console text\r\n~ab" + meta(4, 0x0a) + b"\x00\x06\x01\x03\x10\x1b~|" + pages(5, 3, 0, 0, data))
+
+
 def main():
-    for make in (cmdline, elfcorehdr, notes, part, acpi, label):
+    for make in (cmdline, elfcorehdr, notes, part, acpi, label, recv):
         make()
 
 
