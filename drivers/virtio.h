@@ -85,10 +85,17 @@ int virtio_negotiate(struct virtio_dev *dev, uint64_t wanted, uint64_t *ret_feat
 /* 64-bit field of the configuration, read consistently (§2.4.1) */
 int virtio_config_read64(struct virtio_dev *dev, unsigned off, uint64_t *ret);
 
-/* Give up: FAILED status, reset, no more DMA. */
+/*
+ * Give up: reset, so that the device forgets the queue, and no more DMA. Bounded, whatever state
+ * the device is in; it must be opened again before any other use.
+ */
 void virtio_close(struct virtio_dev *dev);
 
-/* Bind a transport. 0, -ENODEV: no virtio block device there, or -errno. */
+/*
+ * Bind a transport. 0, -ENODEV: no virtio block device there, or another -errno, logged. On 0
+ * registers can be used, but the device has not been reset and is in whatever state it was left in.
+ * @dev is the caller's, may be copied, and needs no release when it was never started.
+ */
 int virtio_pci_open(struct virtio_dev *dev, const struct pci_dev *pci);
 int virtio_mmio_open(struct virtio_dev *dev, const struct virtio_mmio_spec *spec);
 

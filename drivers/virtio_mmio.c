@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * virtio over memory-mapped registers, VIRTIO 1.1 §4.2.2 (version 2) and §4.2.4 (version 1,
- * "legacy", which is what QEMU offers unless told otherwise).
+ * "legacy", which is what QEMU offers unless told otherwise). Bound by stub/devices.c, for each
+ * window that the device tree or virtio_mmio.device= names; used through virtio_transport_ops by
+ * virtio.c and virtio_blk.c.
+ *
+ * All control registers are read and written with 32 bits, whatever they hold (§4.2.2.2). There is
+ * one set of queue registers for all queues: QUEUE_SEL says whose, and must be written first each
+ * time.
  */
 #include <errno.h>
 #include <io.h>
@@ -45,6 +51,7 @@ enum virtio_mmio_reg {
 #define VERSION_LEGACY	1
 #define VERSION_MODERN	2
 #define LEGACY_PAGE	4096
+/* After a reset, which has been waited for (virtio_reset()): in practice the first look finds 0 */
 #define QUEUE_RESET_US	100000
 
 static uint32_t reg_read(const struct virtio_dev *dev, enum virtio_mmio_reg reg)
@@ -67,6 +74,10 @@ static void set_status(struct virtio_dev *dev, uint8_t status)
 	reg_write(dev, STATUS, status);
 }
 
+/*
+ * 64 bits through a 32-bit window: the selector chooses the half (§4.2.2.2: written before each
+ * read). The legacy interface has no upper half, and VERSION_1 is in it.
+ */
 static uint64_t get_features(struct virtio_dev *dev)
 {
 	uint64_t features;
@@ -95,6 +106,11 @@ static unsigned queue_size(struct virtio_dev *dev, unsigned index)
 	return reg_read(dev, QUEUE_NUM_MAX);
 }
 
+/*
+ * The legacy device is told one page number and derives the rest: descriptors, available ring and,
+ * at the next multiple of QUEUE_ALIGN, used ring (§2.6.2). That is how virtq_init() lays a queue
+ * out. QUEUE_PFN makes the queue known, so it comes last.
+ */
 static int enable_legacy(struct virtio_dev *dev, const struct virtq *vq)
 {
 	uint64_t pfn = virt_to_phys(vq->desc) / LEGACY_PAGE;
@@ -110,6 +126,7 @@ static int enable_legacy(struct virtio_dev *dev, const struct virtq *vq)
 	return 0;
 }
 
+/* Two halves in any order: nothing looks at them before QUEUE_READY */
 static void write_address(struct virtio_dev *dev, enum virtio_mmio_reg low, const void *p)
 {
 	reg_write(dev, low, (uint32_t)virt_to_phys(p));
@@ -122,7 +139,10 @@ static int queue_enable(struct virtio_dev *dev, unsigned index, const struct vir
 	if (dev->legacy)
 		return enable_legacy(dev, vq);
 
-	/* §4.2.3.2 */
+	/*
+	 * §4.2.3.2, steps 2-7. A queue that stays enabled would go on using the dead kernel's
+	 * rings.
+	 */
 	if (poll_until_us(!reg_read(dev, QUEUE_READY), QUEUE_RESET_US))
 		return log_err(-EBUSY, "virtio %s: queue is in use after reset", dev->name);
 	reg_write(dev, QUEUE_NUM, vq->size);
@@ -133,6 +153,7 @@ static int queue_enable(struct virtio_dev *dev, unsigned index, const struct vir
 	return 0;
 }
 
+/* §4.2.3.3: the value is the queue. The caller has ordered its stores before (virtq_commit()). */
 static void notify(struct virtio_dev *dev, unsigned index)
 {
 	reg_write(dev, QUEUE_NOTIFY, index);
@@ -153,6 +174,9 @@ static uint32_t config_generation(struct virtio_dev *dev)
 	return dev->legacy ? 0 : reg_read(dev, CONFIG_GENERATION);
 }
 
+/*
+ * The magic never changes while the device is there; status 0 might just be a device that was reset
+ */
 static bool present_mmio(struct virtio_dev *dev)
 {
 	return reg_read(dev, MAGIC_VALUE) == MAGIC;
@@ -197,6 +221,10 @@ int virtio_mmio_open(struct virtio_dev *dev, const struct virtio_mmio_spec *spec
 	/* §4.2.3.1: magic, then a version we know, then a device in the slot (0: empty) */
 	if (reg_read(dev, MAGIC_VALUE) != MAGIC)
 		return -ENODEV;
+	/*
+	 * An empty slot is the rule and not worth a message: QEMU's virt machine has 32 of them, a
+	 * few in use
+	 */
 	version = reg_read(dev, VERSION);
 	id = reg_read(dev, DEVICE_ID);
 	if (id != VIRTIO_ID_BLOCK)

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * virtio over PCI, VIRTIO 1.1 §4.1: by capabilities (1.x), or by the I/O ports of BAR 0 (§4.1.4.8,
- * legacy), which are memory on machines whose CPU knows no ports. A transitional device has both and is driven the modern way.
+ * legacy), which are memory on machines whose CPU knows no ports. A transitional device has both
+ * and is driven the modern way. Bound by stub/devices.c, used through virtio_transport_ops by
+ * virtio.c and virtio_blk.c.
+ *
+ * BARs are where the dead kernel or the firmware put them, and the device may be in any state:
+ * running, half reset, or never touched. Until virtio_reset() it may go on with DMA for the dead
+ * kernel, so it must not be believed before, and it must not be told of a queue of ours.
  */
 #include <cpu.h>
 #include <errno.h>
@@ -27,6 +33,10 @@ enum virtio_pci_cap {
 	CAP_LENGTH		= 12,
 	CAP_NOTIFY_MULTIPLIER	= 16,
 };
+/*
+ * A capability may be longer than specified here, never shorter (§4.1.4.1). A function has few of
+ * them; the bound is for a list that goes in a circle.
+ */
 #define CAP_MIN_LEN		16
 #define CAP_NOTIFY_LEN		20
 #define MAX_VENDOR_CAPS		16
@@ -88,6 +98,7 @@ static void modern_set_status(struct virtio_dev *dev, uint8_t status)
 	mmio_write8(common(dev, DEVICE_STATUS), status);
 }
 
+/* 64 bits through a 32-bit window, §4.1.4.3: the select register chooses the half */
 static uint64_t modern_get_features(struct virtio_dev *dev)
 {
 	uint64_t features;
@@ -112,6 +123,11 @@ static unsigned modern_queue_size(struct virtio_dev *dev, unsigned index)
 	return mmio_read16(common(dev, QUEUE_SIZE));
 }
 
+/*
+ * The device says at which offset it wants to be notified about a queue, and multiplier and length
+ * come from another capability: each is checked against the other before it is mapped. The register
+ * may be anywhere in a large BAR, so it alone is mapped, and only now.
+ */
 static int modern_queue_enable(struct virtio_dev *dev, unsigned index, const struct virtq *vq)
 {
 	uint64_t off;
@@ -129,6 +145,9 @@ static int modern_queue_enable(struct virtio_dev *dev, unsigned index, const str
 		return log_err(-ENOMEM, "virtio %s: notification register cannot be mapped",
 			       dev->name);
 
+	/*
+	 * May be smaller than what the device offered (§4.1.4.3); all of these before QUEUE_ENABLE
+	 */
 	mmio_write16(common(dev, QUEUE_SIZE), vq->size);
 	mmio_write64(common(dev, QUEUE_DESC), virt_to_phys(vq->desc));
 	mmio_write64(common(dev, QUEUE_DRIVER), virt_to_phys(vq->avail));
@@ -143,11 +162,18 @@ static int modern_queue_enable(struct virtio_dev *dev, unsigned index, const str
 	return 0;
 }
 
+/*
+ * §4.1.5.2: the value is the queue, unless NOTIFICATION_DATA was negotiated, which we never accept
+ */
 static void modern_notify(struct virtio_dev *dev, unsigned index)
 {
 	mmio_write16(dev->notify, (uint16_t)index);
 }
 
+/*
+ * §4.1.3.1: with the width of the field. The length of the structure is the device's word: what it
+ * does not have reads as from an absent device.
+ */
 static uint32_t modern_config_read(struct virtio_dev *dev, unsigned off, unsigned size)
 {
 	const char *p = (const char *)dev->config + off;
@@ -167,6 +193,7 @@ static bool present_pci(struct virtio_dev *dev)
 	return pci_present(&dev->pci);
 }
 
+/* Whatever the device thinks of its reset, without bus mastering it reaches no memory */
 static void close_pci(struct virtio_dev *dev)
 {
 	pci_set_master(&dev->pci, false);
@@ -235,6 +262,10 @@ static unsigned legacy_queue_size(struct virtio_dev *dev, unsigned index)
 	return legacy_read16(dev, LEGACY_QUEUE_SIZE);
 }
 
+/*
+ * One page number for the whole queue, whose size is the device's to choose (§4.1.5.1.3.1); rings
+ * follow in the layout of §2.6.2. The write makes the queue known, so DMA is allowed before it.
+ */
 static int legacy_queue_enable(struct virtio_dev *dev, unsigned index, const struct virtq *vq)
 {
 	uint64_t pfn = virt_to_phys(vq->desc) / LEGACY_PAGE;
@@ -263,6 +294,10 @@ static uint32_t legacy_config_read(struct virtio_dev *dev, unsigned off, unsigne
 								legacy_read32(dev, reg);
 }
 
+/*
+ * The legacy interface has none (§2.4.4): a field of 64 bits is read and hoped for. The one we
+ * need, the capacity, changes only when somebody resizes the disk at that very moment.
+ */
 static uint32_t legacy_config_generation(struct virtio_dev *dev)
 {
 	(void)dev;
@@ -292,7 +327,11 @@ struct cfg_place {
 };
 
 /*
- * First usable structure of a type, §4.1.4: the driver takes the first it supports; ports are not
+ * First usable structure of a type, §4.1.4.1: the driver takes the first it supports; ports are
+ * not. Everything in a capability is checked: the BAR exists and is memory, the sum does not wrap
+ * around, the registers are aligned (cap 0 in what is returned: none). That the structure ends
+ * inside the BAR cannot be known without sizing it, which would mean writing to a BAR of a device
+ * that may be running.
  */
 static struct cfg_place find_cfg(const struct pci_dev *pci, enum virtio_pci_cfg_type type,
 				 uint32_t min_len)
@@ -321,7 +360,10 @@ static struct cfg_place find_cfg(const struct pci_dev *pci, enum virtio_pci_cfg_
 	return (struct cfg_place){ 0 };
 }
 
-/* 0, -ENODEV: no such capabilities */
+/*
+ * 0, -ENODEV: no such capabilities. 8 bytes of configuration is the capacity, without which no disk
+ * is of use; reading more is checked field by field.
+ */
 static int open_modern(struct virtio_dev *dev)
 {
 	struct cfg_place place_common = find_cfg(&dev->pci, CFG_COMMON, COMMON_LEN);
@@ -344,6 +386,7 @@ static int open_modern(struct virtio_dev *dev)
 	return 0;
 }
 
+/* BAR 0 of ports is what makes a device legacy or transitional (§4.1.4.8) */
 static int open_legacy(struct virtio_dev *dev)
 {
 	const struct pci_host *host = dev->pci.host;
@@ -378,6 +421,10 @@ int virtio_pci_open(struct virtio_dev *dev, const struct pci_dev *pci)
 	dev->pci = *pci;
 	dev->coherent = pci->host->dma_coherent;
 	snprintf(dev->name, sizeof(dev->name), "%s", pci->name);
+	/*
+	 * Registers answer after this, and interrupts of the dead kernel are off; DMA is left as it
+	 * was
+	 */
 	rc = pci_wake(pci);
 	if (!rc) {
 		rc = open_modern(dev);
@@ -386,6 +433,9 @@ int virtio_pci_open(struct virtio_dev *dev, const struct pci_dev *pci)
 	}
 	if (rc)
 		pci_set_master(pci, false);
-	/* It is ours: "not mine" is no longer the answer */
+	/*
+	 * It is ours: "not mine" is no longer the answer. That a device failed here is no reason to
+	 * let it go on with what the dead kernel told it: above it lost the right to do DMA.
+	 */
 	return rc == -ENODEV ? -EIO : rc;
 }

@@ -1,5 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Split virtqueue, VIRTIO 1.1 §2.6. See virtio_ring.h. */
+/*
+ * Split virtqueue, VIRTIO 1.1 §2.6. See virtio_ring.h.
+ *
+ * Memory of the ring is the device's to read at any time and, for the used ring, to write. Nothing
+ * of it is believed: which descriptors are free, where a chain goes on and how long it is, is kept
+ * in struct virtq, and the table only receives copies. A device that writes nonsense there spoils
+ * its own requests, not our walk over them.
+ *
+ * dma_give() and dma_take() do something only where DMA is not cache-coherent; the order of memory
+ * accesses (dma_wmb() and so on) matters everywhere.
+ */
 #include <errno.h>
 #include <io.h>
 #include <string.h>
@@ -16,6 +26,10 @@
 _Static_assert(VIRTQ_BYTES(VIRTQ_MAX_SIZE) <= 5 * DMA_PAGE_SIZE,
 	       "the DMA area's last page is not the ring's");
 
+/*
+ * One layout for both interfaces: the modern one takes any addresses, so it gets what the legacy
+ * one prescribes (§2.6.2).
+ */
 void virtq_init(struct virtq *vq, void *mem, uint16_t size, bool coherent)
 {
 	memset(vq, 0, sizeof(*vq));
@@ -34,6 +48,11 @@ void virtq_init(struct virtq *vq, void *mem, uint16_t size, bool coherent)
 	dma_give(coherent, virt_to_phys(mem), VIRTQ_BYTES(size));
 }
 
+/*
+ * The chain stays invisible to the device until virtq_commit(): only its head is ever put in the
+ * available ring. Its last descriptor has no NEXT flag at any moment, so it ends wherever it is
+ * cut.
+ */
 void virtq_add(struct virtq *vq, unsigned token, phys_addr_t pa, uint32_t len, bool device_writes)
 {
 	struct virtq_chain *c = &vq->chains[token];
@@ -59,7 +78,10 @@ void virtq_add(struct virtq *vq, unsigned token, phys_addr_t pa, uint32_t len, b
 		c->writable += len;
 }
 
-/* Descriptors may lie anywhere in the table: write back each one's line */
+/*
+ * Descriptors may lie anywhere in the table: write back each one's line. The private next[] leads
+ * on, not what is in the table.
+ */
 static void give_chain(struct virtq *vq, const struct virtq_chain *c)
 {
 	uint16_t i = c->head;
@@ -90,6 +112,7 @@ bool virtq_commit(struct virtq *vq, unsigned token)
 	return !(dma_load(&vq->used->flags) & VIRTQ_USED_F_NO_NOTIFY);
 }
 
+/* In front of the free list as a whole. The next[] of its descriptors still links them. */
 static void free_chain(struct virtq *vq, struct virtq_chain *c)
 {
 	vq->next[c->last] = vq->free_head;
@@ -98,6 +121,11 @@ static void free_chain(struct virtq *vq, struct virtq_chain *c)
 	c->count = 0;
 }
 
+/*
+ * One completion a call, in whatever order the device has them. Each value is loaded once, into
+ * private memory, and then checked: a device that changes it afterwards changes nothing. The
+ * counters run freely through 16 bits; only an entry's place is taken modulo the size (§2.6.8).
+ */
 int virtq_pop(struct virtq *vq, unsigned *ret_token)
 {
 	const struct virtq_used_elem *elem = &vq->used->ring[vq->used_idx & (vq->size - 1)];

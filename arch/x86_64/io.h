@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Register access, I/O ports, DMA order. The only place with volatile. All devices are little-endian, and so are we.
+ * Register access, I/O ports, DMA order. The only place with volatile. All devices are
+ * little-endian, and so are we.
+ *
+ * Device registers are mapped uncached (arch_map_mmio()), so the CPU neither merges, repeats nor
+ * reorders accesses to them (Intel SDM vol. 3, "Memory Ordering" and "Memory Cache Control"). The
+ * compiler keeps volatile accesses in order among themselves, but may move other loads and stores
+ * across them: where memory and a register depend on each other (a descriptor and its doorbell) a
+ * dma_*mb() stands between, here as on arm64.
  */
 #ifndef ARCH_IO_H
 #define ARCH_IO_H
@@ -38,7 +45,10 @@ static inline void mmio_write32(void *p, uint32_t v)
 	*(volatile uint32_t *)p = v;
 }
 
-/* 64-bit registers as two 32-bit accesses, low half first: what NVMe (1.4 §3.1) and virtio (1.1 §4.1.3.1) allow everywhere */
+/*
+ * 64-bit registers as two 32-bit accesses, low half first: what NVMe (1.4 §3.1) and virtio (1.1
+ * §4.1.3.1) allow everywhere
+ */
 static inline uint64_t mmio_read64(const void *p)
 {
 	uint32_t lo = mmio_read32(p);
@@ -52,6 +62,7 @@ static inline void mmio_write64(void *p, uint64_t v)
 	mmio_write32((char *)p + 4, (uint32_t)(v >> 32));
 }
 
+/* Ports: an immediate reaches the first 256, %dx all of them ("Nd") */
 static inline uint8_t pio_read8(uint16_t port)
 {
 	uint8_t v;
@@ -92,8 +103,10 @@ static inline void pio_write32(uint16_t port, uint32_t v)
 }
 
 /*
- * Memory shared with a device. DMA is cache-coherent and stores are seen in order (Intel SDM 3A §8.2), so only the compiler has to be held back.
- * dma_wmb(): what was written before is seen by the device before what is written after. dma_rmb(): the same for reads. dma_mb(): store, then load.
+ * Memory shared with a device. DMA is cache-coherent and stores are seen in order (Intel SDM vol.
+ * 3, "Memory Ordering"), so only the compiler has to be held back. dma_wmb(): what was written
+ * before is seen by the device before what is written after. dma_rmb(): the same for reads.
+ * dma_mb(): store, then load: the one order that the CPU may swap, hence a real fence.
  */
 static inline void dma_wmb(void)
 {
@@ -114,7 +127,10 @@ static inline void dma_mb(void)
 #define dma_load(p)	(*(const volatile __typeof__(*(p)) *)(p))
 #define dma_store(p, v)	(*(volatile __typeof__(*(p)) *)(p) = (v))
 
-/* For a device that is not cache-coherent: write lines back before it reads, drop them before the CPU reads. Nothing to do here. */
+/*
+ * For a device that is not cache-coherent: write lines back before it reads, drop them before the
+ * CPU reads. Nothing to do here.
+ */
 static inline void dma_clean(uint64_t pa, size_t len)
 {
 	(void)pa;
@@ -127,6 +143,10 @@ static inline void dma_invalidate(uint64_t pa, size_t len)
 	(void)len;
 }
 
+/*
+ * In every loop that waits: a hint that spares the other thread of the core (Intel SDM vol. 2,
+ * PAUSE), and by which a hypervisor notices that we only wait
+ */
 static inline void cpu_relax(void)
 {
 	__asm__ volatile("pause");
