@@ -3,6 +3,10 @@
  * The stub's command line. It is written by people, lengthened by kexec (elfcorehdr=, acpi_rsdp=)
  * and often copied from the production kernel, so words of Linux are expected in it. The console is
  * not up yet: complaints are collected for stub/main.c to print.
+ *
+ * Nothing here fails, because there is nobody to tell: the person who made the typo will read of it
+ * after the crash, and wants the dump nevertheless. A word that cannot be understood leaves the
+ * default in place.
  */
 #include "stub/cmdline.h"
 
@@ -14,6 +18,11 @@
 
 #include "capstub/kdump_format.h"
 
+/*
+ * Longer words are reported and dropped; no known one comes near. Addresses: neither architecture
+ * has more than 52 bits of them (Intel SDM vol. 3, MAXPHYADDR; Arm ARM DDI 0487, LPA). The last two
+ * lines of complaints are kept for finish_complaints().
+ */
 #define WORD_MAX	256
 #define ADDR_LIMIT	BIT(52)
 #define DEFAULT_DEADLINE_S (4 * 3600)
@@ -70,6 +79,7 @@ static void note_unknown(struct parser *p, const char *word)
 	p->unknown_line[used + 1 + len] = 0;
 }
 
+/* What found no line of its own is at least counted */
 static void finish_complaints(struct parser *p)
 {
 	struct cmdline *cl = p->cl;
@@ -97,7 +107,10 @@ static const char *value_of(const char *word, const char *name)
 	return strncmp(word, name, len) == 0 ? word + len : NULL;
 }
 
-/* Decimal or 0x-hexadecimal, steps over it */
+/*
+ * Decimal or 0x-hexadecimal, steps over it. Never octal: a zero in front is a habit, not a base.
+ * Nothing is written on failure.
+ */
 static int parse_u64(const char **s, uint64_t *ret)
 {
 	bool hex = (*s)[0] == '0' && ((*s)[1] == 'x' || (*s)[1] == 'X');
@@ -247,7 +260,10 @@ static int parse_line_options(const char *s, bool with_clock, struct uart_spec *
 	return 0;
 }
 
-/* ADDR and options of a UART that is named by its registers */
+/*
+ * ADDR and options of a UART that is named by its registers. All eight ports of a 16550 must exist;
+ * a register of 32 bits must be aligned, or the access faults on arm64 (Device memory).
+ */
 static int parse_uart_addr(const char *s, enum uart_type type, struct uart_spec *spec)
 {
 	uint64_t limit = type == UART_16550_IO ? 0x10000 - 7 : ADDR_LIMIT;
@@ -278,7 +294,10 @@ static int parse_uart_name(const char *s, char ret_name[16], struct uart_spec *s
 
 /*
  * Any way to name a UART: uart8250,io|mmio|mmio32,ADDR[,OPTIONS], pl011,[mmio32,]ADDR[,OPTIONS] or
- * a tty name. Written on success only; @ret_name is empty unless a tty name was given.
+ * a tty name, as console= and earlycon= have them in linux
+ * Documentation/admin-guide/kernel-parameters.txt. Written on success only; @ret_name is empty
+ * unless a tty name was given, and what UART that is can be told only when arch and firmware have
+ * been asked (stub/main.c).
  */
 static int parse_uart(const char *s, char ret_name[16], struct uart_spec *ret_spec)
 {
@@ -306,6 +325,7 @@ static int parse_uart(const char *s, char ret_name[16], struct uart_spec *ret_sp
 
 /*---------------------------------------------------------------- words */
 
+/* @max: what the place it is compared with can hold; a longer word could never match */
 static const char *set_text(struct target_spec *t, enum target_kind kind, const char *text,
 			    size_t max)
 {
@@ -351,6 +371,7 @@ static const char *parse_target(struct target_spec *t, const char *s)
 	return NULL;
 }
 
+/* May be given several times: tried in order */
 static const char *word_dump(struct cmdline *cl, const char *s)
 {
 	struct target_spec t;
@@ -387,6 +408,7 @@ static const char *word_compress(struct cmdline *cl, const char *s)
 	return NULL;
 }
 
+/* The last UART wins. console=tty0, usual beside it, is a complaint that changes nothing. */
 static const char *word_console(struct cmdline *cl, const char *s)
 {
 	if (parse_uart(s, cl->console_name, &cl->console_spec) < 0)
@@ -434,7 +456,10 @@ static const char *word_line(struct cmdline *cl, const char *s)
 	return NULL;
 }
 
-/* [size[KMG]@]offset[KMG] */
+/*
+ * [size[KMG]@]offset[KMG], as linux kernel/elfcorehdr.c reads it. kexec appends its own behind
+ * whatever was copied from the running kernel's command line, and the last one counts.
+ */
 static const char *word_elfcorehdr(struct cmdline *cl, const char *s)
 {
 	uint64_t size = 0, addr;
@@ -454,6 +479,7 @@ static const char *word_elfcorehdr(struct cmdline *cl, const char *s)
 	return NULL;
 }
 
+/* An address of 0 means "not given" and is left to whoever looks for the table */
 static const char *word_rsdp(struct cmdline *cl, const char *s)
 {
 	uint64_t addr;
@@ -466,7 +492,7 @@ static const char *word_rsdp(struct cmdline *cl, const char *s)
 
 /*
  * SIZE@ADDRESS:IRQ[:ID] as Linux's virtio_mmio.device=. The stub polls, so the interrupt is of no
- * use; the registers need 0x100 bytes (virtio 1.2 §4.2.2).
+ * use; the registers need 0x100 bytes (VIRTIO 1.1 §4.2.2).
  */
 static const char *word_virtio_mmio(struct cmdline *cl, const char *s)
 {
@@ -500,6 +526,7 @@ static const char *word_silent(struct cmdline *cl, const char *s)
 	return NULL;
 }
 
+/* Names end in '=', so none is the beginning of another and their order does not matter */
 static const struct word {
 	const char *name;
 	const char *(*parse)(struct cmdline *cl, const char *value);
@@ -514,6 +541,7 @@ static const struct word {
 	{"memmap=", word_silent},     {"check=", word_silent},
 };
 
+/* Unknown words are no mistake: a command line copied from the production kernel is full of them */
 static void parse_word(struct parser *p, const char *word)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
@@ -566,6 +594,11 @@ void cmdline_parse(struct cmdline *cl, const char *text)
 	char word[WORD_MAX];
 
 	memset(cl, 0, sizeof(*cl));
+	/*
+	 * What is wanted where nobody said anything: the smallest dump that crash can work with,
+	 * the crash that is now rather than an older one that nobody fetched, and a machine that
+	 * comes back the same day
+	 */
 	cl->level = 31;
 	cl->compress = KDUMP_COMPRESSED_LZO;
 	cl->overwrite = true;

@@ -56,7 +56,10 @@ struct cmdline {
 	char complaints[8][80];
 };
 
-/* Never fails. @text may be any bytes up to NUL. */
+/*
+ * Never fails. @text may be any bytes up to NUL; nothing in @cl refers to it afterwards. Every
+ * field of @cl is set, to its default where no good word says otherwise.
+ */
 void cmdline_parse(struct cmdline *cl, const char *text);
 
 #endif

@@ -2,6 +2,11 @@
 /*
  * Which devices exist. The only file of stub/ that names drivers: a new one is a file in drivers/
  * and a row here.
+ *
+ * A disk is one that a driver started, so the walk starts each in turn and its caller shuts it down
+ * before the next: drivers keep their state in static storage and share one DMA area. What is not a
+ * disk of ours is neither started nor reset; its DMA goes on as the dead kernel left it, into
+ * memory that is not the stub's (the reservation was never given to a device).
  */
 #include "stub/devices.h"
 
@@ -29,6 +34,7 @@ struct mmio_driver {
 	int (*probe)(const struct virtio_mmio_spec *spec, struct blk_dev **ret_dev);
 };
 
+/* One disk per function: there is no unit 1 */
 static int probe_virtio_pci(const struct pci_dev *pci, unsigned unit, struct blk_dev **ret_dev,
 			    bool *ret_more)
 {
@@ -51,6 +57,7 @@ static int probe_virtio_mmio(const struct virtio_mmio_spec *spec, struct blk_dev
 	return rc ? rc : virtio_blk_start(&dev, ret_dev);
 }
 
+/* The first that does not say -ENODEV has it */
 static const struct pci_driver pci_drivers[] = {
 	{ "nvme",		nvme_probe },
 	{ "virtio-blk",		probe_virtio_pci },
@@ -60,6 +67,10 @@ static const struct mmio_driver mmio_drivers[] = {
 	{ "virtio-blk",		probe_virtio_mmio },
 };
 
+/*
+ * A disk that is broken, or not ours to use, must not keep the others from being found; only if
+ * none matches does it explain why (search_failed() in stub/target.c)
+ */
 static void count_failure(struct disk_iter *it, const char *driver, const char *where, int rc)
 {
 	it->failures++;
@@ -67,7 +78,11 @@ static void count_failure(struct disk_iter *it, const char *driver, const char *
 	log_warn("%s %s: could not be started (%d)", driver, where, rc);
 }
 
-/* The function at it->devfn: 0, or -ENOENT when there is nothing (more) for us */
+/*
+ * The function at it->devfn: 0, or -ENOENT when there is nothing (more) for us. Either way the
+ * iterator stands behind what was tried, so that no disk is started twice and a failure cannot
+ * loop.
+ */
 static int start_function(struct disk_iter *it, const struct pci_dev *pci, struct blk_dev **ret_dev)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(pci_drivers); i++) {
@@ -87,6 +102,10 @@ static int start_function(struct disk_iter *it, const struct pci_dev *pci, struc
 	return -ENOENT;
 }
 
+/*
+ * From it->devfn on, all functions of one host bridge. -ENOENT: none is left, the iterator is ready
+ * for the next bridge.
+ */
 static int next_pci(struct disk_iter *it, const struct pci_host *host, struct blk_dev **ret_dev)
 {
 	struct pci_dev pci;
@@ -121,6 +140,10 @@ static int next_mmio(struct disk_iter *it, const struct virtio_mmio_spec *spec,
 	return -ENOENT;
 }
 
+/*
+ * In the same order each time, PCI before virtio-mmio: "the first target with a label" then means
+ * the same one in every crash, and reopen_disk() can count.
+ */
 int disk_next(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev)
 {
 	for (; it->bus < bi->nr_pci_hosts; it->bus++)

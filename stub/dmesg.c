@@ -7,7 +7,8 @@
  *
  * Everything read is hostile: indices are reduced to the ring's size, lengths cut to what lies
  * between two positions, and the number of records and the bytes they have together are bounded by
- * the ring's size.
+ * the ring's size. It is also as the panic left it: the other CPUs were stopped anywhere, so a few
+ * records may be half written, and no lock or state can be waited for.
  */
 #include "stub/dmesg.h"
 
@@ -31,8 +32,10 @@
 #define DESC_COMMITTED	1u
 #define DESC_FINALIZED	2u
 
+/* 0, or -errno to stop: returned to the caller as it is */
 typedef int (*emit_fn)(void *ctx, const char *text, size_t len);
 
+/* Kept out of the stack for its line; nothing in it survives a call */
 struct reader {
 	struct vtop *vt;
 	emit_fn emit;
@@ -45,6 +48,7 @@ static struct reader reader;
 
 /*---------------------------------------------------------------- one record as text */
 
+/* Emptied first: when emit fails nothing is sent twice */
 static int flush(struct reader *r)
 {
 	size_t len = r->len;
@@ -53,6 +57,10 @@ static int flush(struct reader *r)
 	return len ? r->emit(r->ctx, r->line, len) : 0;
 }
 
+/*
+ * @len is that of one character or one time stamp, far below LINE_SIZE. A record longer than the
+ * line is emitted in pieces.
+ */
 static int put(struct reader *r, const char *text, size_t len)
 {
 	int rc = 0;
@@ -69,7 +77,11 @@ static int put_char(struct reader *r, unsigned char c, size_t indent)
 	char s[32];
 	int n;
 
-	/* Lines of one record are aligned under each other. */
+	/*
+	 * Lines of one record are aligned under each other. What is not text is spelled out: user
+	 * space may write to the log (/dev/kmsg), and it ends up on terminals. Bytes of UTF-8 are
+	 * spelled out too.
+	 */
 	if (c == '\n')
 		n = snprintf(s, sizeof(s), "\n%*s", (int)indent, "");
 	else if ((c >= ' ' && c < 0x7f) || (c >= '\t' && c <= '\r'))
@@ -123,6 +135,10 @@ static int read16(struct reader *r, uint64_t va, uint16_t *ret)
 
 /*---------------------------------------------------------------- VMCOREINFO */
 
+/*
+ * One number that VMCOREINFO must have. All of a log's are asked for before the log is touched:
+ * with one missing nothing after it could be trusted.
+ */
 struct entry {
 	const char *name;
 	bool size;			/* SIZE(name), else OFFSET(name) */
@@ -199,6 +215,11 @@ struct prb {
 	unsigned misses;		/* of late, in a row */
 };
 
+/*
+ * SYMBOL(prb) is where the pointer to the ring buffer is: a kernel that has moved its log to a
+ * larger one (log_buf_len=) has changed the pointer. The first word of each array is read once, so
+ * that memory that cannot be read is reported as such and not as a log without records.
+ */
 static int prb_open(struct reader *r, const struct vmcoreinfo *vi, uint64_t symbol, struct prb *b)
 {
 	uint64_t prb, ring, text;
@@ -231,7 +252,12 @@ static int prb_open(struct reader *r, const struct vmcoreinfo *vi, uint64_t symb
 	return 0;
 }
 
-/* Print record @id: 1, or 0 when it is none or holds nothing to print, or what emit returned. */
+/*
+ * Print record @id: 1, or 0 when it is none or holds nothing to print, or what emit returned. The
+ * number in the descriptor must be the one asked for: a slot is used again for every
+ * 2^count_bits-th record. Committed is good enough, finalized only means that nobody may append any
+ * more; "reserved" is being written, "reusable" has lost its text.
+ */
 static int prb_record(struct reader *r, struct prb *b, uint64_t id)
 {
 	uint64_t slot = id & (BIT(b->count_bits) - 1), mask = BIT(b->size_bits) - 1;
@@ -271,6 +297,10 @@ static int prb_record(struct reader *r, struct prb *b, uint64_t id)
 	return rc ? rc : 1;
 }
 
+/*
+ * Record numbers ascend by one from tail to head, so the last @last of them are found without a
+ * walk
+ */
 static int prb_emit(struct reader *r, const struct vmcoreinfo *vi, uint64_t symbol, unsigned last)
 {
 	struct prb b;
@@ -305,12 +335,14 @@ static const struct entry log_entries[LOG_NR] = {
 	[LOG_TEXT_LEN] = { "printk_log.text_len", false },
 };
 
+/* All in bytes from base: where records begin, where the next one would go */
 struct log_buf {
 	uint64_t o[LOG_NR];
 	uint64_t base;
 	uint32_t len, first, next;
 };
 
+/* The symbols are variables: the buffer's address and length are in them, not they in the buffer */
 static int log_buf_open(struct reader *r, const struct vmcoreinfo *vi, uint64_t symbol,
 			struct log_buf *b)
 {
@@ -362,7 +394,11 @@ static int log_buf_step(struct reader *r, const struct log_buf *b, uint32_t *idx
 	return 0;
 }
 
-/* Walk the chain once; records before number @skip are only counted. Returns how many there are. */
+/*
+ * Walk the chain once; records before number @skip are only counted. Returns how many there are.
+ * All of them together are no longer than the buffer: a damaged chain that goes in a circle ends
+ * there.
+ */
 static int log_buf_walk(struct reader *r, const struct log_buf *b, unsigned skip, bool print)
 {
 	uint64_t left = b->len, ts;
@@ -387,6 +423,7 @@ static int log_buf_walk(struct reader *r, const struct log_buf *b, unsigned skip
 	return n;
 }
 
+/* Records have no way back: the last ones are found by counting all of them first */
 static int log_buf_emit(struct reader *r, const struct vmcoreinfo *vi, uint64_t symbol,
 			unsigned last)
 {
@@ -412,6 +449,7 @@ static void reader_init(struct reader *r, struct vtop *vt, emit_fn emit, void *c
 	r->len = 0;
 }
 
+/* Sizes are those that prb_open() and log_buf_open() have found possible */
 void dmesg_ranges(struct vtop *vt, const struct vmcoreinfo *vi,
 		  void (*range)(void *ctx, uint64_t va, uint64_t len), void *ctx)
 {
@@ -433,6 +471,10 @@ void dmesg_ranges(struct vtop *vt, const struct vmcoreinfo *vi,
 	}
 }
 
+/*
+ * The symbol that is there tells which kind of log it is, never the kernel's version: distributions
+ * backport
+ */
 int dmesg_emit(struct vtop *vt, const struct vmcoreinfo *vi, unsigned skip_to_last,
 	       int (*emit)(void *ctx, const char *text, size_t len), void *ctx)
 {

@@ -9,8 +9,10 @@
 
 /*
  * Emit the log as `dmesg` prints it ("[    1.234567] text\n"), oldest first, in pieces of whole
- * lines where they fit. @skip_to_last: only the last that many records (0: all). Returns number of
- * records, or -errno when there is no readable log; what was emitted stays valid.
+ * lines where they fit; @text is @emit's only until it returns, and need not be NUL-terminated.
+ * @skip_to_last: only the last that many records (0: all). Returns number of records, what @emit
+ * returned if that was negative, or -errno when there is no readable log (logged); what was emitted
+ * stays valid.
  */
 int dmesg_emit(struct vtop *vt, const struct vmcoreinfo *vi, unsigned skip_to_last,
 	       int (*emit)(void *ctx, const char *text, size_t len), void *ctx);
