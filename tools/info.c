@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * capstub info: what is on a target, for people and (--json) for scripts. The keys of the JSON
- * form are listed in docs/capstub.8 and stay as they are.
+ * capstub info: what is on a target, for people and (--json) for scripts. The keys of the JSON form
+ * are listed in docs/capstub.8 and stay as they are.
+ *
+ * Three parts: collecting (info_collect(), used by `save` too), the JSON form (also written by
+ * `save`, as info.json), and the form for people. Everything that is shown was written after a
+ * panic or comes from a file that somebody sent, so text goes through json_text() or print_text(),
+ * and figures are shown as they are but never used as a size without a bound.
  */
 #include <argp.h>
 #include <elf.h>
@@ -15,9 +20,11 @@
 #include "tools/info.h"
 #include "tools/util.h"
 
+/* A screen of it: what people look for stands at the end */
 #define TAIL_LINES	20
 #define DMESG_MAX	(64u << 20) /* the kernel's own limit for log_buf is 2 GiB; no dump has that */
 
+/* In the order of enum file_kind and enum label_status. The names are part of the JSON form. */
 static const char *const kind_names[] = { "target", "kdump", "flattened", "elf", "unknown" };
 static const char *const kind_texts[] = {
 	"capstub target", "kdump-compressed dump", "flattened makedumpfile stream", "ELF core dump",
@@ -79,7 +86,11 @@ static const struct argp argp = {
 	       "dmesg. TARGET is a block device or an image file; a saved vmcore is described too.",
 };
 
-/* Where the dump may lie: as the label says, or up to the log area when the capture was cut. */
+/*
+ * Where the dump may lie: as the label says, or up to the log area when the capture was cut or the
+ * label is damaged. dump_bytes is written at the end of a capture only. Without a label it is a
+ * saved file, all of it.
+ */
 static uint64_t dump_limit(const struct target *t)
 {
 	uint64_t room = t->end < CAPSTUB_TARGET_MIN ? t->bytes : t->end - CAPSTUB_LOG_OFFSET;
@@ -91,7 +102,11 @@ static uint64_t dump_limit(const struct target *t)
 	return t->label.dump_bytes;
 }
 
-/* Of a file without a label: what else may it be? */
+/*
+ * Of a file without a label: what else may it be? Only to say so: neither can be read here. The
+ * flattened format begins with makedumpfile's own signature, an ELF core with ET_CORE right behind
+ * e_ident.
+ */
 static enum file_kind other_kind(const struct target *t)
 {
 	unsigned char magic[EI_NIDENT + 2];
@@ -108,6 +123,9 @@ static enum file_kind other_kind(const struct target *t)
 /*
  * Three sources, each optional: the label, the dump header, the descriptors. What one of them says
  * wrong must not keep the others from being shown, because this is what people run after a crash.
+ *
+ * A damaged label does not hide the dump (it may be all that is left to save); a label that says
+ * "empty" does, because what may lie there is no dump of this label's.
  */
 int info_collect(struct info *info, const struct target *t)
 {
@@ -135,7 +153,10 @@ int info_collect(struct info *info, const struct target *t)
 	return 0;
 }
 
-/* @len comes from a label whose CRC was right, but a bound costs nothing */
+/*
+ * @len comes from a label whose CRC was right, but a bound costs nothing. *ret is the caller's to
+ * free(), with a NUL that is not counted.
+ */
 static int read_text(const struct info *info, const char *what, uint64_t offset, uint64_t len,
 		     char **ret, size_t *ret_len)
 {
@@ -155,6 +176,7 @@ static int read_text(const struct info *info, const char *what, uint64_t offset,
 	return 0;
 }
 
+/* Of a damaged label offset and length are not used: the text is "", which is no error */
 int info_dmesg(const struct info *info, char **ret, size_t *ret_len)
 {
 	const struct capstub_label *l = &info->t.label;
@@ -199,7 +221,10 @@ static void json_stop(struct json *j, const struct capstub_label *l)
 	json_str(j, "stop_text", stop_text(l->stop_code));
 }
 
-/* How the last capture ended and how long it took */
+/*
+ * How the last capture ended and how long it took. Also for damaged labels, whose strings need not
+ * end: hence strnlen().
+ */
 static void json_result(struct json *j, const struct capstub_label *l)
 {
 	json_stop(j, l);
@@ -303,6 +328,7 @@ static void json_dump(struct json *j, const struct info *info)
 	json_close(j, '}');
 }
 
+/* Only in the file that `save` writes: `info` cannot know what became of a copy */
 static void json_saved(struct json *j, const struct saved *saved)
 {
 	if (!saved)
@@ -329,6 +355,9 @@ void info_json(const struct info *info, FILE *f, const char *dmesg, size_t dmesg
 	json_label(&j, &info->t);
 	json_dump(&j, info);
 	json_saved(&j, saved);
+	/*
+	 * Line by line, because that is how it is looked at: no need to take a string apart again
+	 */
 	json_open(&j, "dmesg_tail", '[');
 	for (; line < end; line = nl + 1) {
 		nl = memchr(line, '\n', (size_t)(end - line));
@@ -379,7 +408,11 @@ static void print_pages(const struct capstub_label *l)
 		       (double)l->data_bytes_raw / l->data_bytes_stored);
 }
 
-/* Everything that stems from the last capture */
+/*
+ * Everything that stems from the last capture. From here on labels are LABEL_OK, and their strings
+ * are known to end (label_fields_ok()); a capture that was cut has zeros where finish() would have
+ * written.
+ */
 static void print_result(const struct capstub_label *l)
 {
 	printf("%-11s stop code %u (%s): %s\n", "Result:", l->stop_code, stop_name(l->stop_code),
@@ -424,7 +457,10 @@ static void print_label(const struct target *t)
 		print_result(l);
 }
 
-/* Of a file without a label, and of a capture that was cut: what the headers and descriptors say */
+/*
+ * Of a file without a label, and of a capture that was cut: what the headers and descriptors say.
+ * kdump_open() has terminated the strings.
+ */
 static void print_dump(const struct info *info)
 {
 	const struct kdump *k = &info->dump;
@@ -452,6 +488,10 @@ static void print_dump(const struct info *info)
 	printf("; %s used\n", human_bytes(info->counts.end));
 }
 
+/*
+ * A damaged label is not printed: info_collect() said what is wrong with it, and to people a wrong
+ * figure is worse than none. --json has it, beside its status.
+ */
 static void print_info(const struct info *info, const char *dmesg, size_t dmesg_len)
 {
 	const char *tail = last_lines(dmesg, dmesg_len, TAIL_LINES);
@@ -489,7 +529,10 @@ static int only_text(const struct info *info, const struct info_args *a)
 	return rc;
 }
 
-/* -EBADMSG when something is damaged, so that scripts see it without reading JSON */
+/*
+ * -EBADMSG when something is damaged, so that scripts see it without reading JSON. What can be
+ * shown is shown before that.
+ */
 static int show(const struct target *t, const struct info_args *a)
 {
 	struct info info;
@@ -525,6 +568,7 @@ int info_main(int argc, char **argv)
 		return EXIT_FAILED;
 	rc = show(&t, &a);
 	target_close(&t);
+	/* A full disk behind '>' must not look like success to a script that keeps the JSON */
 	if (fflush(stdout) || ferror(stdout))
 		rc = fail(-EIO, "standard output cannot be written");
 	return rc ? EXIT_FAILED : EXIT_OK;

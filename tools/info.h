@@ -38,7 +38,10 @@ struct saved {
 	bool complete;
 };
 
-/* @saved may be NULL */
+/*
+ * One JSON object to @f, with the last lines of @dmesg. @saved may be NULL: then there is no
+ * "saved" in it. Errors of @f are left for the caller to ask for.
+ */
 void info_json(const struct info *info, FILE *f, const char *dmesg, size_t dmesg_len,
 	       const struct saved *saved);
 

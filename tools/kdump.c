@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Structure of kdump-compressed files: see tools/kdump.h. */
+/*
+ * Structure of kdump-compressed files: see tools/kdump.h. The format is described in
+ * include/capstub/kdump_format.h.
+ *
+ * All that is read is checked once, where it is read, by subtraction from what remains, so that no
+ * sum can wrap around; what struct kdump and the walk give out afterwards lies inside the file.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +33,11 @@ static void terminate_strings(struct disk_dump_header *h)
 	h->domainname[KDUMP_UTS_LEN - 1] = 0;
 }
 
-/* Geometry: every area that the headers name must lie inside the file, in order. */
+/*
+ * Geometry: every area that the headers name must lie inside the file, in order. The number of
+ * pages is max_mapnr_64, which came with version 6. A split dump has the pages of its other pieces
+ * in other files.
+ */
 static int check_geometry(struct kdump *k, const char *path)
 {
 	const struct disk_dump_header *h = &k->hdr;
@@ -57,7 +67,10 @@ static int check_geometry(struct kdump *k, const char *path)
 	return 0;
 }
 
-/* Bits set in bitmap2 below max_mapnr: that many descriptors follow */
+/*
+ * Bits set in bitmap2 below max_mapnr: that many descriptors follow. Bits above it are padding,
+ * which readers ignore. The table must fit: after this every index of the walk can be read.
+ */
 static int count_bitmap2(struct kdump *k, const char *path)
 {
 	uint64_t bytes = (k->max_mapnr + 7) / 8, done, word;
@@ -84,6 +97,10 @@ static int count_bitmap2(struct kdump *k, const char *path)
 	return 0;
 }
 
+/*
+ * "Not one" is told apart from "a broken one": the first is for the caller to judge, the second is
+ * said here
+ */
 int kdump_open(struct kdump *k, const char *path, int fd, uint64_t limit)
 {
 	int rc;
@@ -108,7 +125,10 @@ int kdump_open(struct kdump *k, const char *path, int fd, uint64_t limit)
 	return rc ? rc : count_bitmap2(k, path);
 }
 
-/* One of the areas that the sub-header names */
+/*
+ * One of the areas that the sub-header names. A NUL is put behind it, for those that are text. *ret
+ * is the caller's to free(), and set on success only.
+ */
 static int read_piece(const struct kdump *k, const char *path, const char *what, int64_t offset,
 		      uint64_t size, uint64_t max, char **ret)
 {
@@ -192,13 +212,18 @@ static int walk_load_desc(struct kdump_walk *w, struct page_desc *ret)
 
 /*
  * A page may lie anywhere behind the table and use at most a block. Raw pages use exactly one; with
- * compression a page that did not shrink is stored raw.
+ * compression a page that did not shrink is stored raw. Several descriptors may share data: all
+ * zero pages of a dump are one.
  */
 static enum page_state desc_state(const struct kdump *k, const struct page_desc *d)
 {
 	uint64_t block = (uint64_t)k->hdr.block_size;
 
-	/* An offset alone is half a descriptor: it goes on in the next block, which was not written when the power failed */
+	/*
+	 * An offset alone is half a descriptor: it goes on in the next block, which was not written
+	 * when the power failed (stub/out.c writes blocks in order, so the other half alone cannot
+	 * be)
+	 */
 	if (!d->size && !d->flags)
 		return PAGE_MISSING;
 	if (!d->offset)
@@ -219,7 +244,10 @@ static enum page_state desc_state(const struct kdump *k, const struct page_desc 
 	}
 }
 
-/* Empty bytes of the bitmap are stepped over: most of a large machine is not in the dump */
+/*
+ * Empty bytes of the bitmap are stepped over: most of a large machine is not in the dump. An error
+ * ends the walk for good: the number of a descriptor is the number of bits before it.
+ */
 int kdump_walk_next(struct kdump_walk *w, struct kdump_page *ret)
 {
 	for (; w->pfn < w->k->max_mapnr; w->pfn++) {
@@ -245,7 +273,10 @@ int kdump_walk_next(struct kdump_walk *w, struct kdump_page *ret)
 	return 1;
 }
 
-/* No table of its own: memory stays the same for any size of dump */
+/*
+ * No table of its own: memory stays the same for any size of dump. @end is what there is to copy of
+ * a dump whose label does not know its length.
+ */
 int kdump_count(const struct kdump *k, const char *path, struct kdump_counts *ret)
 {
 	struct kdump_counts c = { .end = k->data };
@@ -271,6 +302,7 @@ int kdump_count(const struct kdump *k, const char *path, struct kdump_counts *re
 	return 0;
 }
 
+/* Only at the start of a line: a key may be the end of another */
 const char *vmcoreinfo_find(const char *text, const char *key)
 {
 	size_t len = strlen(key);
@@ -284,7 +316,10 @@ const char *vmcoreinfo_find(const char *text, const char *key)
 	return NULL;
 }
 
-/* Same reading as crash and makedumpfile: a number ends at the end of its line */
+/*
+ * Same reading as crash and makedumpfile: a number ends at the end of its line. SYMBOL() and
+ * KERNELOFFSET are hexadecimal without 0x: the kernel prints them with %lx.
+ */
 int vmcoreinfo_value(const char *text, const char *key, uint64_t *ret)
 {
 	const char *value = vmcoreinfo_find(text, key);

@@ -37,10 +37,10 @@ int kdump_open(struct kdump *k, const char *path, int fd, uint64_t limit);
  * said.
  */
 int kdump_notes(const struct kdump *k, const char *path, uint8_t **ret_notes, size_t *ret_len);
-/* The VMCOREINFO text: malloc()ed and NUL-terminated; "" when there is none. */
+/* The VMCOREINFO text: malloc()ed and NUL-terminated; "" when there is none. 0 or -errno, said. */
 int kdump_vmcoreinfo(const struct kdump *k, const char *path, char **ret_text);
 
-/* Walks over the pages of bitmap2 in pfn order. */
+/* Walks over the pages of bitmap2 in pfn order. 28 KiB: one at a time on the stack. */
 struct kdump_walk {
 	const struct kdump *k;
 	uint64_t pfn;			/* next one to look at */
@@ -50,6 +50,10 @@ struct kdump_walk {
 	struct page_desc buf[1024];
 };
 
+/*
+ * MISSING: chosen but not stored, its descriptor is zero. BAD: the descriptor points where no page
+ * can be, and must not be followed. Says nothing of contents: compressed data may still be damaged.
+ */
 enum page_state { PAGE_STORED, PAGE_MISSING, PAGE_BAD };
 
 struct kdump_page {
@@ -59,6 +63,7 @@ struct kdump_page {
 	struct page_desc desc;
 };
 
+/* From the first page. @k is referred to, and must live as long as the walk. */
 void kdump_walk_start(struct kdump_walk *w, const struct kdump *k);
 /* 1 and *ret, 0 at the end, -errno (no message) */
 int kdump_walk_next(struct kdump_walk *w, struct kdump_page *ret);
@@ -74,7 +79,10 @@ int kdump_count(const struct kdump *k, const char *path, struct kdump_counts *re
 
 /* "NUMBER(phys_base)" → the text after '=', NULL when absent; ends at a newline */
 const char *vmcoreinfo_find(const char *text, const char *key);
-/* Hexadecimal for SYMBOL(), decimal or 0x for the others: 0 or -ENOENT */
+/*
+ * Hexadecimal for SYMBOL() and KERNELOFFSET, decimal or 0x for the others: 0, or -ENOENT when it is
+ * absent or no number
+ */
 int vmcoreinfo_value(const char *text, const char *key, uint64_t *ret);
 
 #endif

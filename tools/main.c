@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * capstub, the host program: one table of subcommands. Each has its own options (argp), its own
- * file, and gets argv beginning with its name.
+ * file, and gets argv beginning with its name. Exit status: tools/util.h.
  */
 #include <argp.h>
 #include <stdlib.h>
@@ -86,6 +86,7 @@ int main(int argc, char **argv)
 	char name[32];
 
 	argp_err_exit_status = EXIT_USAGE;
+	/* In order: options behind the command's name are the command's */
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, NULL);
 	/* Usage messages of a command begin with "capstub NAME" */
 	snprintf(name, sizeof(name), "capstub %s", chosen->name);

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Files that appear only when they are whole: see tools/outfile.h. */
+/*
+ * Files that appear only when they are whole: see tools/outfile.h.
+ *
+ * The order is open NAME.part, write, fsync, read back, rename, fsync of the directory. A program
+ * that sees NAME (a script that waits for it, the next run) may rely on all of its contents, and a
+ * power cut at any moment leaves either no NAME or the whole file.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +18,7 @@
 #include "tools/outfile.h"
 #include "tools/util.h"
 
+/* Whole blocks of the usual file systems: a smaller hole may save nothing */
 #define HOLE_BYTES	(64u << 10)	/* zeros shorter than that are written */
 #define VERIFY_BYTES	(1u << 20)
 
@@ -26,6 +33,10 @@ static int out_failed(const struct outfile *o, int rc)
 	return fail(rc, "%s/%s: %s", o->dir, o->name, strerror(-rc));
 }
 
+/*
+ * Errors on the way are not looked at: a directory that exists, or may not be made but is there, is
+ * fine, and whatever is really wrong shows in the last step.
+ */
 int outdir_open(const char *path)
 {
 	char *copy = strdup(path), *p;
@@ -46,6 +57,10 @@ int outdir_open(const char *path)
 	return fd < 0 ? fail(-errno, "%s: %s", path, strerror(errno)) : fd;
 }
 
+/*
+ * Early and without a promise: outfile_commit() asks again, in one step with the rename. A dangling
+ * link is a name that is taken, too.
+ */
 int outfile_check(int dirfd, const char *dir, const char *name, bool replace)
 {
 	if (replace || faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW))
@@ -68,14 +83,21 @@ int outfile_open(struct outfile *o, int dirfd, const char *dir, const char *name
 	};
 	if (rc)
 		return rc;
-	/* A part that an earlier, interrupted save left behind is of no use */
+	/*
+	 * A part that an earlier, interrupted save left behind is of no use. O_EXCL and O_NOFOLLOW:
+	 * whoever may write to the directory could otherwise have us, as root, write through a link
+	 * of theirs.
+	 */
 	part_name(o, part);
 	unlinkat(dirfd, part, 0);
 	o->fd = openat(dirfd, part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	return o->fd < 0 ? out_failed(o, -errno) : 0;
 }
 
-/* Whole pieces of zeros are not written: the file system then stores nothing for them */
+/*
+ * Whole pieces of zeros are not written: the file system then stores nothing for them. They count
+ * for CRC and length, which are of the stream and not of what happens to be stored.
+ */
 int outfile_append(struct outfile *o, const void *buf, size_t len)
 {
 	const uint8_t *p = buf;
@@ -109,6 +131,7 @@ int outfile_append_zeros(struct outfile *o, uint64_t len)
 	return 0;
 }
 
+/* For a writer that learns only from the contents that its headers are wrong (tools/elf.c) */
 void outfile_rewind(struct outfile *o)
 {
 	/* The size is checked and set again at the end: an error shows there */
@@ -126,7 +149,12 @@ static int flush(struct outfile *o)
 	return 0;
 }
 
-/* POSIX_FADV_DONTNEED works on clean pages only, so after the flush */
+/*
+ * The CRC was computed over what came from the source, in this machine's memory; what is read back
+ * has been through the file system, the disk and memory once more. Only then may the source be
+ * given free. POSIX_FADV_DONTNEED works on clean pages only, so after the flush: else the page
+ * cache would be compared with itself.
+ */
 int outfile_verify(struct outfile *o)
 {
 	uint8_t *buf = must_alloc(VERIFY_BYTES, 1);
@@ -159,7 +187,10 @@ int outfile_verify(struct outfile *o)
 	return 0;
 }
 
-/* RENAME_NOREPLACE closes the gap between the check and now */
+/*
+ * RENAME_NOREPLACE closes the gap between the check and now. close() is asked for errors as well: a
+ * network file system may report there what it could not store.
+ */
 int outfile_commit(struct outfile *o)
 {
 	unsigned flags = o->replace ? 0 : RENAME_NOREPLACE;

@@ -30,13 +30,23 @@ int outdir_open(const char *path);
 /* -EEXIST with a message when @name exists and @replace is false; nothing is created. */
 int outfile_check(int dirfd, const char *dir, const char *name, bool replace);
 
+/*
+ * Create NAME.part in @dirfd. 0 or -errno with a message. @dir and @name must live as long as @o;
+ * after 0 the file has to end in outfile_commit() or outfile_abort().
+ */
 int outfile_open(struct outfile *o, int dirfd, const char *dir, const char *name, bool replace);
-/* Append; runs of zeros become holes. 0 or -errno with a message. */
+/*
+ * Append; runs of zeros become holes. 0 or -errno with a message; the file is then good for
+ * outfile_abort() only.
+ */
 int outfile_append(struct outfile *o, const void *buf, size_t len);
 int outfile_append_zeros(struct outfile *o, uint64_t len);
 /* Begin again from an empty file. */
 void outfile_rewind(struct outfile *o);
-/* Flush to stable storage, read back past the page cache, compare CRC and length. */
+/*
+ * Flush to stable storage, read back past the page cache, compare CRC and length. 0 or -errno with
+ * a message; -EIO when it reads back changed. Once, after the last append.
+ */
 int outfile_verify(struct outfile *o);
 /*
  * Flush, give the file its name, flush the directory. Closes in any case; on error the part is

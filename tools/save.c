@@ -17,6 +17,7 @@
 #include "tools/outfile.h"
 #include "tools/util.h"
 
+/* Enough for the speed of a disk, little enough for a bar that moves */
 #define COPY_BYTES	(1u << 20)
 
 enum save_format { FORMAT_KDUMP, FORMAT_ELF };
@@ -106,7 +107,11 @@ static const struct argp argp = {
 	       "vmcore that was saved before.",
 };
 
-/* Positive: nothing to do, and that is well. */
+/*
+ * Positive: nothing to do, and that is well. A file without a label is a dump that was saved
+ * before: it needs no `save`, but may be wanted as ELF. Negative is said, here or by
+ * info_collect().
+ */
 static int check_state(const struct save *s)
 {
 	const struct target *t = &s->t;
@@ -155,7 +160,10 @@ static void append_name(char *dst, size_t size, const char *text)
 	dst[len] = 0;
 }
 
-/* ./HOST-RELEASE-TIME; what is not known is left out */
+/*
+ * ./HOST-RELEASE-TIME; a time that is not known is left out. In UTC, so that the name does not
+ * depend on where the dump is saved.
+ */
 static char *default_dir(const struct save *s)
 {
 	const struct capstub_label *l = &s->t.label;
@@ -209,7 +217,10 @@ static int check_output(const struct save *s)
 	return 0;
 }
 
-/* The used bytes, as they are; the CRC for outfile_verify() is computed on the way */
+/*
+ * The used bytes, as they are; the CRC for outfile_verify() is computed on the way. A target that
+ * cannot be read somewhere ends the save: what was copied would look whole to every reader.
+ */
 static int copy_stream(struct save *s, struct outfile *o)
 {
 	uint8_t *buf = must_alloc(COPY_BYTES, 1);
@@ -241,7 +252,9 @@ static int copy_stream(struct save *s, struct outfile *o)
 
 /*
  * Readers follow descriptors without asking (libkdumpfile 0.5.1 gets SIGBUS behind the end of a
- * file), so in the copy a damaged one becomes what a missing page looks like.
+ * file), so in the copy a damaged one becomes what a missing page looks like. The target itself is
+ * not changed: other tools may still get something out of it. After the verification, so the CRC in
+ * info.json is that of the bytes on the target.
  */
 static int repair(const struct save *s, struct outfile *o)
 {
@@ -339,7 +352,9 @@ static int save_json(struct save *s)
 
 /*
  * Only now. What the label says about the capture stays; the length of a cut one is written down,
- * because "saved" no longer tells that it has to be derived.
+ * because "saved" no longer tells that it has to be derived. A target with pages that could not be
+ * taken over stays as it is: the next crash overwrites what is marked, and somebody may want to try
+ * again.
  */
 static int mark_saved(struct save *s)
 {
@@ -368,7 +383,10 @@ static bool is_complete(const struct save *s)
 	return !(s->info.dump.hdr.status & KDUMP_INCOMPLETE) && !c->missing;
 }
 
-/* What is there to copy, and is it whole? */
+/*
+ * What is there to copy, and is it whole? A capture that was cut, or whose label is damaged, has no
+ * length: then it ends with the last page that a descriptor names.
+ */
 static int plan(struct save *s)
 {
 	const struct capstub_label *l = &s->t.label;
@@ -461,7 +479,8 @@ static int save_all(struct save *s)
 }
 
 /*
- * Open twice where needed: reading is always allowed, exclusive writing only if there is a label
+ * Open twice where needed: reading is always allowed, exclusive writing only if there is a label.
+ * What was read before is read again, since somebody may have written in between.
  */
 static int save(const struct save_args *a)
 {

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Sets of numbers as intervals: see tools/spans.h. */
+/*
+ * Sets of numbers as intervals: see tools/spans.h.
+ *
+ * Intervals are sorted, not empty, and never touch each other (two that do are joined), so that a
+ * stream that arrives in order is one interval however long it is, and a look-up is a binary
+ * search. Memory grows with the number of gaps only.
+ */
 #include "tools/spans.h"
 
 #include <stdlib.h>
@@ -29,6 +35,7 @@ static unsigned find(const struct spans *s, uint64_t at)
 	return low;
 }
 
+/* Room for one more interval before number @at; its contents are the caller's to write */
 static void open_gap(struct spans *s, unsigned at)
 {
 	if (s->nr == s->room) {
@@ -45,9 +52,14 @@ bool spans_add(struct spans *s, uint64_t from, uint64_t to)
 
 	if (from >= to)
 		return true;
+	/* "<=": an interval that begins where the new one ends is joined too */
 	while (last < s->nr && s->v[last].from <= to)
 		last++;
 	if (first == last) {
+		/*
+		 * A sender that leaves a gap after every piece cannot make us use memory without
+		 * bound; the bound is on new intervals alone, so what closes gaps is always taken.
+		 */
 		if (s->nr >= SPANS_MAX)
 			return false;
 		open_gap(s, first);
@@ -65,6 +77,10 @@ bool spans_add(struct spans *s, uint64_t from, uint64_t to)
 	return true;
 }
 
+/*
+ * Cutting a piece out of the middle makes two of one and may so exceed SPANS_MAX: what is missing
+ * has to be noted, whatever the bound.
+ */
 void spans_remove(struct spans *s, uint64_t from, uint64_t to)
 {
 	for (unsigned i = find(s, from); from < to && i < s->nr && s->v[i].from < to;) {

@@ -20,6 +20,10 @@ struct spans {
 	struct span *v;
 };
 
+/*
+ * A zero-initialised struct is the empty set. Ranges are half open; an empty one is in every set,
+ * and adding or removing it does nothing. spans_free() leaves an empty set.
+ */
 void spans_free(struct spans *s);
 /* False: too many intervals, nothing was changed */
 bool spans_add(struct spans *s, uint64_t from, uint64_t to);

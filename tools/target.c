@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Targets and labels on the host: see tools/target.h. */
+/*
+ * Targets and labels on the host: see tools/target.h. The stub's half is stub/target.c; what both
+ * agree on is include/capstub/label.h and nothing else, so that a label of one version can be
+ * refused by the other.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -36,6 +40,10 @@ const char *state_name(uint32_t state)
 	return state < sizeof(states) / sizeof(states[0]) ? states[state].name : "unknown";
 }
 
+/*
+ * The stub counts the capture and sets "interrupted" while the state is still "empty": it becomes
+ * "dumping" only when there is something to open (stub/dump.c)
+ */
 const char *state_text(uint32_t state, uint32_t stop)
 {
 	if (state == CAPSTUB_EMPTY && stop)
@@ -75,6 +83,7 @@ const char *compress_name(uint32_t method)
 	}
 }
 
+/* The bytes are in the order in which they are printed (RFC 4122), unlike those of a GPT entry */
 void uuid_format(char text[UUID_TEXT], const uint8_t u[16])
 {
 	snprintf(text, UUID_TEXT,
@@ -92,6 +101,7 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* @uuid is written on success only; upper and lower case are the same */
 int uuid_parse_text(const char *text, uint8_t uuid[16])
 {
 	uint8_t parsed[16];
@@ -130,7 +140,11 @@ static bool inside(uint64_t offset, uint64_t len, uint64_t end)
 	return offset <= end && len <= end - offset;
 }
 
-/* Offsets and lengths inside the target, strings terminated, page size possible */
+/*
+ * Offsets and lengths inside the target, strings terminated, page size possible. A right CRC proves
+ * that the label is as it was written, not that its writer was sane or honest: after this check
+ * every field may be used as an offset, a length or a string.
+ */
 static bool label_fields_ok(const struct target *t)
 {
 	const struct capstub_label *l = &t->label;
@@ -161,7 +175,10 @@ static enum label_status label_check(const struct target *t)
 	return label_fields_ok(t) ? LABEL_OK : LABEL_BAD_FIELDS;
 }
 
-/* What to do next is part of each sentence */
+/*
+ * What to do next is part of each sentence. "Format it again" loses a dump that may be there, so
+ * where the dump proper is untouched the sentence says how to get at it first.
+ */
 const char *label_problem(const struct target *t)
 {
 	switch (t->status) {
@@ -190,7 +207,9 @@ bool label_unsaved(const struct capstub_label *l)
 	       l->state == CAPSTUB_INCOMPLETE || (l->state == CAPSTUB_EMPTY && l->dmesg_bytes);
 }
 
-/* A block device has no st_size */
+/*
+ * A block device has no st_size. The size decides where the label is, so it is asked for each time.
+ */
 static int target_size(struct target *t)
 {
 	if (S_ISREG(t->st.st_mode)) {
@@ -220,6 +239,10 @@ static int open_failed(const struct target *t, int flags)
 	return fail(rc, "%s: %s", t->path, strerror(-rc));
 }
 
+/*
+ * A target too small for a label has none, and is no error: `info` describes any file. O_NONBLOCK:
+ * after stat() the path may have become a FIFO, whose open() would wait for somebody.
+ */
 int target_open(struct target *t, const char *path, int flags)
 {
 	int rc;
@@ -264,7 +287,10 @@ int target_lock(const struct target *t)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
-	/* Block devices: O_EXCL at open has asked already. Filesystems without locks: go on. */
+	/*
+	 * Block devices: O_EXCL at open has asked already. Filesystems without locks: go on. A lock
+	 * of the open file description (fcntl(2)) ends with the last close, however we end.
+	 */
 	if (t->is_blk || !fcntl(t->fd, F_OFD_SETLK, &lock))
 		return 0;
 	if (errno != EAGAIN && errno != EACCES)
@@ -273,6 +299,10 @@ int target_lock(const struct target *t)
 		    "stop that first", t->path);
 }
 
+/*
+ * `save` and `format` report success after this: so neither the page cache nor a write that the
+ * device swallowed may stand in for the medium
+ */
 int target_write_label(struct target *t)
 {
 	uint64_t offset = t->end - CAPSTUB_LABEL_SIZE;

@@ -49,7 +49,8 @@ int target_lock(const struct target *t);
 
 /*
  * Write t->label with a fresh CRC, wait until it is on stable storage, read it back past the page
- * cache and compare. 0 or -errno with a message.
+ * cache and compare. Needs O_RDWR. 0 with t->status anew, or -errno with a message: what the label
+ * on the media is then is not known.
  */
 int target_write_label(struct target *t);
 

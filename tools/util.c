@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Shared parts of the host tool: see tools/util.h. */
+/* Shared parts of the host tool: see tools/util.h. Nothing here knows of dumps or targets. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -37,6 +37,10 @@ void note(const char *fmt, ...)
 	va_end(ap);
 }
 
+/*
+ * The end of the file is an error of its own and not a short count: every caller asks for bytes
+ * that a header or label has promised, and none could go on with fewer
+ */
 int read_at(int fd, void *buf, size_t len, uint64_t offset)
 {
 	char *p = buf;
@@ -57,6 +61,10 @@ int read_at(int fd, void *buf, size_t len, uint64_t offset)
 	return 0;
 }
 
+/*
+ * A short count is no error yet: the next call says what was wrong (a disk that filled up), or goes
+ * on
+ */
 int write_at(int fd, const void *buf, size_t len, uint64_t offset)
 {
 	const char *p = buf;
@@ -119,6 +127,10 @@ const char *human_us(uint64_t us)
 	return s;
 }
 
+/*
+ * UTC: the machine that crashed, the one that saves and the reader may be in three time zones. A
+ * time from a damaged header may be no date at all.
+ */
 const char *human_time(int64_t t)
 {
 	time_t when = (time_t)t;
@@ -130,6 +142,11 @@ const char *human_time(int64_t t)
 	return s;
 }
 
+/*
+ * K, KB and KiB are all 1024: a size here is of a disk or file, where nobody wants the other one.
+ * No sign (strtoull() would take a minus and return a huge number), and a sum that does not fit is
+ * refused.
+ */
 int parse_bytes(const char *text, uint64_t *ret)
 {
 	static const char suffixes[] = "KMGTPE";
@@ -159,6 +176,7 @@ int parse_bytes(const char *text, uint64_t *ret)
 	return 0;
 }
 
+/* Zeroed. calloc() and reallocarray() check the product, whose factors may come from a header. */
 void *must_alloc(size_t nr, size_t size)
 {
 	void *p = calloc(nr ? nr : 1, size);
@@ -185,6 +203,7 @@ static double now_s(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
+/* @what must live as long as @p; @total 0 is allowed */
 void progress_start(struct progress *p, const char *what, uint64_t total)
 {
 	*p = (struct progress){ .what = what, .total = total, .start = now_s() };
@@ -192,7 +211,7 @@ void progress_start(struct progress *p, const char *what, uint64_t total)
 	p->tty = isatty(STDERR_FILENO);
 }
 
-/* One line, drawn over the last one */
+/* One line, drawn over the last one. On standard error, so that standard output stays pure data. */
 static void progress_bar(const struct progress *p, uint64_t done, double rate, const char *left)
 {
 	char bar[PROGRESS_BAR + 1];
@@ -208,7 +227,10 @@ static void progress_bar(const struct progress *p, uint64_t done, double rate, c
 	fflush(stderr);
 }
 
-/* Called often; shows something only when it is time */
+/*
+ * Called often; shows something only when it is time. The rate is the mean since the start: that of
+ * the last second jumps with every full cache on the way.
+ */
 void progress_step(struct progress *p, uint64_t done)
 {
 	double t = now_s(), spent = t - p->start, rate, seconds;
@@ -235,7 +257,11 @@ void progress_end(struct progress *p)
 	p->drawn = false;
 }
 
-/* Comma, new line, indentation and the key: what stands before every value */
+/*
+ * Comma, new line, indentation and the key: what stands before every value. Keys are literals of
+ * this program and need no escaping. Written as it goes, never held: a tree in memory would have no
+ * use.
+ */
 static void json_lead(struct json *j, const char *key)
 {
 	if (j->more)
@@ -279,6 +305,10 @@ void json_i64(struct json *j, const char *key, int64_t value)
 	fprintf(j->f, "%" PRId64, value);
 }
 
+/*
+ * JSON knows neither infinity nor NaN (RFC 8259 §6): callers write null where a divisor is 0. Six
+ * digits are what a ratio deserves.
+ */
 void json_double(struct json *j, const char *key, double value)
 {
 	json_lead(j, key);
@@ -308,6 +338,7 @@ static unsigned utf8_len(const unsigned char *s, size_t left)
 	if (s[0] < 0x80)
 		return 1;
 	len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+	/* 0x80..0xbf are continuations, 0xc0 and 0xc1 could begin only an overlong form */
 	if (s[0] < 0xc2 || s[0] > 0xf4 || left < len)
 		return 0;
 	for (i = 1; i < len; i++)
@@ -319,7 +350,11 @@ static unsigned utf8_len(const unsigned char *s, size_t left)
 	return len;
 }
 
-/* RFC 8259 §7: quotation mark, reverse solidus and control characters are escaped */
+/*
+ * RFC 8259 §7: quotation mark, reverse solidus and control characters are escaped; §8.1: the rest
+ * must be UTF-8, so a byte that is not part of any becomes U+FFFD. The text is the dead kernel's,
+ * and one bad byte in it must not make the whole object unreadable.
+ */
 void json_text(struct json *j, const char *key, const char *text, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)text, *end = s + len;
@@ -346,6 +381,10 @@ void json_str(struct json *j, const char *key, const char *text)
 	json_text(j, key, text, strlen(text));
 }
 
+/*
+ * A log may hold anything that user space wrote to /dev/kmsg: an escape sequence would be obeyed by
+ * the terminal of whoever looks at the dump, as root. Text in other languages stays as it is.
+ */
 void print_text(FILE *f, const char *text, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)text, *end = s + len;
@@ -363,6 +402,7 @@ void print_text(FILE *f, const char *text, size_t len)
 	}
 }
 
+/* From the end backwards, whatever the length of the log */
 const char *last_lines(const char *text, size_t len, unsigned lines)
 {
 	const char *p = text + len;

@@ -33,10 +33,16 @@ const char *human_bytes(uint64_t bytes);
 const char *human_us(uint64_t us);
 /* "2026-01-02 03:04:05 UTC"; "unknown" for 0 */
 const char *human_time(int64_t t);
-/* "4G", "512M", "4096": 0 or -EINVAL */
+/*
+ * "4G", "512M", "4096", "0x1000", suffixes K to E in powers of 1024: 0, or -EINVAL with *ret
+ * untouched
+ */
 int parse_bytes(const char *text, uint64_t *ret);
 
-/* xmalloc style: a host tool that has no memory left can only say so and stop */
+/*
+ * xmalloc style: a host tool that has no memory left can only say so and stop. must_alloc() gives
+ * zeros, must_grow() is reallocarray(). Never NULL; for free().
+ */
 void *must_alloc(size_t nr, size_t size);
 void *must_grow(void *p, size_t nr, size_t size);
 
