@@ -295,8 +295,9 @@ static uint32_t legacy_config_read(struct virtio_dev *dev, unsigned off, unsigne
 }
 
 /*
- * The legacy interface has none (§2.4.4): a field of 64 bits is read and hoped for. The one we
- * need, the capacity, changes only when somebody resizes the disk at that very moment.
+ * The legacy interface has none (§2.4.4, which advises to read until two reads agree). One has to
+ * do: the only field of 64 bits that we need, the capacity, changes only when somebody resizes the
+ * disk at that very moment.
  */
 static uint32_t legacy_config_generation(struct virtio_dev *dev)
 {

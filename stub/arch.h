@@ -22,15 +22,17 @@ struct boot_info;
 noreturn void stub_main(struct boot_info *bi);
 
 /*
- * Second stage of discovery, after the console is up: fill bi->pci_hosts, bi->virtio_mmio, bi->uarts,
- * bi->reset from ACPI tables or the device tree. Never fails: what is not found stays empty.
+ * Second stage of discovery, after the console is up: fill bi->pci_hosts, bi->virtio_mmio,
+ * bi->uarts, bi->reset from ACPI tables or the device tree. Never fails: what is not found stays
+ * empty.
  */
 void arch_discover(struct boot_info *bi);
 
 /*
- * Copy @len bytes of physical memory at @pa (any alignment, RAM of the dead kernel, firmware tables)
- * to @dst. Maps page by page in a fixed window, so its memory use does not depend on @pa or @len.
- * Returns 0, or -EFAULT when the address cannot be mapped or reading it faulted; @dst is then undefined.
+ * Copy @len bytes of physical memory at @pa (any alignment, RAM of the dead kernel, firmware
+ * tables) to @dst. Maps page by page in a fixed window, so its memory use does not depend on @pa or
+ * @len. Returns 0, or -EFAULT when the address cannot be mapped or reading it faulted; @dst is then
+ * undefined.
  */
 int arch_read_mem(void *dst, phys_addr_t pa, size_t len);
 
@@ -41,14 +43,15 @@ int arch_read_mem(void *dst, phys_addr_t pa, size_t len);
 int arch_mem_is_zero(phys_addr_t pa, size_t len);
 
 /*
- * Map device registers (uncached / nGnRE) for good; the same registers asked for again cost nothing. Returns a pointer for <io.h>'s mmio_*(), or NULL when
- * the fixed pool (some 255 pages) is used up or @pa is beyond what the CPU can address.
+ * Map device registers (uncached / nGnRE) for good; the same registers asked for again cost
+ * nothing. Returns a pointer for <io.h>'s mmio_*(), or NULL when the fixed pool (some 255 pages) is
+ * used up or @pa is beyond what the CPU can address.
  */
 void *arch_map_mmio(phys_addr_t pa, size_t len);
 
 /*
- * Map the 4-KiB page at @pa as device memory in the single configuration window; the mapping that an
- * earlier call returned is gone. For PCI ECAM and for probing.
+ * Map the 4-KiB page at @pa as device memory in the single configuration window; the mapping that
+ * an earlier call returned is gone. For PCI ECAM and for probing.
  */
 void *arch_map_config(phys_addr_t pa);
 

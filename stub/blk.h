@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Block device as the dump writer sees it: requests are gather lists of physical addresses, several are in flight,
- * completion is polled. One disk is open at a time; drivers keep their state in static storage.
+ * Block device as the dump writer sees it: requests are gather lists of physical addresses, several
+ * are in flight, completion is polled. One disk is open at a time; drivers keep their state in
+ * static storage.
  */
 #ifndef STUB_BLK_H
 #define STUB_BLK_H
@@ -19,8 +20,9 @@ struct blk_seg {
 enum blk_op { BLK_READ, BLK_WRITE, BLK_FLUSH };
 
 /*
- * A request belongs to the driver from submit() until status is no longer -EINPROGRESS. segs and what they point at
- * must stay valid that long. Sum of segs = nr_blocks * block_size <= max_bytes, nr_segs <= max_segs.
+ * A request belongs to the driver from submit() until status is no longer -EINPROGRESS. segs and
+ * what they point at must stay valid that long. Sum of segs = nr_blocks * block_size <= max_bytes,
+ * nr_segs <= max_segs.
  */
 struct blk_req {
 	enum blk_op op;
@@ -34,13 +36,20 @@ struct blk_req {
 };
 
 struct blk_ops {
-	/* Start @req. 0, -EBUSY (queue full: poll first), or -errno: not started, device unusable. Never waits. */
+	/*
+	 * Start @req. 0, -EBUSY (queue full: poll first), or -errno: not started, device unusable.
+	 * Never waits.
+	 */
 	int (*submit)(struct blk_dev *dev, struct blk_req *req);
-	/* Reap completions, set their status. Returns how many, or -errno when the device itself failed. */
+	/*
+	 * Reap completions, set their status. Returns how many, or -errno when the device itself
+	 * failed.
+	 */
 	int (*poll)(struct blk_dev *dev);
 	/*
-	 * Stop all DMA for good: controller shut down or reset, bus master off. When it returns no request is in
-	 * flight in the device, whatever state it was in. Bounded; safe to call twice.
+	 * Stop all DMA for good: controller shut down or reset, bus master off. When it returns no
+	 * request is in flight in the device, whatever state it was in. Bounded; safe to call
+	 * twice.
 	 */
 	void (*shutdown)(struct blk_dev *dev);
 };
@@ -60,7 +69,10 @@ struct blk_dev {
 	int fail_code;			/* -errno of the failure */
 };
 
-/* Ready-made deadline per request; a healthy disk needs far less, a spun-down or busy one may take seconds */
+/*
+ * Ready-made deadline per request; a healthy disk needs far less, a spun-down or busy one may take
+ * seconds
+ */
 #define BLK_REQUEST_TIMEOUT_US	10000000
 
 /*

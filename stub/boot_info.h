@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the stub was told: by the loader (command line, own place) and by the firmware tables (buses, UARTs, reset).
- * Filled by arch/, read by everybody. Everything in it was range-checked where it was parsed.
+ * What the stub was told: by the loader (command line, own place) and by the firmware tables
+ * (buses, UARTs, reset). Filled by arch/, read by everybody. Everything in it was range-checked
+ * where it was parsed.
  */
 #ifndef STUB_BOOT_INFO_H
 #define STUB_BOOT_INFO_H
@@ -56,7 +57,9 @@ enum reset_method { RESET_UNKNOWN, RESET_IO, RESET_MMIO, RESET_PCI_CONFIG, RESET
 
 struct reset_spec {
 	enum reset_method method;
-	/* Port, address, or on PCI bus 0 device << 32 | function << 16 | offset (ACPI 6.4 §5.2.3.2) */
+	/*
+	 * Port, address, or on PCI bus 0 device << 32 | function << 16 | offset (ACPI 6.4 §5.2.3.2)
+	 */
 	phys_addr_t addr;
 	uint8_t value;
 };

@@ -96,7 +96,10 @@ static void fill_utsname(struct capture *c)
 		memcpy(c->uts.release, c->release, sizeof(c->uts.release));
 	}
 	c->uts.sysname[64] = c->uts.nodename[64] = c->uts.version[64] = c->uts.domainname[64] = '\0';
-	/* crash decides by this field whether the dump is for it, so it is never taken from old memory */
+	/*
+	 * crash decides by this field whether the dump is for it, so it is never taken from old
+	 * memory
+	 */
 	memset(c->uts.machine, 0, sizeof(c->uts.machine));
 	strcpy(c->uts.machine, ARCH_MACHINE);
 }

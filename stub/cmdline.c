@@ -64,7 +64,10 @@ static void complain(struct parser *p, const char *word, const char *why)
 	cl->nr_complaints++;
 }
 
-/* Only the name: the values of foreign words are of no interest */
+/*
+ * Only the name: the values of foreign words are of no interest. All of them share one line, so
+ * that a long production command line cannot push the complaints that matter out.
+ */
 static void note_unknown(struct parser *p, const char *word)
 {
 	size_t used = strlen(p->unknown_line);
@@ -277,7 +280,10 @@ static int parse_uart_addr(const char *s, enum uart_type type, struct uart_spec 
 	return parse_line_options(s, true, spec);
 }
 
-/* ttyS0 or ttyAMA0, with options; the name goes to @ret_name */
+/*
+ * ttyS0 or ttyAMA0, with options; the name goes to @ret_name. Those are Linux's names for the two
+ * kinds of UART that the stub has drivers for; others (hvc0, ttyUSB0) need a driver stack.
+ */
 static int parse_uart_name(const char *s, char ret_name[16], struct uart_spec *spec)
 {
 	size_t prefix = strncmp(s, "ttyS", 4) == 0 ? 4 : strncmp(s, "ttyAMA", 6) == 0 ? 6 : 0;
@@ -338,7 +344,11 @@ static const char *set_text(struct target_spec *t, enum target_kind kind, const 
 	return NULL;
 }
 
-/* Every handler returns NULL, or what is wrong with the value; then it has changed nothing. */
+/*
+ * Every handler returns NULL, or what is wrong with the value; then it has changed nothing. Here @t
+ * is the caller's to throw away. The syntax is that of root= and fstab, with the label's own UUID
+ * and name in place of a file system's.
+ */
 static const char *parse_target(struct target_spec *t, const char *s)
 {
 	const char *v;
@@ -387,6 +397,7 @@ static const char *word_dump(struct cmdline *cl, const char *s)
 	return NULL;
 }
 
+/* makedumpfile's dump level: a sum of what is left out (stub/pages.h) */
 static const char *word_level(struct cmdline *cl, const char *s)
 {
 	uint32_t level;
@@ -439,6 +450,7 @@ static const char *word_overwrite(struct cmdline *cl, const char *s)
 	return NULL;
 }
 
+/* 0 is no deadline, not an immediate one */
 static const char *word_deadline(struct cmdline *cl, const char *s)
 {
 	return parse_u32(s, UINT32_MAX, &cl->deadline_s) < 0 ? "not a number of seconds" : NULL;
@@ -561,7 +573,8 @@ static void parse_word(struct parser *p, const char *word)
 /*
  * Copy the next word to @word without its quotes, which protect blanks as in Linux:
  * dump=PARTLABEL="my dump". A quote that is never closed is no quote: it must not swallow the words
- * that kexec added behind it. Returns where the next word begins, NULL at the end.
+ * that kexec added behind it. Returns where the next word begins, NULL at the end. A word that is
+ * too long comes out empty, never cut: half an address is another address.
  */
 static const char *next_word(struct parser *p, const char *s, char word[WORD_MAX])
 {

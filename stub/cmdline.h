@@ -38,7 +38,9 @@ struct cmdline {
 	unsigned level;		/* default 31 */
 	unsigned compress;	/* KDUMP_COMPRESSED_LZO (default) or 0 */
 	char console_name[16];	/* "ttyS0"; empty: see console_spec */
-	/* From uart8250,… / pl011,…; with console_name type is UART_NONE, baud and rts_cts are set */
+	/*
+	 * From uart8250,… / pl011,…; with console_name type is UART_NONE, baud and rts_cts are set
+	 */
 	struct uart_spec console_spec;
 	bool console_given;
 	enum after_action after;

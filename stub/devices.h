@@ -18,8 +18,9 @@ struct disk_iter {
 };
 
 /*
- * Start the next disk and return it. -ENOENT: no more. A disk that fails to start is reported, counted in
- * it->failures and skipped. The caller shuts the disk down (blk_shutdown) before the next call.
+ * Start the next disk and return it. -ENOENT: no more. A disk that fails to start is reported,
+ * counted in it->failures and skipped. The caller shuts the disk down (blk_shutdown) before the
+ * next call.
  */
 int disk_next(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev);
 

@@ -134,7 +134,10 @@ static int count_text(void *ctx, const char *text, size_t len)
 	return 0;
 }
 
-/* Cut at what was counted: the area below the log is that long, and old memory may have changed in between */
+/*
+ * Cut at what was counted: the area below the log is that long, and old memory may have changed in
+ * between
+ */
 static int stream_text(void *ctx, const char *text, size_t len)
 {
 	uint64_t *left = ctx;
@@ -542,7 +545,10 @@ static int sweep_block(struct dump *d, uint64_t first, int rank, uint64_t *index
 	for (unsigned bit = 0; bit < PFNS_PER_BLOCK && !rc && !d->full; bit++) {
 		uint64_t pfn = first + bit;
 
-		/* The table has room for what pass 1 counted: more bits than that are a disk that does not keep data */
+		/*
+		 * The table has room for what pass 1 counted: more bits than that are a disk that
+		 * does not keep data
+		 */
 		if (!(target_block[bit / 8] & 1u << bit % 8) || *index >= d->kept)
 			continue;
 		if (rank < 0 || rank == pages_rank(pfn, pages_class(pfn))) {

@@ -22,7 +22,9 @@ static size_t text_len;
 static bool text_full;
 static struct uart *console;
 
-/* Console lines end in CR LF: a terminal behind a UART wants both, and log collectors drop the CR */
+/*
+ * Console lines end in CR LF: a terminal behind a UART wants both, and log collectors drop the CR
+ */
 static void console_line(const char *line, size_t len)
 {
 	if (!console)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The stub's log: to the console and to a buffer that ends up in the target's log area. One line a call, without
- * the newline. Levels above LOG_LEVEL compile to nothing but stay type-checked.
+ * The stub's log: to the console and to a buffer that ends up in the target's log area. One line a
+ * call, without the newline. Levels above LOG_LEVEL compile to nothing but stay type-checked.
  */
 #ifndef STUB_LOG_H
 #define STUB_LOG_H
@@ -31,7 +31,10 @@ void log_console(const char *fmt, ...);
 /* return log_err(-EIO, "nvme: CSTS %#x", csts); */
 #define log_err(rc, ...) ({ log_print(LOG_ERR, __VA_ARGS__); (rc); })
 
-/* The collected text, oldest line first; *ret_len bytes. 4-KiB aligned, zeros up to the next 4 KiB: ready for DMA. */
+/*
+ * The collected text, oldest line first; *ret_len bytes. 4-KiB aligned, zeros up to the next 4 KiB:
+ * ready for DMA.
+ */
 const char *log_text(size_t *ret_len);
 
 struct uart;

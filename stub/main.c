@@ -183,7 +183,10 @@ static bool stored_something(enum capstub_stop stop)
 	return stop == STOP_OK || stop == STOP_SPACE || stop == STOP_DEADLINE;
 }
 
-/* Try the dump= words in order; report the first failure if none works, because that is the one the operator meant */
+/*
+ * Try the dump= words in order; report the first failure if none works, because that is the one the
+ * operator meant
+ */
 static enum capstub_stop dump_somewhere(const struct boot_info *bi)
 {
 	enum capstub_stop first = STOP_OK;

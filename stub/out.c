@@ -275,7 +275,10 @@ static bool desc_may_go(const struct desc_block *d, uint64_t oldest)
 	return d->after_seq < oldest && !out.error;
 }
 
-/* The descriptors of a block that cannot be written stay zero on the disk: those pages are missing, no others */
+/*
+ * The descriptors of a block that cannot be written stay zero on the disk: those pages are missing,
+ * no others
+ */
 static void desc_done(struct desc_block *d)
 {
 	uint64_t next = (d->nr + 1) * OUT_ALIGN;
@@ -534,7 +537,10 @@ static struct desc_block *get_desc(uint64_t nr)
 			break;
 		if (i != OUT_NR_DESC - 1)
 			continue;
-		/* All wait for data. If that is still being gathered here, nobody else will send it. */
+		/*
+		 * All wait for data. If that is still being gathered here, nobody else will send
+		 * it.
+		 */
 		oldest_seq(&filling);
 		if (filling && (out_raw_end() || out_stream_end()))
 			return NULL;

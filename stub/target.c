@@ -97,14 +97,20 @@ static int read_label(struct blk_dev *dev, const struct window *w)
 	if (l->version != CAPSTUB_LABEL_VERSION)
 		return log_err(-EBADMSG, "%s part %u: label version %u is not known here", dev->name, w->part,
 			       (unsigned)l->version);
-	/* A whole disk and its last MBR partition may end together; the size tells whose label it is */
+	/*
+	 * A whole disk and its last MBR partition may end together; the size tells whose label it
+	 * is
+	 */
 	if (l->target_bytes != end)
 		return w->part ? log_err(-EBADMSG, "%s part %u: resized since capstub format", dev->name, w->part) : -ENOENT;
 	l->name[sizeof(l->name) - 1] = '\0';
 	return 0;
 }
 
-/* Does the word name this window before its label is looked at? UUID= and no word at all depend on the label alone. */
+/*
+ * Does the word name this window before its label is looked at? UUID= and no word at all depend on
+ * the label alone.
+ */
 static bool place_matches(const struct search *s, const struct part *p)
 {
 	const struct target_spec *spec = s->spec;
@@ -275,7 +281,9 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi, cons
 	if (s.matches != 1 && (s.spec || !s.matches))
 		return search_failed(&s, &it);
 
-	/* The last disk looked at stays open when it is the one (no word given); else open it again */
+	/*
+	 * The last disk looked at stays open when it is the one (no word given); else open it again
+	 */
 	if (go_on) {
 		rc = reopen_disk(bi, s.match_disk, &s.dev);
 		if (rc)

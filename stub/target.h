@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The dump target: a labelled partition or whole disk. Everything that writes to a disk goes through the window that is
- * fixed here once, from the label; nothing outside it can be addressed.
+ * The dump target: a labelled partition or whole disk. Everything that writes to a disk goes
+ * through the window that is fixed here once, from the label; nothing outside it can be addressed.
  */
 #ifndef STUB_TARGET_H
 #define STUB_TARGET_H
@@ -24,12 +24,15 @@ struct target {
 };
 
 /*
- * Find the one target that @spec names (NULL: the first with a valid label), open its disk. On any return but STOP_OK every
- * disk is shut down again and the reason was logged.
+ * Find the one target that @spec names (NULL: the first with a valid label), open its disk. On any
+ * return but STOP_OK every disk is shut down again and the reason was logged.
  */
 enum capstub_stop target_open(struct target *t, const struct boot_info *bi, const struct target_spec *spec);
 
-/* Device block of byte @offset when [@offset, +@len) lies in the window and both are whole blocks; else -ERANGE */
+/*
+ * Device block of byte @offset when [@offset, +@len) lies in the window and both are whole blocks;
+ * else -ERANGE
+ */
 int target_lba(const struct target *t, uint64_t offset, uint64_t len, uint64_t *ret_lba);
 
 /*

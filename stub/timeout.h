@@ -24,8 +24,9 @@ static inline bool deadline_passed(struct deadline d)
 }
 
 /*
- * Evaluate @cond until it is true: 0, or -ETIMEDOUT after @timeout_us. The condition is looked at once
- * more after the deadline, so that a long stall between two looks is not taken for a dead device.
+ * Evaluate @cond until it is true: 0, or -ETIMEDOUT after @timeout_us. The condition is looked at
+ * once more after the deadline, so that a long stall between two looks is not taken for a dead
+ * device.
  */
 #define poll_until_us(cond, timeout_us) ({				\
 	struct deadline __d = deadline_in_us(timeout_us);		\

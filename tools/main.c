@@ -29,6 +29,7 @@ const char *argp_program_version = "capstub " CAPSTUB_VERSION;
 static const struct command *chosen;
 static int chosen_index;	/* of the command in argv */
 
+/* Options before the command's name are this program's own: --help, --usage and --version */
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	unsigned i;
@@ -52,7 +53,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* The command list in --help comes from the table above. */
+/* The command list in --help comes from the table above. argp frees what is not @text. */
 static char *help_filter(int key, const char *text, void *input)
 {
 	char *out = NULL;

@@ -192,7 +192,11 @@ static const char *core_name(const struct save *s)
 	return s->complete ? "vmcore" : "vmcore-incomplete";
 }
 
-/* All names are free, and there is room, before hours of copying begin */
+/*
+ * All names are free, and there is room, before hours of copying begin. The room is that of a copy
+ * without holes, so --force may still succeed where this says no; the size of an ELF file is not
+ * known beforehand.
+ */
 static int check_output(const struct save *s)
 {
 	static const char *const small[] = { "dmesg.txt", "capstub.log", "info.json" };

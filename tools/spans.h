@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sets of numbers as sorted, disjoint intervals: what of a stream has arrived. The number of intervals is bounded, because
- * what arrives may be hostile.
+ * Sets of numbers as sorted, disjoint intervals: what of a stream has arrived. The number of
+ * intervals is bounded, because what arrives may be hostile.
  */
 #ifndef TOOLS_SPANS_H
 #define TOOLS_SPANS_H

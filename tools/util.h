@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What every subcommand of the host tool shares: messages, exact reads and writes, sizes for people,
- * a progress display, JSON output, and text from a dead kernel made fit for a terminal.
+ * What every subcommand of the host tool shares: messages, exact reads and writes, sizes for
+ * people, a progress display, JSON output, and text from a dead kernel made fit for a terminal.
  */
 #ifndef TOOLS_UTIL_H
 #define TOOLS_UTIL_H
@@ -17,8 +17,9 @@
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /*
- * Messages go to standard error as "capstub: TEXT". An error says what is wrong and what to do next,
- * and is written once, where it is found: return fail(-EIO, "…"). note() is the same with no error.
+ * Messages go to standard error as "capstub: TEXT". An error says what is wrong and what to do
+ * next, and is written once, where it is found: return fail(-EIO, "…"). note() is the same with no
+ * error.
  */
 __attribute__((format(printf, 2, 3))) int fail(int rc, const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void note(const char *fmt, ...);
