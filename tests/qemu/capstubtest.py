@@ -867,6 +867,9 @@ def private(program, arch="x86_64", suite="bookworm"):
         libs = run(debs, CACHE, suite, deb, "libraries", program, timeout=300).split()
         run(debs, CACHE, suite, deb, "unpack", root, *libs, program, timeout=1200)
     path = os.path.join(root, "usr/bin", program)
+    # From Debian 13 on packages hold nothing in /lib, which is a link that base-files makes
+    if not os.path.lexists(os.path.join(root, "lib")):
+        os.symlink("usr/lib", os.path.join(root, "lib"))
     if arch != "x86_64":
         return ["qemu-aarch64-static", "-L", root, path]
     # Its own loader and C library: ours may be older.
@@ -878,6 +881,21 @@ def private(program, arch="x86_64", suite="bookworm"):
     raise Failure("no loader in " + root)
 
 
+def indexed(vmlinux):
+    """A copy of the debug vmlinux with .gdb_index, made by the native gdb and kept beside it. An emulated crash takes two
+    minutes of CPU with it, and many more to read DWARF without."""
+    out = os.path.join(os.path.dirname(vmlinux), "indexed-" + os.path.basename(vmlinux))
+    if not os.path.exists(out):
+        work = "%s.%d" % (out, os.getpid())
+        os.makedirs(work)
+        index = os.path.join(work, os.path.basename(vmlinux) + ".gdb-index")
+        run("gdb-multiarch", "-nx", "-batch", "-ex", "save gdb-index " + work, vmlinux, timeout=600)
+        run("aarch64-linux-gnu-objcopy", "--add-section", ".gdb_index=" + index, vmlinux, os.path.join(work, "out"), timeout=600)
+        os.rename(os.path.join(work, "out"), out)
+        shutil.rmtree(work)
+    return out
+
+
 def crash(vmlinux, dump, commands, arch="x86_64", suite="trixie", options=(), timeout=900):
     """Run crash's commands on a dump; returns the output.
 
@@ -885,6 +903,8 @@ def crash(vmlinux, dump, commands, arch="x86_64", suite="trixie", options=(), ti
     suite's current kernel, whoever wrote the dump. But 8.0.6 and later refuse block devices: they
     compare the bitmap's end with st_size, which is 0 there.
     """
+    if arch != "x86_64":
+        vmlinux, timeout = indexed(vmlinux), 2 * timeout
     r, w = os.pipe()
     os.write(w, ("\n".join(commands) + "\nexit\n").encode())
     os.close(w)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What users read dumps with: crash and Debian's debug vmlinux, makedumpfile, gdb. x86_64; full/arm64.t has the other.
+"""What users read dumps with: crash and Debian's debug vmlinux, makedumpfile, gdb. x86_64; full/readers-arm64.t has arm64.
 
 For each kernel the same guest is also captured by a second Linux and makedumpfile, and crash may complain about our dump
 of nothing that it does not complain about there. Fetches 2.7 GB of debug symbols. Needs root, for a loop device.
