@@ -307,6 +307,24 @@ $(PAGES): tests/qemu/pages.c Makefile
 	@$(say) HOSTCC $<
 	$(Q)$(HOSTCC) $(HOST_CFLAGS) -o $@ $< $$(pkg-config --libs libkdumpfile)
 
+# The line simulator: both ends of the serial protocol, one program for dumps of each architecture.
+SIM_C := tests/line/sim.c tests/host/dumpfile.c tools/recv_session.c tools/recv_store.c tools/spans.c tools/util.c \
+	tools/outfile.c tools/kdump.c \
+	$(addprefix stub/,serial.c frame.c vital.c kallsyms.c crc.c vmcore.c vmcoreinfo.c vread.c pages.c dmesg.c)
+SIMS  := $(ARCHES:%=$(BUILD)/line-sim-%) $(ARCHES:%=$(BUILD)/line-compress-%)
+$(BUILD)/line-sim-%: $(SIM_C) arch/%/vtop.c Makefile
+	@mkdir -p $(@D)
+	@$(say) HOSTCC $@
+	$(Q)$(HOSTCC) $(HOST_CFLAGS) -Itests/line/fake -o $@ $(filter %.c,$^) -lz -llzo2
+
+# Which compressor for a slow line
+COMPRESS_C := tests/line/compress.c tests/host/dumpfile.c \
+	$(addprefix stub/,crc.c vmcore.c vmcoreinfo.c vread.c pages.c)
+$(BUILD)/line-compress-%: $(COMPRESS_C) arch/%/vtop.c Makefile
+	@mkdir -p $(@D)
+	@$(say) HOSTCC $@
+	$(Q)$(HOSTCC) $(HOST_CFLAGS) -Itests/line/fake -o $@ $(filter %.c,$^) -lz -llzo2 -lzstd
+
 .PHONY: qemu-check qemu-full demo bench check check-full deps
 qemu-check: all $(PAGES)
 	$(Q)$(QEMU_ENV) prove $(PROVE_FLAGS) $(sort $(wildcard tests/qemu/check/*.t))
@@ -324,7 +342,7 @@ demo: deps
 	$(Q)$(QEMU_ENV) DEBUG_VMLINUX=$(DEBUG_VMLINUX) tests/qemu/demo $(or $(ARCH),x86_64)
 
 bench: deps
-	$(Q)+$(MAKE) all $(PAGES)
+	$(Q)+$(MAKE) all $(PAGES) $(SIMS)
 	$(Q)$(QEMU_ENV) tests/qemu/bench $(or $(ARCH),x86_64) $(PARTS)
 
 check: deps

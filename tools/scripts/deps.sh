@@ -14,7 +14,7 @@ packages="$packages libcmocka-dev clang libclang-rt-dev python3 perl"
 # Real kernels in QEMU, and the independent readers of what was captured. The guests' own programs
 # (kernel, kexec, busybox), and crash, are not installed here: they are unpacked privately.
 packages="$packages qemu-system-x86 qemu-system-arm qemu-efi-aarch64 qemu-utils qemu-user-static
-	device-tree-compiler makedumpfile gdb gdb-multiarch"
+	device-tree-compiler makedumpfile gdb gdb-multiarch libzstd-dev"
 
 missing=
 for p in $packages; do
