@@ -277,7 +277,16 @@ $(TOOL_TEST)/capstub: $(TOOL_C:%.c=$(BUILD)/unit/obj/%.o)
 	@$(say) UNITLD $@
 	$(Q)$(HOSTCC) $(UNIT_CFLAGS) -o $@ $^ $(TOOL_LIBS)
 
-tool-check: $(TOOL_TEST)/capstub
+# Both ends of the serial protocol over simulated lines
+SIM_C := tests/line/sim.c tests/host/dumpfile.c tools/recv_session.c tools/recv_store.c tools/spans.c tools/util.c \
+	tools/outfile.c tools/kdump.c \
+	$(addprefix stub/,serial.c frame.c vital.c kallsyms.c crc.c vmcore.c vmcoreinfo.c vread.c pages.c dmesg.c)
+$(TOOL_TEST)/line-sim: $(SIM_C) arch/x86_64/vtop.c Makefile
+	@mkdir -p $(@D)
+	@$(say) UNITLD $@
+	$(Q)$(HOSTCC) $(patsubst -Itests/unit/fake,-Itests/line/fake,$(UNIT_CFLAGS)) -o $@ $(filter %.c,$^) -lz -llzo2
+
+tool-check: $(TOOL_TEST)/capstub $(TOOL_TEST)/line-sim
 	$(Q)BUILD=$(abspath $(TOOL_TEST)) ASAN_OPTIONS=exitcode=99 UBSAN_OPTIONS=exitcode=99 \
 		prove $(PROVE_FLAGS) $(sort $(wildcard tests/tools/*.t))
 
@@ -307,10 +316,7 @@ $(PAGES): tests/qemu/pages.c Makefile
 	@$(say) HOSTCC $<
 	$(Q)$(HOSTCC) $(HOST_CFLAGS) -o $@ $< $$(pkg-config --libs libkdumpfile)
 
-# The line simulator: both ends of the serial protocol, one program for dumps of each architecture.
-SIM_C := tests/line/sim.c tests/host/dumpfile.c tools/recv_session.c tools/recv_store.c tools/spans.c tools/util.c \
-	tools/outfile.c tools/kdump.c \
-	$(addprefix stub/,serial.c frame.c vital.c kallsyms.c crc.c vmcore.c vmcoreinfo.c vread.c pages.c dmesg.c)
+# The line simulator, one program for dumps of each architecture.
 SIMS  := $(ARCHES:%=$(BUILD)/line-sim-%) $(ARCHES:%=$(BUILD)/line-compress-%)
 $(BUILD)/line-sim-%: $(SIM_C) arch/%/vtop.c Makefile
 	@mkdir -p $(@D)
@@ -369,8 +375,9 @@ install: all
 		[ ! -e $$f ] || install -m 644 $$f $(DESTDIR)$(prefix)/lib/capstub/ || exit 1; done
 	for f in $(wildcard docs/*.[1-8]); do \
 		install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man$${f##*.} $$f || exit 1; done
-	for f in $(wildcard tools/*.service tools/*.timer tools/*.path); do \
-		install -D -m 644 -t $(DESTDIR)$(prefix)/lib/systemd/system $$f || exit 1; done
+	install -d $(DESTDIR)$(prefix)/lib/systemd/system
+	for f in $(wildcard tools/*.service); do \
+		sed 's|/usr/local/|$(prefix)/|' $$f >$(DESTDIR)$(prefix)/lib/systemd/system/$${f##*/} || exit 1; done
 
 # The cache of Debian packages is kept: it is what costs time. "rm -rf $(BUILD)" removes it too.
 clean:

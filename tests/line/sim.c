@@ -398,8 +398,8 @@ static void open_tty(void)
 }
 
 /*
- * The dump is an ELF core. The stub reads an elfcorehdr, whose notes are in memory: they are given a place behind all RAM, and the
- * program headers are those of the core.
+ * The dump is an ELF core. The stub reads an elfcorehdr, whose notes are in memory: they are given a place behind all RAM and, because
+ * a core's contents are read by their offset in it, behind the file. The program headers are those of the core.
  */
 #define HEADER_AT	BIT(50)
 #define HEADER_MAX	65536u
@@ -520,7 +520,8 @@ static void make_header(const uint8_t *map)
 
 	for (unsigned i = 0; i < e->e_phnum; i++)
 		if (p[i].p_type == PT_LOAD)
-			core.notes_at = max_u64(core.notes_at, ALIGN_UP(p[i].p_paddr + p[i].p_memsz, MIB(1)));
+			core.notes_at = max_u64(core.notes_at, ALIGN_UP(max_u64(p[i].p_paddr + p[i].p_memsz,
+										p[i].p_offset + p[i].p_filesz), MIB(1)));
 	for (unsigned i = 0; i < e->e_phnum && n < 500; i++) {
 		if (p[i].p_type == PT_NOTE)
 			n += add_notes(map, &p[i], out + n);

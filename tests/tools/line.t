@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Both ends of the serial protocol, with sanitizers, over simulated lines that do what lines do (tests/line/sim.c)."""
+import os
+import re
+import struct
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import dumpgen as g
+from tap import *
+
+SIM = os.path.join(os.path.dirname(TOOL), "line-sim")
+HEADER = 65536
+UTS_PFN = 0x220
+PHDR = "<IIQQQQQQ"
+
+
+def core(file):
+    """dumpgen's machine as the ELF core of /proc/vmcore, with the utsname that the stub looks for."""
+    tables = g.page_tables()
+    uts = bytes(4) + b"".join(s.ljust(65, b"\0") for s in (b"Linux", b"testhost", b"6.1.0-test-amd64", b"#1 SMP", b"x86_64", b""))
+    info = g.vmcoreinfo() + b"SYMBOL(init_uts_ns)=%x\n" % (g.IMAGE_VA + UTS_PFN * g.PAGE - g.IMAGE_PA)
+    notes = g.note(b"CORE", 1, g.prstatus(g.PANIC_PID, g.RIP, g.VMALLOC_VA + 0x100)) + g.note(b"VMCOREINFO", 0, info)
+    bytes_ram, image = g.MAX_PFN * g.PAGE, 2 * g.MIB
+    phdrs = [(4, 0, 64 + 3 * 56, 0, 0, len(notes), len(notes), 0),
+             (1, 7, HEADER + g.IMAGE_PA, g.IMAGE_VA, g.IMAGE_PA, image, image, 0),
+             (1, 7, HEADER, g.DIRECT_VA, 0, bytes_ram, bytes_ram, 0)]
+    head = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 4, 62, 1, 0, 64, 0, 0, 64, 56, len(phdrs), 0, 0, 0)
+    head += b"".join(struct.pack(PHDR, *p) for p in phdrs) + notes
+    with open(file, "wb") as f:
+        f.write(head.ljust(HEADER, b"\0"))
+        for pfn in range(g.MAX_PFN):
+            f.write(uts.ljust(g.PAGE, b"\0") if pfn == UTS_PFN else g.contents(pfn, tables))
+
+
+n = 0
+core(path("core"))
+
+
+def sim(name, *options, missing=False):
+    """One transfer. No page may be wrong; missing ones only where nobody can ask for them."""
+    global n
+    n += 1
+    r = run(SIM, "-q", "-c", "0", "-S", str(n), *options, path("core"), path("out%d" % n))
+    figures = dict(re.findall(r"(\w+)=([0-9.]+%?|yes|no)", r.out))
+    ok(r.rc == 0 and figures.get("wrong") == "0" and int(figures["stored"]) + int(figures["missing"]) == g.MAX_PFN and
+       (missing or figures["missing"] == "0" and figures["whole"] == "yes"), f"{name}: {figures.get('missing')} pages missing", r)
+    return figures
+
+
+BAD = [("good line", []), ("one bit in 2000 bytes", ["-f", "2000"]), ("5 % of frames lost", ["-d", "50"]), ("bursts", ["-B", "40000"]),
+       ("bytes put in", ["-i", "3000"]), ("cut for 20 s", ["-C", "5:20"]), ("7 bits", ["-7"]), ("XON and XOFF eaten", ["-F"]),
+       ("all of it", ["-f", "20000", "-d", "10", "-B", "200000", "-i", "20000", "-C", "8:5"])]
+
+for name, options in BAD:
+    sim("two ways, " + name, *options)
+sim("two ways, the receiver killed and started again", "-R", "6")
+sim("two ways, killed on a bad line", "-R", "6", "-f", "5000")
+sim("two ways, XON/XOFF", "-x")
+sim("two ways, level 1", "-l", "1")
+for mode, name in (("text", "good line"), ("text", "bursts"), ("text", "7 bits"), ("8bit", "good line"), ("8bit", "5 % of frames lost"),
+                   ("8bit", "all of it")):
+    options = dict(BAD)[name]
+    sim(f"one way, {mode}, {name}", "-1", "-m", mode, *options, missing=name not in ("good line", "7 bits"))
+sim("one way, 8 bit with XON and XOFF escaped, both eaten", "-1", "-m", "8bit", "-x", "-F")
+
+# What a recorder saw of a transfer nobody answered, into the tool
+r = run(SIM, "-q", "-c", "0", "-1", "-w", path("wire"), path("core"), path("recorded"))
+d = path("carved")
+r = capstub("recv", "-q", "-o", d, path("wire"))
+ok(r.rc == 0 and "complete" in r.err and len(os.listdir(d)) == 1, "a recorded transfer is carved out of the log", r)
+with open(path("wire"), "rb") as file:
+    wire = file.read()
+ok(not set(wire[1000:]) - set(range(32, 127)) - {10, 13}, "in text encoding, all behind the probe is printable", set(wire[1000:]))
+
+done()
