@@ -14,6 +14,11 @@
 #define DMA_PAGE_SIZE	4096u
 #define DMA_AREA_SIZE	(6 * DMA_PAGE_SIZE)
 
+/*
+ * A device that knows the area did not confirm its last reset, and cannot be cut off from memory:
+ * it may read and write there at any time, so no other disk may be started.
+ */
+extern bool dma_area_lost;
 extern uint8_t dma_area[DMA_AREA_SIZE];		/* aligned to DMA_PAGE_SIZE; drivers/dma_area.c */
 
 /*

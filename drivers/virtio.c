@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <io.h>
 
+#include "drivers/dma_area.h"
 #include "drivers/virtio.h"
 #include "stub/log.h"
 #include "stub/timeout.h"
@@ -88,12 +89,14 @@ int virtio_config_read64(struct virtio_dev *dev, unsigned off, uint64_t *ret)
 void virtio_close(struct virtio_dev *dev)
 {
 	uint8_t status = dev->ops->get_status(dev);
+	int rc = 0;
 
 	/*
 	 * When the reset is not confirmed there is nothing left but to cut the device off from
-	 * memory
+	 * memory, and where the bus cannot, to give up the memory that it knows
 	 */
 	if (status && status != VIRTIO_GONE)
-		(void)virtio_reset(dev);
-	dev->ops->close(dev);
+		rc = virtio_reset(dev);
+	if (!dev->ops->close(dev) && rc == -ETIMEDOUT && dev->has_queue)
+		dma_area_lost = true;
 }

@@ -49,8 +49,11 @@ struct virtio_transport_ops {
 	uint32_t (*config_generation)(struct virtio_dev *dev);
 	/* Is the device still there at all? */
 	bool (*present)(struct virtio_dev *dev);
-	/* The device has been reset for the last time: take its right to do DMA away */
-	void (*close)(struct virtio_dev *dev);
+	/*
+	 * The device has been reset for the last time: take its right to do DMA away. False: this
+	 * bus has no means to.
+	 */
+	bool (*close)(struct virtio_dev *dev);
 };
 
 struct virtio_dev {
@@ -59,6 +62,7 @@ struct virtio_dev {
 	bool legacy;			/* before 1.0: no FEATURES_OK, queue given by page number */
 	bool fixed_queue_size;		/* legacy PCI */
 	bool coherent;
+	bool has_queue;			/* it was told where a queue is */
 	void *common;			/* PCI: common configuration; MMIO, legacy ports in memory: all registers */
 	void *config;
 	uint32_t config_len;

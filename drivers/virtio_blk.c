@@ -331,6 +331,7 @@ static int start_queue(void)
 		return log_err(-EOPNOTSUPP, "%s: queue of %u entries, at most %u are supported",
 			       vb.blk.name, size, VIRTQ_MAX_SIZE);
 	virtq_init(&vb.vq, dma_area, (uint16_t)size, vb.dev.coherent);
+	vb.dev.has_queue = true;
 	return vb.dev.ops->queue_enable(&vb.dev, 0, &vb.vq);
 }
 

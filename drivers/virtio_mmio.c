@@ -183,9 +183,10 @@ static bool present_mmio(struct virtio_dev *dev)
 }
 
 /* There is no switch for DMA on this bus: the reset has to do */
-static void close_mmio(struct virtio_dev *dev)
+static bool close_mmio(struct virtio_dev *dev)
 {
 	(void)dev;
+	return false;
 }
 
 static const struct virtio_transport_ops virtio_mmio_ops = {

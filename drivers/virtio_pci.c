@@ -194,9 +194,10 @@ static bool present_pci(struct virtio_dev *dev)
 }
 
 /* Whatever the device thinks of its reset, without bus mastering it reaches no memory */
-static void close_pci(struct virtio_dev *dev)
+static bool close_pci(struct virtio_dev *dev)
 {
 	pci_set_master(&dev->pci, false);
+	return true;
 }
 
 static const struct virtio_transport_ops virtio_pci_modern_ops = {

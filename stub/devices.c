@@ -12,6 +12,7 @@
 
 #include <errno.h>
 
+#include "drivers/dma_area.h"
 #include "drivers/nvme.h"
 #include "drivers/pci.h"
 #include "drivers/virtio.h"
@@ -146,6 +147,12 @@ static int next_mmio(struct disk_iter *it, const struct virtio_mmio_spec *spec,
  */
 int disk_next(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev)
 {
+	if (dma_area_lost) {
+		it->failures++;
+		it->last_error = -EBUSY;
+		log_warn("a disk that cannot be stopped still knows our memory: no other is tried");
+		return -ENOENT;
+	}
 	for (; it->bus < bi->nr_pci_hosts; it->bus++)
 		if (!next_pci(it, &bi->pci_hosts[it->bus], ret_dev))
 			return 0;

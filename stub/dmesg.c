@@ -282,6 +282,12 @@ static int prb_record(struct reader *r, struct prb *b, uint64_t id)
 		b->misses = 0;
 		return 0;	/* no text: the writer failed to get space, or an empty line */
 	}
+	/*
+	 * A record may end exactly with the ring. Older kernels wrapped such a one, too, so
+	 * that there no next is 0.
+	 */
+	if (!next)
+		next = mask + 1;
 	/* Text that would cross the end is stored at the start as a whole. */
 	if (begin > next)
 		begin = 0;

@@ -69,12 +69,8 @@ static void start_console(const struct boot_info *bi)
 {
 	const struct uart_spec *spec = console_spec(bi);
 
-	if (!spec || console.ops || uart_open(&console, spec)) {
-		if (!console.ops || !spec)
-			console.ops = NULL;
-		return;
-	}
-	log_set_console(&console);
+	if (spec && !console.ops && !uart_open(&console, spec))
+		log_set_console(&console);
 }
 
 /*

@@ -37,7 +37,6 @@
 #define OUT_RAW_SEGS	24
 #define OUT_NR_DESC	3	/* descriptor blocks in memory */
 #define OUT_MAX_FAILURES 64	/* failed data requests before the target counts as broken */
-#define NO_BLOCK	UINT64_MAX
 
 enum slot_state { SLOT_FREE, SLOT_FILLING, SLOT_BUSY };
 

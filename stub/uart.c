@@ -56,7 +56,8 @@ int uart_open(struct uart *u, const struct uart_spec *spec)
 	rc = bind(u);
 	if (!rc)
 		rc = u->ops->init(u);
-	u->dead = rc != 0;
+	if (rc)
+		*u = (struct uart){ .dead = true };
 	return rc;
 }
 

@@ -36,7 +36,7 @@ struct uart {
 extern const struct uart_ops uart_16550_ops;
 extern const struct uart_ops uart_pl011_ops;
 
-/* Bind the driver for @spec and initialise it. 0 or -errno. Storage belongs to the caller. */
+/* Bind the driver for @spec and initialise it. 0 or -errno; then @u has no ops. Storage belongs to the caller. */
 int uart_open(struct uart *u, const struct uart_spec *spec);
 
 /*

@@ -508,11 +508,11 @@ static size_t log_text(char *text, unsigned i)
 #define NR_RECORDS	200
 #define FIRST_KEPT	(NR_RECORDS - BIT(DESC_BITS) + 1)
 
-static void build_prb(void)
+static void build_prb(uint64_t seed)
 {
 	uint64_t log = machine.vmemmap + MIB(64), prb = DATA_PA + 256, descs = LOG_PA,
 		 infos = LOG_PA + 0x4000;
-	uint64_t data = LOG_PA + 0x8000, size = BIT(DATA_BITS), at = 0;
+	uint64_t data = LOG_PA + 0x8000, size = BIT(DATA_BITS), at = seed % 64 * 8;
 	char text[1024];
 
 	put64(DATA_PA + 128, image_va(prb));
@@ -528,6 +528,14 @@ static void build_prb(void)
 		size_t n = log_text(text, i) & (i == 193 ? ~7 : ~0), block = ALIGN_UP(n + 8, 8);
 		unsigned state_bits = i == 190 ? 0 : i % 2 ? 2 : 1;
 
+		/*
+		 * One that ends with the ring, now and then. Older kernels wrapped those, too,
+		 * so that no record's next was 0 in the ring.
+		 */
+		if (n + 8 > size - at % size && size - at % size >= 24 && seed % 2) {
+			n = size - at % size - 8;
+			block = n + 8;
+		}
 		if (at / size != (at + block - 1) / size)
 			/* does not fit before the end: all of it goes to the start */
 			at = ALIGN_UP(at, size);
@@ -663,5 +671,5 @@ void machine_build(enum machine_style machine_style, enum machine_model model, b
 	if (machine_style == STYLE_4_19)
 		build_log_buf();
 	else
-		build_prb();
+		build_prb(seed);
 }

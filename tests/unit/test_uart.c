@@ -275,6 +275,7 @@ static void test_16550_absent(void **state)
 	set_up_16550(UART_16550_IO, 0);
 	f.gone = true;
 	assert_int_equal(uart_open(&u, &spec), -ENODEV);
+	assert_null(u.ops);	/* nobody takes it for a console */
 	assert_int_equal(uart_write(&u, "x", 1), -ETIMEDOUT);	/* and costs no time */
 	assert_true(fake_now_us < 1000);
 	spec.addr = 0x2f8;	/* nobody there at all */

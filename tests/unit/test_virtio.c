@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drivers/dma_area.h"
 #include "drivers/virtio_blk.h"
 #include "stub/arch.h"
 #include "tests/unit/fake/bus.h"
@@ -48,6 +49,7 @@ static void set_up(enum fake_virtio_kind kind)
 	host = fake_pci_host(false, 0);
 	fill(media, sizeof(media), 1);
 	fake_vblk_init(&disk, kind, media, sizeof(media));
+	dma_area_lost = false;
 }
 
 static bool is_pci(void)
@@ -611,6 +613,26 @@ static void test_reset(void **state)
 		disk.never_reset = true;
 		fails_to_open(-ETIMEDOUT);
 		assert_true(fake_now_us < 10000000);
+		assert_false(dma_area_lost);	/* it has never been told of our memory */
+	}
+}
+
+/* It keeps its queue: on PCI it loses bus mastering, elsewhere we lose the memory */
+static void test_last_reset(void **state)
+{
+	(void)state;
+	for (int kind = 0; kind < FAKE_NR_KINDS; kind++) {
+		struct blk_dev *dev;
+
+		set_up(kind);
+		dev = open_ok();
+		disk.never_reset = true;
+		blk_shutdown(dev);
+		assert_int_equal(dma_area_lost, !is_pci());
+		assert_harmless();
+		set_up(kind);
+		blk_shutdown(open_ok());
+		assert_false(dma_area_lost);
 	}
 }
 
@@ -700,6 +722,7 @@ int main(void)
 		cmocka_unit_test(test_vanishes),
 		cmocka_unit_test(test_needs_reset),
 		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_last_reset),
 		cmocka_unit_test(test_features_refused),
 		cmocka_unit_test(test_unstable_config),
 		cmocka_unit_test(test_not_a_disk),
