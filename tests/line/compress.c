@@ -22,7 +22,8 @@
 #include "tests/line/fake/io.h"
 
 #define OUT_BYTES	(1u << 20)
-#define EVERY		16u	/* windows: one in so many is compressed; the others would change the third digit */
+#define SAMPLE		(64u * 4096u)	/* the largest window: all sizes see the same contents */
+#define EVERY		16u	/* one in so many samples is compressed */
 
 static uint8_t *pages;
 static size_t nr_bytes;
@@ -144,11 +145,11 @@ static void measure(const struct kind *k, size_t window)
 	double start = now();
 	size_t memory = k->memory;
 
-	for (size_t at = 0; at < nr_bytes; at += window * EVERY) {
-		size_t len = min_u64(window, nr_bytes - at);
-
-		in += len;
-		total += min_u64(k->run(pages + at, len, k->a, k->b), len);
+	for (size_t sample = 0; sample + SAMPLE <= nr_bytes; sample += SAMPLE * EVERY) {
+		for (size_t at = sample; at < sample + SAMPLE; at += window) {
+			in += window;
+			total += min_u64(k->run(pages + at, window, k->a, k->b), window);
+		}
 	}
 	start = now() - start;
 	if (k->run == run_zstd) {

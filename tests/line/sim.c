@@ -193,10 +193,10 @@ static void deliver(uint8_t c)
 /* One byte as the line treats it. Frames are told by their marks, as the encoder put them. */
 static void carry(uint8_t c)
 {
-	static bool in_frame;
+	static uint8_t begin;		/* of the frame at work, 0: none. Either encoding has the other's marks as data. */
 
-	if (c == SERIAL_SOH || (c == SERIAL_TEXT_BEGIN && !in_frame)) {
-		in_frame = true;
+	if (!begin && (c == SERIAL_SOH || c == SERIAL_TEXT_BEGIN)) {
+		begin = c;
 		sim.drop_frame = opt.frame_loss > 0 && chance() * 1000 < opt.frame_loss;
 	}
 	if (opt.burst > 0 && !sim.burst_left && chance() * opt.burst < 1)
@@ -217,8 +217,8 @@ static void carry(uint8_t c)
 			sim.inserted++;
 		}
 	}
-	if (c == SERIAL_ETX || c == SERIAL_TEXT_END) {
-		in_frame = false;
+	if (c == (begin == SERIAL_SOH ? SERIAL_ETX : SERIAL_TEXT_END)) {
+		begin = 0;
 		sim.drop_frame = false;
 	}
 }
