@@ -31,7 +31,7 @@
  * data.
  */
 #define OUT_ALIGN	4096u
-#define OUT_BUF_SIZE	4096u	/* of a stream buffer */
+#define OUT_BUF_SIZE	8192u	/* of a stream buffer */
 #define OUT_NR_BUFS	3
 #define OUT_NR_RAW	6	/* gather requests in flight */
 #define OUT_RAW_SEGS	24

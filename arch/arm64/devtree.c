@@ -409,15 +409,24 @@ static bool add_uart(const struct dt_pos *pos, void *ctx)
 	return true;
 }
 
+/*
+ * libfdt resolves an alias whose path is an alias, too, so that one of itself never ends: it gets
+ * absolute paths only. Negative: no such node.
+ */
+static int alias_node(const void *fdt, const char *name)
+{
+	const char *path = get_string(fdt, fdt_path_offset(fdt, "/aliases"), name);
+
+	return path && *path == '/' ? fdt_path_offset(fdt, path) : -FDT_ERR_BADPATH;
+}
+
 static void read_aliases(const void *fdt, struct uart_walk *w)
 {
 	char name[16];
-	const char *path;
 
 	for (unsigned i = 0; i < DT_MAX_ALIASES; i++) {
 		snprintf(name, sizeof(name), "serial%u", i);
-		path = fdt_get_alias(fdt, name);
-		w->alias[i] = path ? fdt_path_offset(fdt, path) : -1;
+		w->alias[i] = alias_node(fdt, name);
 		/*
 		 * Without an alias, numbers start behind the highest that is taken, as Linux does
 		 */
@@ -431,13 +440,22 @@ static void read_stdout(const void *fdt, int chosen, struct uart_walk *w)
 {
 	const char *s = get_string(fdt, chosen, "stdout-path");
 	const char *end;
+	char alias[32];
+	size_t len;
 
 	if (!s)
 		s = get_string(fdt, chosen, "linux,stdout-path");
 	if (!s)
 		return;
 	end = strchr(s, ':');
-	w->stdout_node = fdt_path_offset_namelen(fdt, s, end ? (int)(end - s) : (int)strlen(s));
+	len = end ? (size_t)(end - s) : strlen(s);
+	if (*s == '/') {
+		w->stdout_node = fdt_path_offset_namelen(fdt, s, (int)len);
+	} else if (len < sizeof(alias)) {
+		memcpy(alias, s, len);
+		alias[len] = '\0';
+		w->stdout_node = alias_node(fdt, alias);
+	}
 	if (end) {
 		unsigned long baud = strtoul(end + 1, NULL, 10);
 

@@ -270,6 +270,26 @@ static void test_board(void **state)
 	assert_int_equal(bi.nr_pci_hosts, 0);
 }
 
+/* libfdt would follow these for ever */
+static void test_alias_of_itself(void **state)
+{
+	(void)state;
+	begin_tree(2, 2);
+	node("aliases");
+	str("serial0", "serial0");
+	str("serial1", "serial2");
+	str("serial2", "serial1");
+	must(fdt_property(tree, "serial3", "/unterminated", 13));
+	end();
+	node("chosen");
+	str("stdout-path", "serial1:115200");
+	end();
+	end();
+	must(fdt_finish(tree));
+	devtree_early(tree, &bi, &efi);
+	assert_int_equal(bi.nr_uarts, 0);
+}
+
 /* Without a known clock the line stays as it is, whatever stdout-path says */
 static void test_unknown_clock(void **state)
 {
@@ -611,7 +631,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_virt),
 		cmocka_unit_test(test_board),
-		cmocka_unit_test(test_unknown_clock),
+		cmocka_unit_test(test_alias_of_itself), cmocka_unit_test(test_unknown_clock),
 		cmocka_unit_test(test_pci),
 		cmocka_unit_test(test_pci_ports),
 		cmocka_unit_test(test_coherency),
