@@ -74,6 +74,23 @@ static void start_console(const struct boot_info *bi)
 }
 
 /*
+ * virtio_mmio.device= adds to what the firmware names. One device named twice would look like two
+ * disks with one label, and neither would be written to.
+ */
+static void add_virtio_mmio(struct boot_info *bi)
+{
+	for (unsigned i = 0; i < cmdline.nr_virtio_mmio; i++) {
+		const struct virtio_mmio_spec *v = &cmdline.virtio_mmio[i];
+		unsigned n = 0;
+
+		while (n < bi->nr_virtio_mmio && bi->virtio_mmio[n].addr != v->addr)
+			n++;
+		if (n == bi->nr_virtio_mmio && n < ARRAY_SIZE(bi->virtio_mmio))
+			bi->virtio_mmio[bi->nr_virtio_mmio++] = *v;
+	}
+}
+
+/*
  * Complaints about the command line have waited for a console, and for the log that ends up on the
  * target: a word that was ignored explains a dump that is not where it was expected.
  */
@@ -232,6 +249,7 @@ noreturn void stub_main(struct boot_info *bi)
 	hello();
 	if (!bi->image_damaged) {
 		arch_discover(bi);
+		add_virtio_mmio(bi);
 		start_console(bi);
 		stop = capture_init(&capture, bi, &cmdline);
 	}

@@ -483,10 +483,11 @@ class Guest:
     def __init__(self, disks=(), arch="x86_64", suite="bookworm", cpu=None, smp=1, mem="512M",
                  machine=None, append="console=ttyS0", level=0, compress="none", kexec="-p",
                  crashkernel="1M", panic="sysrq", panic_cpu=0, io=False, write=(), words="",
-                 before="", pause="", stub=None, files=(), extra=(), pty=False):
+                 before="", pause="", stub=None, files=(), extra=(), hidden=False, pty=False):
         self.arch, self.suite, self.disks, self.mem, self.smp = arch, suite, list(disks), size_of(mem), smp
         self.panic, self.words, self.crashkernel, self.extra = panic, words, crashkernel, list(extra)
         self.files = list(files)        # NAME=PATH, further files for the guest's root
+        # hidden: disks that the first kernel has no driver for
         self.cpu = cpu or {"x86_64": "max,la57=off", "arm64": "cortex-a72"}[arch]
         self.machine = machine or {"x86_64": "q35", "arm64": "virt,gic-version=3"}[arch]
         append = append.replace("ttyS0", UART[arch])
@@ -499,7 +500,7 @@ class Guest:
         self.stub = stub or os.path.join(BUILD, arch, IMAGE[arch])
         self.case = {"KEXEC": kexec, "APPEND": self.append, "STUB": "/stub", "PANIC": panic,
                      "CPUMASK": "%#x" % (1 << panic_cpu), "PAUSE": str(pause), "IO": "", "WRITE": " ".join(write), "BEFORE": before,
-                     "DISKS": " ".join(self.names())}
+                     "DISKS": "" if hidden else " ".join(self.names())}
         if io:
             self.case["IO"] = " ".join(self.names())
         self.process = self.qmp = self.gdb = None
