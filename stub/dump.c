@@ -446,13 +446,21 @@ static int store_zero_page(struct dump *d)
 	return rc;
 }
 
+static int put_desc(struct dump *d, uint64_t index, const struct page_desc *desc)
+{
+	int rc = out_desc_put(index, desc);
+
+	if (!rc)
+		d->stored++;
+	return rc;
+}
+
 static int put_zero(struct dump *d, uint64_t index)
 {
 	struct page_desc desc = { .offset = (int64_t)d->zero_offset, .size = d->page_size };
 
 	d->label->pages_by_class[PAGE_ZERO]++;
-	d->stored++;
-	return out_desc_put(index, &desc);
+	return put_desc(d, index, &desc);
 }
 
 /*
@@ -476,10 +484,9 @@ static int put_raw(struct dump *d, uint64_t index, phys_addr_t source)
 	}
 	rc = out_raw(d->data_next, source, d->page_size);
 	d->data_next += d->page_size;
-	d->stored++;
 	d->label->data_bytes_raw += d->page_size;
 	d->label->data_bytes_stored += d->page_size;
-	return rc ? rc : out_desc_put(index, &desc);
+	return rc ? rc : put_desc(d, index, &desc);
 }
 
 /*
@@ -512,10 +519,9 @@ static int put_compressed(struct dump *d, uint64_t index, phys_addr_t source)
 	}
 	desc.offset = (int64_t)out_stream_offset();
 	rc = out_stream_write(data, desc.size);
-	d->stored++;
 	d->label->data_bytes_raw += d->page_size;
 	d->label->data_bytes_stored += desc.size;
-	return rc ? rc : out_desc_put(index, &desc);
+	return rc ? rc : put_desc(d, index, &desc);
 }
 
 /*
@@ -565,20 +571,20 @@ static int sweep_block(struct dump *d, uint64_t first, int rank, uint64_t *index
 }
 
 /*
- * A deadline in the middle of it is a good end, so what is on its way is waited for as after the
- * last page. After another error the target is left as it is: descriptors that still wait are not
- * written.
+ * However it ends, what is on its way is waited for: where the disk still takes writes, those pages
+ * are saved. A deadline in the middle of it is a good end.
  */
 static int sweep(struct dump *d, int rank, bool fresh)
 {
 	uint64_t index = 0;
-	int rc = out_desc_start(d->at.table, fresh);
+	int rc = out_desc_start(d->at.table, fresh), drained;
 
 	pages_restart();
 	for (uint64_t first = 0; first < d->max_pfn && !rc && !d->full; first += PFNS_PER_BLOCK)
 		rc = sweep_block(d, first, rank, &index);
 	out_desc_end();
-	return rc == -ETIMEDOUT && d->stop == STOP_DEADLINE ? out_drain() : rc ? rc : out_drain();
+	drained = out_drain();
+	return rc && !(rc == -ETIMEDOUT && d->stop == STOP_DEADLINE) ? rc : drained;
 }
 
 /*

@@ -105,6 +105,7 @@ static struct {
 	bool cut;
 	uint64_t bad_lba;	/* writes that touch it fail; 0: none */
 	unsigned bad_times;	/* how often; 0: always */
+	uint64_t bad_from, bad_to;	/* writes that begin between these blocks fail */
 	unsigned fail_one_in;	/* random write errors; 0: none */
 	unsigned tear;		/* unit in which a cut request is written or not: 512, or a disk that writes 4 KiB at once */
 } sim;
@@ -146,6 +147,8 @@ static bool fails(const struct blk_req *req)
 			return true;
 	if (sim.bad_lba && req->lba <= sim.bad_lba && sim.bad_lba < req->lba + req->nr_blocks)
 		return !sim.bad_times || sim.bad_times-- > 1;
+	if (req->lba >= sim.bad_from && req->lba < sim.bad_to)
+		return true;
 	return sim.fail_one_in && rnd() % sim.fail_one_in == 0;
 }
 
@@ -462,6 +465,24 @@ static void test_one_bad_block(void **state)
 	}
 }
 
+/* A disk that is broken from some block on is given up; what is on it is right, and the label claims no page more */
+static void test_broken_disk(void **state)
+{
+	struct verdict v;
+
+	(void)state;
+	setup_machine(0, true, 8u << 20);
+	sim.bad_from = 600 * 1024 / BLOCK;
+	sim.bad_to = MIB(6) / BLOCK;
+	assert_int_equal(run_dump(), STOP_WRITE_ERROR);
+	v = look();
+	assert_true(v.opens && v.label_valid);
+	assert_true(v.present > 100 && v.missing > 100);
+	assert_int_equal(v.label.state, CAPSTUB_INCOMPLETE);
+	assert_in_range(v.label.pages_stored, 1, v.present);
+	assert_int_equal(v.label.pages_stored + v.label.pages_missing, RAM_PAGES + LOW_PAGES);
+}
+
 static void test_unreadable_page(void **state)
 {
 	(void)state;
@@ -545,6 +566,7 @@ int main(void)
 		cmocka_unit_test(test_power_cut),
 		cmocka_unit_test(test_write_errors),
 		cmocka_unit_test(test_one_bad_block),
+		cmocka_unit_test(test_broken_disk),
 		cmocka_unit_test(test_unreadable_page),
 		cmocka_unit_test(test_small_target),
 		cmocka_unit_test(test_unsaved),
