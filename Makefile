@@ -26,7 +26,7 @@ FUZZ_RUNS    ?= 20000
 FUZZ_SECONDS ?=
 prefix       ?= /usr/local
 
-# Always inside out: a half-written output file never survives a failed command.
+# A half-written output file never survives a failed command.
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
@@ -379,7 +379,7 @@ install: all
 	for f in $(wildcard tools/*.service); do \
 		sed 's|/usr/local/|$(prefix)/|' $$f >$(DESTDIR)$(prefix)/lib/systemd/system/$${f##*/} || exit 1; done
 
-# The cache of Debian packages is kept: it is what costs time. "rm -rf $(BUILD)" removes it too.
+# newlib and what came from Debian are kept: they are what costs time. "rm -rf $(BUILD)" removes them too.
 clean:
 	$(Q)rm -rf $(ARCHES:%=$(BUILD)/%) $(BUILD)/host $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/capstub \
-		$(BUILD)/pages $(BUILD)/qemu $(BUILD)/tests-host $(BUILD)/again
+		$(PAGES) $(SIMS) $(BUILD)/demo $(BUILD)/qemu $(BUILD)/tests-host $(BUILD)/again

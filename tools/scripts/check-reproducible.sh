@@ -11,7 +11,7 @@ build=$(realpath "$1") newlib=$(realpath "$2") cache=$(realpath -m "$3")
 # A make of its own, not a part of the one that started this script.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 copy=$build/again
-fail=0
+fail=0 compared=0
 rm -rf "$copy"
 mkdir -p "$copy"
 for d in Makefile stub drivers arch linker include tools; do
@@ -24,6 +24,7 @@ for image in x86_64/capstub.bzImage x86_64/capstub-line.bzImage x86_64/capstub-a
 	[ ! -d "$build/sysroot-$arch" ] || { mkdir -p "$copy/build"; cp -r "$build/sysroot-$arch" "$copy/build"; }
 	make -s -C "$copy" BUILD=build ARCH="$arch" NEWLIB_CACHE="$newlib" CAPSTUB_CACHE="$cache" \
 		image >/dev/null
+	compared=$((compared + 1))
 	if cmp "$build/$image" "$copy/build/$image"; then
 		printf '  SAME    %s: %s bytes\n' "$image" "$(stat -c %s "$build/$image")"
 	else
@@ -31,4 +32,8 @@ for image in x86_64/capstub.bzImage x86_64/capstub-line.bzImage x86_64/capstub-a
 	fi
 done
 rm -rf "$copy"
+if [ $compared -eq 0 ]; then
+	echo "check-reproducible.sh: no image in $build" >&2
+	exit 1
+fi
 exit $fail

@@ -9,8 +9,8 @@ set -eu
 packages="gcc libc6-dev binutils gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	newlib-source binutils-source xz-utils gnu-efi liblzo2-dev libfdt-dev
 	libblkid-dev libkdumpfile-dev zlib1g-dev pkg-config"
-# Unit tests, fuzzers, rules.
-packages="$packages libcmocka-dev clang libclang-rt-dev python3 perl"
+# Unit tests, fuzzers, rules, and what puts signatures on targets that the host tool must refuse.
+packages="$packages libcmocka-dev clang libclang-rt-dev python3 perl fdisk e2fsprogs"
 # Real kernels in QEMU, and the independent readers of what was captured. The guests' own programs
 # (kernel, kexec, busybox), and crash, are not installed here: they are unpacked privately.
 packages="$packages qemu-system-x86 qemu-system-arm qemu-efi-aarch64 qemu-utils qemu-user-static
