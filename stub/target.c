@@ -43,6 +43,7 @@ struct search {
 	uint8_t match_uuid[16];
 	unsigned unlabelled;		/* windows that the word names, without a label */
 	unsigned damaged;		/* labels with a bad CRC, version or size */
+	int read_error;			/* of a place where a label may be; 0: all could be read */
 };
 
 static int disk_read(void *ctx, uint64_t lba, void *buf)
@@ -176,8 +177,10 @@ static int look_at(struct search *s, const struct part *p)
 		s->damaged++;
 		return 0;
 	}
-	if (rc)
+	if (rc) {
+		s->read_error = rc;
 		return s->dev->failed ? rc : 0;
+	}
 	if (!label_matches(s->spec, &label_buf))
 		return 0;
 	if (s->matches && s->spec)
@@ -206,16 +209,25 @@ static bool search_disk(struct search *s)
 		.read = disk_read, .ctx = s->dev, .block_size = s->dev->block_size, .nr_blocks = s->dev->nr_blocks,
 		.buf = target_block,
 	};
+	int rc = look_at(s, NULL);
 
-	if (!look_at(s, NULL))
-		part_scan(&src, look_at_part, s);
+	if (!rc)
+		rc = part_scan(&src, look_at_part, s);
+	if (rc)
+		s->read_error = rc;
 	/* Without a word the first label wins; with one, a second match must be found out */
 	return s->spec || !s->matches;
 }
 
+static enum capstub_stop read_stop(int rc)
+{
+	return rc == -ETIMEDOUT ? STOP_DEVICE_TIMEOUT : rc == -ENODEV ? STOP_DEVICE_GONE : STOP_READ_ERROR;
+}
+
 /*
  * The stop code that helps most, from the most to the least specific: two targets, a label to
- * repair, a place to format, a controller to look into, nothing found at all.
+ * repair, a place to format, one that cannot be read, a controller to look into, nothing found at
+ * all.
  */
 static enum capstub_stop search_failed(const struct search *s, const struct disk_iter *it)
 {
@@ -227,6 +239,9 @@ static enum capstub_stop search_failed(const struct search *s, const struct disk
 		return log_err(STOP_BAD_LABEL, "dump=%s: no match, %u damaged label(s)", word, s->damaged);
 	if (s->unlabelled)
 		return log_err(STOP_NO_LABEL, "dump=%s: found, but it carries no capstub label: run capstub format", word);
+	if (s->read_error)
+		return log_err(read_stop(s->read_error), "dump=%s: no match; a disk could not be read (%d)", word,
+			       s->read_error);
 	if (it->failures && it->last_error == -ETIMEDOUT)
 		return log_err(STOP_DEVICE_TIMEOUT, "dump=%s: no target; %u controller(s) did not start", word, it->failures);
 	if (it->failures)
@@ -292,7 +307,8 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi, cons
 	rc = read_label(s.dev, &s.match);
 	if (rc || memcmp(label_buf.uuid, s.match_uuid, sizeof(s.match_uuid))) {
 		blk_shutdown(s.dev);
-		return log_err(STOP_BAD_LABEL, "%s: the label changed under us", s.dev->name);
+		return log_err(!rc || rc == -EBADMSG || rc == -ENOENT ? STOP_BAD_LABEL : read_stop(rc),
+			       "%s: the label changed under us (%d)", s.dev->name, rc);
 	}
 	if (s.dev->read_only) {
 		blk_shutdown(s.dev);

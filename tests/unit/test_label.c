@@ -366,6 +366,25 @@ static void test_devices(void **state)
 	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_OK);
 	d->bad_lba = NR_BLOCKS;
 	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_OK);
+
+	/* but where there is no other, it is the reason: a label that is there and cannot be read is not "no target" */
+	begin();
+	d = disk();
+	label(d, 0, DISK_BYTES, 1, "lab");
+	d->bad_lba = NR_BLOCKS;
+	assert_int_equal(open_target(NULL), STOP_READ_ERROR);
+	assert_int_equal(open_target(spec(TARGET_UUID, "", 1)), STOP_READ_ERROR);
+	assert_int_equal(open_target(spec(TARGET_SERIAL, "SERIAL0", 0)), STOP_READ_ERROR);
+	assert_int_equal(open_target(spec(TARGET_SERIAL, "SERIAL1", 0)), STOP_NO_TARGET);
+	d->bad_lba = 0;
+	d->dies = true;
+	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_DEVICE_TIMEOUT);
+	begin();
+	d = disk();
+	partition(d);
+	label(d, PART2, PART_BLOCKS * BLOCK, 5, "p2");
+	d->bad_lba = 1;
+	assert_int_equal(open_target(spec(TARGET_LABEL, "p2", 0)), STOP_READ_ERROR);
 }
 
 /* The window is a wall */
