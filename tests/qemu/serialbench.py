@@ -98,7 +98,7 @@ def crash_opens(arch, vmlinux, dump, minimal, commands):
     p = subprocess.run(argv, input="\n".join(commands + ["p 40 + 2" if not minimal else "eval 42", "exit"]) + "\n",
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=1800, check=False, encoding="utf-8",
                        errors="replace", env=dict(os.environ, TERM="dumb", HOME=case.current.path("")))
-    check("42" in p.stdout, "crash did not open %s:\n%s" % (dump, p.stdout[-2000:]))
+    check(re.search(r"= 42$|decimal: 42\b", p.stdout, re.M), "crash did not open %s:\n%s" % (dump, p.stdout[-2000:]))
     return p.stdout
 
 
