@@ -248,6 +248,9 @@ noreturn void stub_main(struct boot_info *bi)
 	start_console(bi);
 	hello();
 	if (!bi->image_damaged) {
+		/* kexec adds acpi_rsdp= where the tables may not be found; it wins, as elfcorehdr= does */
+		if (cmdline.rsdp)
+			bi->rsdp = cmdline.rsdp;
 		arch_discover(bi);
 		add_virtio_mmio(bi);
 		start_console(bi);

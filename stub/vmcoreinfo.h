@@ -2,7 +2,7 @@
 /*
  * VMCOREINFO: KEY=VALUE lines of the dead kernel. Pure. Look-ups scan the text: it is 4 KiB and
  * looked at some dozens of times. Each returns 0 and writes *ret, or -ENOENT (absent), -EINVAL (not
- * a number). Absence is information: see FACTS on kernel versions; test for presence, never for
+ * a number). Absence is information, as entries come and go with kernel versions: test for presence, never for
  * OSRELEASE.
  */
 #ifndef STUB_VMCOREINFO_H

@@ -5,7 +5,6 @@
  * setup_data lie in memory the loader chose and are checked like everything else.
  */
 #include <efi.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cpu.h>
@@ -136,27 +135,11 @@ noreturn void x86_start(phys_addr_t boot_params)
 	stub_main(bi);
 }
 
-/* kexec-tools adds acpi_rsdp=ADDR for kernels that would not find it. The last one counts. */
-static phys_addr_t rsdp_from_cmdline(const char *cmdline)
-{
-	static const char key[] = "acpi_rsdp=";
-	const char *p = cmdline;
-	phys_addr_t pa = 0;
-
-	while ((p = strstr(p, key))) {
-		if (p == cmdline || p[-1] == ' ')
-			pa = strtoull(p + sizeof(key) - 1, NULL, 0);
-		p += sizeof(key) - 1;
-	}
-	return pa;
-}
-
-/* Take the first RSDP that leads to usable tables. */
+/* Take the first RSDP that leads to usable tables. bi->rsdp: of boot_params, or the word acpi_rsdp=. */
 static void discover_acpi(struct boot_info *bi)
 {
 	phys_addr_t candidates[] = {
 		bi->rsdp,
-		rsdp_from_cmdline(bi->cmdline),
 		rsdp_from_efi,
 		acpi_find_rsdp(arch_read_mem),
 	};
