@@ -623,7 +623,8 @@ static int identify_namespace(void)
 		return log_err(rc, "%s: Identify Namespace failed (%d)", nvme.blk.name, rc);
 	format = &id->lbaf[FIELD_GET(NVME_FLBAS_FORMAT, id->flbas)];
 	if (format->ms || id->dps & NVME_DPS_TYPE)
-		return log_err(-EOPNOTSUPP, "%s: %u bytes of metadata, protection type %u: unsupported",
+		return log_err(-EOPNOTSUPP,
+			       "%s: %u bytes of metadata, protection type %u: unsupported",
 			       nvme.blk.name, (unsigned)format->ms,
 			       (unsigned)(id->dps & NVME_DPS_TYPE));
 	if (format->lbads < 9 || format->lbads > 12)

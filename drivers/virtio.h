@@ -63,7 +63,8 @@ struct virtio_dev {
 	bool fixed_queue_size;		/* legacy PCI */
 	bool coherent;
 	bool has_queue;			/* it was told where a queue is */
-	void *common;			/* PCI: common configuration; MMIO, legacy ports in memory: all registers */
+	/* PCI: common configuration; MMIO, legacy ports in memory: all registers */
+	void *common;
 	void *config;
 	uint32_t config_len;
 	void *notify;			/* PCI: register of queue 0 */

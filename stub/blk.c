@@ -90,8 +90,10 @@ int blk_submit(struct blk_dev *dev, struct blk_req *req)
 	int rc = check_request(dev, req);
 
 	if (rc)
-		return log_err(rc, "%s: refused a request outside the device's limits: lba %lu + %u blocks", dev->name,
-			       req->lba, (unsigned)req->nr_blocks);
+		return log_err(
+			rc,
+			"%s: refused a request outside the device's limits: lba %lu + %u blocks",
+			dev->name, req->lba, (unsigned)req->nr_blocks);
 	for (;;) {
 		if (dev->failed)
 			return -ENODEV;
@@ -103,10 +105,11 @@ int blk_submit(struct blk_dev *dev, struct blk_req *req)
 			return 0;
 		}
 		if (rc != -EBUSY)
-			return abandon(dev, log_err(rc, "%s: a request could not be started (%d)", dev->name, rc));
+			return abandon(dev, log_err(rc, "%s: a request could not be started (%d)",
+						    dev->name, rc));
 		if (deadline_passed(d))
-			return abandon(dev, log_err(-ETIMEDOUT, "%s: queue stayed full for %u ms", dev->name,
-						    BLK_REQUEST_TIMEOUT_US / 1000));
+			return abandon(dev, log_err(-ETIMEDOUT, "%s: queue stayed full for %u ms",
+						    dev->name, BLK_REQUEST_TIMEOUT_US / 1000));
 		rc = blk_poll(dev);
 		if (rc < 0)
 			return rc;
@@ -127,14 +130,18 @@ int blk_poll(struct blk_dev *dev)
 		return -ENODEV;
 	done = dev->ops->poll(dev);
 	if (done < 0)
-		return abandon(dev, log_err(done, "%s: device failed (%d), abandoned", dev->name, done));
+		return abandon(dev,
+			       log_err(done, "%s: device failed (%d), abandoned", dev->name, done));
 	forget_completed();
 	now = arch_time_us();
 	for (unsigned i = 0; i < nr_inflight; i++)
 		if (now >= inflight[i]->deadline_us)
-			return abandon(dev, log_err(-ETIMEDOUT, "%s: request at lba %lu not completed in %u ms, abandoned",
-						    dev->name, inflight[i]->lba,
-						    BLK_REQUEST_TIMEOUT_US / 1000));
+			return abandon(
+				dev,
+				log_err(-ETIMEDOUT,
+					"%s: request at lba %lu not completed in %u ms, abandoned",
+					dev->name, inflight[i]->lba,
+					BLK_REQUEST_TIMEOUT_US / 1000));
 	return done;
 }
 
@@ -165,7 +172,11 @@ int blk_rw(struct blk_dev *dev, enum blk_op op, uint64_t lba, void *buf, size_t 
 		uint32_t piece = (uint32_t)min_u64(len, dev->max_bytes);
 		struct blk_seg seg = { virt_to_phys(buf), piece };
 		struct blk_req req = {
-			.op = op, .lba = lba, .nr_blocks = piece / dev->block_size, .nr_segs = 1, .segs = &seg,
+			.op = op,
+			.lba = lba,
+			.nr_blocks = piece / dev->block_size,
+			.nr_segs = 1,
+			.segs = &seg,
 		};
 		int rc = blk_submit(dev, &req);
 

@@ -14,7 +14,8 @@ struct blk_dev;
 /* A piece of physical memory: a buffer of the stub, or pages of the dead kernel */
 struct blk_seg {
 	phys_addr_t pa;
-	uint32_t len;		/* a multiple of 4096, or of block_size in a request of one segment */
+	/* a multiple of 4096, or of block_size in a request of one segment */
+	uint32_t len;
 };
 
 enum blk_op { BLK_READ, BLK_WRITE, BLK_FLUSH };
@@ -64,8 +65,10 @@ struct blk_dev {
 	uint32_t max_segs;		/* per request */
 	uint32_t queue_depth;		/* requests in flight */
 	bool read_only;
-	bool has_flush;			/* volatile write cache: BLK_FLUSH is supported and needed */
-	bool failed;			/* a request timed out or the device vanished: abandoned, see fail_code */
+	/* volatile write cache: BLK_FLUSH is supported and needed */
+	bool has_flush;
+	/* a request timed out or the device vanished: abandoned, see fail_code */
+	bool failed;
 	int fail_code;			/* -errno of the failure */
 };
 
@@ -87,10 +90,13 @@ struct blk_dev {
  * own memory. blk_shutdown() ends the use of the device: it may be called on a failed one, and more
  * than once.
  */
-int blk_submit(struct blk_dev *dev, struct blk_req *req);	/* waits (bounded) while the queue is full */
+/* waits (bounded) while the queue is full */
+int blk_submit(struct blk_dev *dev, struct blk_req *req);
 int blk_poll(struct blk_dev *dev);
-int blk_wait(struct blk_dev *dev, struct blk_req *req);		/* until done; returns req->status */
-int blk_rw(struct blk_dev *dev, enum blk_op op, uint64_t lba, void *buf, size_t len);	/* one buffer, waits */
+/* until done; returns req->status */
+int blk_wait(struct blk_dev *dev, struct blk_req *req);
+/* one buffer, waits */
+int blk_rw(struct blk_dev *dev, enum blk_op op, uint64_t lba, void *buf, size_t len);
 int blk_flush(struct blk_dev *dev);
 void blk_shutdown(struct blk_dev *dev);
 

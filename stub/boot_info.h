@@ -27,7 +27,8 @@ struct uart_spec {
 	uint8_t  reg_shift;	/* 16550: register n is at addr + (n << reg_shift) */
 	uint32_t baud;		/* 0: leave the line as the dead kernel set it */
 	uint32_t clock_hz;	/* 0: unknown, 1843200 (16550) or 24000000 (PL011) is assumed */
-	bool rts_cts;		/* wait for CTS before sending: "r" after the baud rate, 115200n8r */
+	/* wait for CTS before sending: "r" after the baud rate, 115200n8r */
+	bool rts_cts;
 	phys_addr_t addr;
 };
 
@@ -53,7 +54,14 @@ struct virtio_mmio_spec {
 	bool dma_coherent;
 };
 
-enum reset_method { RESET_UNKNOWN, RESET_IO, RESET_MMIO, RESET_PCI_CONFIG, RESET_PSCI_HVC, RESET_PSCI_SMC };
+enum reset_method {
+	RESET_UNKNOWN,
+	RESET_IO,
+	RESET_MMIO,
+	RESET_PCI_CONFIG,
+	RESET_PSCI_HVC,
+	RESET_PSCI_SMC
+};
 
 struct reset_spec {
 	enum reset_method method;

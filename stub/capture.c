@@ -54,7 +54,8 @@ static uint32_t dead_page_size(const struct vmcoreinfo *vi)
 	}
 	size = strtoul(value, NULL, 10);
 	if (size < ARCH_PAGE_SIZE || size > ARCH_PAGE_SIZE_MAX || !is_power_of_2(size)) {
-		log_warn("PAGESIZE=%s is not a page size of this architecture, %u is assumed", value, ARCH_PAGE_SIZE);
+		log_warn("PAGESIZE=%s is not a page size of this architecture, %u is assumed",
+			 value, ARCH_PAGE_SIZE);
 		return ARCH_PAGE_SIZE;
 	}
 	return (uint32_t)size;
@@ -95,7 +96,8 @@ static void fill_utsname(struct capture *c)
 		strcpy(c->uts.sysname, "Linux");
 		memcpy(c->uts.release, c->release, sizeof(c->uts.release));
 	}
-	c->uts.sysname[64] = c->uts.nodename[64] = c->uts.version[64] = c->uts.domainname[64] = '\0';
+	c->uts.sysname[64] = c->uts.nodename[64] = c->uts.version[64] = c->uts.domainname[64] =
+		'\0';
 	/*
 	 * crash decides by this field whether the dump is for it, so it is never taken from old
 	 * memory
@@ -138,7 +140,8 @@ static void read_vmcoreinfo(struct capture *c)
  * device tree's /chosen, which it sets on arm64. The word wins, so that a person can correct a
  * loader.
  */
-enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi, const struct cmdline *cl)
+enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi,
+			       const struct cmdline *cl)
 {
 	phys_addr_t hdr = cl->elfcorehdr ? cl->elfcorehdr : bi->elfcorehdr;
 	uint64_t size = cl->elfcorehdr ? cl->elfcorehdr_size : bi->elfcorehdr_size;
@@ -149,19 +152,23 @@ enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi, co
 	c->vc.read = arch_read_mem;
 	c->vc.is_zero = arch_mem_is_zero;
 	if (!hdr)
-		return log_err(STOP_NO_ELFCOREHDR, "no elfcorehdr= on the command line or in the device tree");
+		return log_err(STOP_NO_ELFCOREHDR,
+			       "no elfcorehdr= on the command line or in the device tree");
 	rc = vmcore_parse(&c->vc, hdr, size, bi->image_start, bi->image_end);
 	if (rc == -ENODATA)
-		return log_err(STOP_NO_MEMORY_RANGES, "elfcorehdr at %#lx: no usable memory range", hdr);
+		return log_err(STOP_NO_MEMORY_RANGES, "elfcorehdr at %#lx: no usable memory range",
+			       hdr);
 	if (rc)
-		return log_err(STOP_BAD_ELFCOREHDR, "elfcorehdr at %#lx: cannot be used (%d)", hdr, rc);
+		return log_err(STOP_BAD_ELFCOREHDR, "elfcorehdr at %#lx: cannot be used (%d)", hdr,
+			       rc);
 	read_vmcoreinfo(c);
 	/*
 	 * Not fatal: what cannot be translated is not looked at, and pages_init() lowers the level
 	 * to match
 	 */
 	if (vtop_init(&c->vt, &c->vc, &c->vi) && c->vi.len)
-		log_warn("address translation is limited: VMCOREINFO lacks %s", c->vt.missing ? c->vt.missing : "an entry");
+		log_warn("address translation is limited: VMCOREINFO lacks %s",
+			 c->vt.missing ? c->vt.missing : "an entry");
 	fill_utsname(c);
 	log_info("dead kernel: Linux %s, %u CPU(s), %lu MiB of RAM in %u range(s), page size %u",
 		 c->release[0] ? c->release : "(unknown release)", c->vc.nr_cpus,

@@ -459,7 +459,8 @@ static const char *word_deadline(struct cmdline *cl, const char *s)
 /* text|8bit[,xon]: what a serial line carries, as far as is known beforehand */
 static const char *word_line(struct cmdline *cl, const char *s)
 {
-	const char *text = value_of(s, "text"), *eight = value_of(s, "8bit"), *rest = text ? text : eight;
+	const char *text = value_of(s, "text"), *eight = value_of(s, "8bit"),
+		   *rest = text ? text : eight;
 
 	if (!rest || (*rest && strcmp(rest, ",xon")))
 		return "not text or 8bit, with or without ,xon";

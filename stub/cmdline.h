@@ -25,7 +25,8 @@ struct target_spec {
 	bool mbr;		/* PARTUUID of an MBR partition: SSSSSSSS-PP */
 	uint32_t mbr_signature;
 	uint8_t mbr_index;
-	char text[109];		/* LABEL, PARTLABEL (UTF-8), SERIAL, UART; else the word, for messages */
+	/* LABEL, PARTLABEL (UTF-8), SERIAL, UART; else the word, for messages */
+	char text[109];
 	struct uart_spec uart;	/* TARGET_UART: type UART_NONE when only the name is known */
 	uint32_t baud;		/* TARGET_UART: 0 unless given */
 };
@@ -44,7 +45,8 @@ struct cmdline {
 	struct uart_spec console_spec;
 	bool console_given;
 	enum after_action after;
-	bool line_8bit;		/* line=8bit: begin with it on a serial line that nobody answers on (default text) */
+	/* line=8bit: begin with it on a serial line that nobody answers on (default text) */
+	bool line_8bit;
 	bool line_xon;		/* line=...,xon: XON/XOFF are escaped and obeyed */
 	bool overwrite;		/* overwrite=yes (default) | no: keep a dump that was not saved */
 	uint32_t deadline_s;	/* deadline=SECONDS for a capture to a disk; default 4 h; 0: none */

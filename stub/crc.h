@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* CRC-32C (Castagnoli, RFC 3720 B.4) for labels and frames; CRC-32 (IEEE 802.3) for GPT. Start with 0, feed pieces. */
+/*
+ * CRC-32C (Castagnoli, RFC 3720 B.4) for labels and frames; CRC-32 (IEEE 802.3) for GPT. Start with
+ * 0, feed pieces.
+ */
 #ifndef STUB_CRC_H
 #define STUB_CRC_H
 

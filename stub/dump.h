@@ -25,8 +25,10 @@ struct capture {
 	struct vtop vt;
 	int64_t crash_time;		/* seconds since 1970; 0: unknown */
 	char release[65];
-	struct {			/* struct new_utsname of the dead kernel, or what could be found of it */
-		char sysname[65], nodename[65], release[65], version[65], machine[65], domainname[65];
+	/* struct new_utsname of the dead kernel, or what could be found of it */
+	struct {
+		char sysname[65], nodename[65], release[65], version[65], machine[65],
+			domainname[65];
 	} uts;
 };
 
@@ -34,7 +36,8 @@ struct capture {
  * Fill @c from the elfcorehdr. STOP_OK, or why there is nothing to dump, logged. @bi and @cl are
  * referred to, not copied. Only reads memory.
  */
-enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi, const struct cmdline *cl);
+enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi,
+			       const struct cmdline *cl);
 
 /*
  * Write the dump, dmesg, log and result to @t (opened by target_open) and leave its disk shut down.

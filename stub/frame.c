@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Frames of the serial protocol: see stub/frame.h, and docs/serial-protocol.md for why they look like this.
+ * Frames of the serial protocol: see stub/frame.h, and docs/serial-protocol.md for why they look
+ * like this.
  *
- * Everything the decoder reads may be noise, somebody else's console, or made to hurt: it keeps one frame in the caller's
- * buffer and nothing more, and any byte takes it from any state to a defined one.
+ * Everything the decoder reads may be noise, somebody else's console, or made to hurt: it keeps one
+ * frame in the caller's buffer and nothing more, and any byte takes it from any state to a defined
+ * one.
  */
 #include "stub/frame.h"
 
@@ -114,7 +116,8 @@ static void store_le(uint8_t *p, uint64_t value, unsigned bytes)
 		p[i] = (uint8_t)(value >> 8 * i);
 }
 
-void frame_begin(struct frame_enc *e, enum serial_mode mode, unsigned type, unsigned flags, uint16_t session, uint32_t sequence)
+void frame_begin(struct frame_enc *e, enum serial_mode mode, unsigned type, unsigned flags,
+		 uint16_t session, uint32_t sequence)
 {
 	uint8_t header[SERIAL_HEADER] = { (uint8_t)type, (uint8_t)flags };
 	uint8_t begin = mode == SERIAL_MODE_TEXT ? SERIAL_TEXT_BEGIN : SERIAL_SOH;
@@ -270,7 +273,10 @@ static unsigned digit(uint8_t c)
 	return at ? (unsigned)(at - alphabet) : 85;
 }
 
-/* @bytes of the group at work, from nr_group characters; the missing ones count as the highest digit (they were cut off) */
+/*
+ * @bytes of the group at work, from nr_group characters; the missing ones count as the highest
+ * digit (they were cut off)
+ */
 static void add_group(struct frame_dec *d, unsigned bytes)
 {
 	uint64_t value = 0;
@@ -292,8 +298,8 @@ static bool known_type(uint8_t type)
 }
 
 /*
- * A text frame that does not go on as one. Up to its first group, which has the type, it was likely somebody's text: give
- * that back. After it, it is a damaged frame, and no person wants to see it.
+ * A text frame that does not go on as one. Up to its first group, which has the type, it was likely
+ * somebody's text: give that back. After it, it is a damaged frame, and no person wants to see it.
  */
 static void not_base85(struct frame_dec *d)
 {
@@ -314,7 +320,10 @@ static void add_digit(struct frame_dec *d, unsigned value)
 	if (++d->nr_group < GROUP_CHARS)
 		return;
 	add_group(d, 4);
-	/* The first group has the type: text that merely begins with the marker is seldom taken for a frame any longer. */
+	/*
+	 * The first group has the type: text that merely begins with the marker is seldom taken for
+	 * a frame any longer.
+	 */
 	if (d->len == 4 && !known_type(d->buf[0]))
 		not_base85(d);
 }
@@ -348,7 +357,10 @@ static void byte_base85(struct frame_dec *d, uint8_t c)
 		end_base85(d);
 	} else if (c == '\r' || c == '\n') {
 		keep_raw(d, c);
-		/* A full line: what follows up to the next marker is not ours. A short one was wrapped by a logger. */
+		/*
+		 * A full line: what follows up to the next marker is not ours. A short one was
+		 * wrapped by a logger.
+		 */
 		if (d->column == SERIAL_TEXT_LINE) {
 			d->state = FRAME_BASE85_BREAK;
 			d->nr_raw = 0;
@@ -368,7 +380,10 @@ static void byte_base85(struct frame_dec *d, uint8_t c)
 	}
 }
 
-/* Between two lines of a frame: line ends, a logger's time stamps, or whole lines that somebody else put in. */
+/*
+ * Between two lines of a frame: line ends, a logger's time stamps, or whole lines that somebody
+ * else put in.
+ */
 static void byte_break(struct frame_dec *d, uint8_t c)
 {
 	d->line_bytes++;

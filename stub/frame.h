@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Frames of the serial protocol (include/capstub/serial.h): encoder and decoder for both line encodings. Pure, no state but
- * the caller's, shared by the stub, the host tool and the tests.
+ * Frames of the serial protocol (include/capstub/serial.h): encoder and decoder for both line
+ * encodings. Pure, no state but the caller's, shared by the stub, the host tool and the tests.
  */
 #ifndef STUB_FRAME_H
 #define STUB_FRAME_H
@@ -27,11 +27,18 @@ struct frame_enc {
 /* An encoder that escapes what must be escaped on every line */
 void frame_enc_init(struct frame_enc *e, frame_put put, void *ctx);
 
-/* Escape @map (32 bytes) as well. False when that cannot work: an escaped byte would become one that is to be escaped. */
+/*
+ * Escape @map (32 bytes) as well. False when that cannot work: an escaped byte would become one
+ * that is to be escaped.
+ */
 bool frame_enc_escape(struct frame_enc *e, const uint8_t *map);
 
-/* A frame is begun, its payload given in any number of pieces, then ended: it goes to put() as it comes. */
-void frame_begin(struct frame_enc *e, enum serial_mode mode, unsigned type, unsigned flags, uint16_t session, uint32_t sequence);
+/*
+ * A frame is begun, its payload given in any number of pieces, then ended: it goes to put() as it
+ * comes.
+ */
+void frame_begin(struct frame_enc *e, enum serial_mode mode, unsigned type, unsigned flags,
+		 uint16_t session, uint32_t sequence);
 void frame_data(struct frame_enc *e, const void *buf, size_t len);
 void frame_end(struct frame_enc *e);
 /* End it so that every receiver throws it away */
@@ -58,7 +65,10 @@ enum frame_state {
 
 #define FRAME_RAW	160u
 
-/* Takes a line's bytes apart into frames and text. It never looks back and never waits: any byte may follow any other. */
+/*
+ * Takes a line's bytes apart into frames and text. It never looks back and never waits: any byte
+ * may follow any other.
+ */
 struct frame_dec {
 	uint8_t *buf;
 	size_t size;
@@ -72,8 +82,10 @@ struct frame_dec {
 	unsigned column;	/* characters in this line of a text frame */
 	uint8_t raw[FRAME_RAW];	/* text encoding: what may turn out to be console text after all */
 	unsigned nr_raw;
-	char line_end;		/* after a text frame its own line end is no text: what may still come of it */
-	bool drop_flow;		/* XON and XOFF inside 8-bit frames are not data: the sender escapes them */
+	/* after a text frame its own line end is no text: what may still come of it */
+	char line_end;
+	/* XON and XOFF inside 8-bit frames are not data: the sender escapes them */
+	bool drop_flow;
 	uint64_t frames;	/* good ones */
 	uint64_t bad;		/* begun and not ended well: CRC, length, cut */
 	uint64_t bad_bytes;	/* line bytes in those */
@@ -105,6 +117,7 @@ static inline struct frame_in frame_in(const void *payload, size_t len)
 
 uint64_t frame_get(struct frame_in *in, unsigned bytes);	/* 1, 2, 4 or 8, little-endian */
 uint64_t frame_get_varint(struct frame_in *in);
-const uint8_t *frame_get_bytes(struct frame_in *in, size_t len);	/* NULL when there are not that many */
+/* NULL when there are not that many */
+const uint8_t *frame_get_bytes(struct frame_in *in, size_t len);
 
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The symbol table as scripts/kallsyms.c of Linux writes it: names in sorted order of address, each a length and that many
- * bytes; every byte stands for a token, a short string; the first character of the expanded name is the symbol's type.
+ * The symbol table as scripts/kallsyms.c of Linux writes it: names in sorted order of address, each
+ * a length and that many bytes; every byte stands for a token, a short string; the first character
+ * of the expanded name is the symbol's type.
  */
 #include "stub/kallsyms.h"
 
@@ -60,7 +61,8 @@ static int next_name(struct table *t, char *name, size_t size)
 		if (c < 0)
 			return c;
 		/* An index beyond the table, or a token without an end, would be a damaged table */
-		for (token = t->tokens + t->index[c]; token < t->tokens + TOKENS_MAX && *token; token++) {
+		for (token = t->tokens + t->index[c]; token < t->tokens + TOKENS_MAX && *token;
+		     token++) {
 			if (!type && n < size - 1)
 				name[n++] = *token;
 			type = false;
@@ -75,8 +77,10 @@ static int open_table(struct table *t, const struct vmcoreinfo *vi)
 	uint64_t tokens, index, base;
 	int rc;
 
-	if (vmcoreinfo_symbol(vi, "kallsyms_names", &t->names) || vmcoreinfo_symbol(vi, "kallsyms_token_table", &tokens) ||
-	    vmcoreinfo_symbol(vi, "kallsyms_token_index", &index) || vmcoreinfo_symbol(vi, "kallsyms_offsets", &t->offsets) ||
+	if (vmcoreinfo_symbol(vi, "kallsyms_names", &t->names) ||
+	    vmcoreinfo_symbol(vi, "kallsyms_token_table", &tokens) ||
+	    vmcoreinfo_symbol(vi, "kallsyms_token_index", &index) ||
+	    vmcoreinfo_symbol(vi, "kallsyms_offsets", &t->offsets) ||
 	    vmcoreinfo_symbol(vi, "kallsyms_relative_base", &base))
 		return -ENOENT;
 	rc = vtop_read(t->vt, &t->base, base, sizeof(t->base));
@@ -88,8 +92,8 @@ static int open_table(struct table *t, const struct vmcoreinfo *vi)
 }
 
 /*
- * Address of symbol @nr. With CONFIG_KALLSYMS_ABSOLUTE_PERCPU (x86_64 up to 6.14) offsets that are not negative are absolute
- * values, that is, per-CPU ones; elsewhere all are relative to the base.
+ * Address of symbol @nr. With CONFIG_KALLSYMS_ABSOLUTE_PERCPU (x86_64 up to 6.14) offsets that are
+ * not negative are absolute values, that is, per-CPU ones; elsewhere all are relative to the base.
  */
 static int address(struct table *t, bool absolute_percpu, unsigned nr, uint64_t *ret)
 {
@@ -122,10 +126,14 @@ int kallsyms_find(struct vtop *vt, const struct vmcoreinfo *vi, struct kallsym *
 	uint64_t va, stext;
 	uint32_t count;
 	int rc, found = 0;
-	/* Where _stext comes out right by the absolute rule, that is the rule; it stands near the table's start */
+	/*
+	 * Where _stext comes out right by the absolute rule, that is the rule; it stands near the
+	 * table's start
+	 */
 	bool absolute = false;
 
-	if (vmcoreinfo_symbol(vi, "kallsyms_num_syms", &va) || vmcoreinfo_symbol(vi, "_stext", &stext))
+	if (vmcoreinfo_symbol(vi, "kallsyms_num_syms", &va) ||
+	    vmcoreinfo_symbol(vi, "_stext", &stext))
 		return -ENOENT;
 	rc = vtop_read(vt, &count, va, sizeof(count));
 	if (!rc)
@@ -134,7 +142,10 @@ int kallsyms_find(struct vtop *vt, const struct vmcoreinfo *vi, struct kallsym *
 		return rc;
 	for (unsigned i = 0; i < nr; i++)
 		syms[i].va = 0;
-	/* Two passes at most: the numbers of the symbols first, their addresses when the rule is known */
+	/*
+	 * Two passes at most: the numbers of the symbols first, their addresses when the rule is
+	 * known
+	 */
 	for (unsigned i = 0; i < count && i < MAX_SYMS && (unsigned)found < nr; i++) {
 		struct kallsym *sym;
 

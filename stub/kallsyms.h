@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Symbols of the dead kernel from its own table, which VMCOREINFO tells of since Linux 6.1 (SYMBOL(kallsyms_names) and its
- * companions). Pure. Older kernels: -ENOENT, and the caller does without.
+ * Symbols of the dead kernel from its own table, which VMCOREINFO tells of since Linux 6.1
+ * (SYMBOL(kallsyms_names) and its companions). Pure. Older kernels: -ENOENT, and the caller does
+ * without.
  */
 #ifndef STUB_KALLSYMS_H
 #define STUB_KALLSYMS_H

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What newlib asks of its system. There is none: no heap, no files, no signals. Present only because the linker wants
- * the names; none of these is reached by the functions that the stub calls.
+ * What newlib asks of its system. There is none: no heap, no files, no signals. Present only
+ * because the linker wants the names; none of these is reached by the functions that the stub
+ * calls.
  */
 #include <errno.h>
 #include <stddef.h>

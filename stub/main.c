@@ -155,7 +155,8 @@ static enum capstub_stop dump_to_line(const struct boot_info *bi, const struct t
 {
 	static struct uart line;
 	struct serial_options opt = {
-		.mode = cmdline.line_8bit ? SERIAL_MODE_8BIT : SERIAL_MODE_TEXT, .xon_xoff = cmdline.line_xon,
+		.mode = cmdline.line_8bit ? SERIAL_MODE_8BIT : SERIAL_MODE_TEXT,
+		.xon_xoff = cmdline.line_xon,
 	};
 	struct uart_spec uart = line_spec(bi, spec);
 	bool same = console.ops && console.spec.type == uart.type && console.spec.addr == uart.addr;
@@ -172,7 +173,8 @@ static enum capstub_stop dump_to_line(const struct boot_info *bi, const struct t
 	if (!same || uart.baud != console.spec.baud || uart.rts_cts != console.rts_cts)
 		rc = uart_open(u, &uart);
 	if (rc)
-		return log_err(STOP_LINE_ERROR, "dump=%s: the UART cannot be used (%d)", spec->text, rc);
+		return log_err(STOP_LINE_ERROR, "dump=%s: the UART cannot be used (%d)", spec->text,
+			       rc);
 	return serial_dump(&capture, u, &opt);
 }
 
@@ -214,7 +216,8 @@ static enum capstub_stop dump_somewhere(const struct boot_info *bi)
 		if (first == STOP_OK)
 			first = stop;
 		if (i + 1 < cmdline.nr_targets)
-			log_warn("dump=%s failed (%s), trying the next", cmdline.targets[i].text, stop_name(stop));
+			log_warn("dump=%s failed (%s), trying the next", cmdline.targets[i].text,
+				 stop_name(stop));
 	}
 	return first;
 }
@@ -248,7 +251,7 @@ noreturn void stub_main(struct boot_info *bi)
 	start_console(bi);
 	hello();
 	if (!bi->image_damaged) {
-		/* kexec adds acpi_rsdp= where the tables may not be found; it wins, as elfcorehdr= does */
+		/* Like elfcorehdr=, the word that kexec or a person added wins */
 		if (cmdline.rsdp)
 			bi->rsdp = cmdline.rsdp;
 		arch_discover(bi);

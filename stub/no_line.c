@@ -8,7 +8,8 @@ enum capstub_stop serial_dump(struct capture *c, struct uart *u, const struct se
 	(void)c;
 	(void)u;
 	(void)opt;
-	return log_err(STOP_NO_TARGET, "this image writes to disks: load the one for serial lines (capstub-line)");
+	return log_err(STOP_NO_TARGET,
+		       "this image writes to disks: load the one for serial lines (capstub-line)");
 }
 
 void serial_abort(void)

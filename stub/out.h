@@ -61,6 +61,7 @@ int out_desc_end(void);
  */
 int out_drain(void);
 
-uint64_t out_lost(void);		/* descriptors dropped because they, or their data, could not be written */
+/* descriptors dropped because they, or their data, could not be written */
+uint64_t out_lost(void);
 
 #endif

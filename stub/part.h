@@ -33,6 +33,7 @@ struct part_source {
  * yields nothing; a disk whose block 0 cannot be read returns that error. The whole disk itself is
  * not among the partitions. Bounded: at most 256 entries.
  */
-int part_scan(const struct part_source *src, int (*found)(void *ctx, const struct part *p), void *ctx);
+int part_scan(const struct part_source *src, int (*found)(void *ctx, const struct part *p),
+	      void *ctx);
 
 #endif

@@ -87,23 +87,28 @@ static int read_label(struct blk_dev *dev, const struct window *w)
 
 	if (end < CAPSTUB_TARGET_MIN)
 		return -ENOENT;
-	rc = blk_rw(dev, BLK_READ, w->first_block + (end - CAPSTUB_LABEL_SIZE) / dev->block_size, l, sizeof(*l));
+	rc = blk_rw(dev, BLK_READ, w->first_block + (end - CAPSTUB_LABEL_SIZE) / dev->block_size, l,
+		    sizeof(*l));
 	if (rc)
 		return rc;
 	if (memcmp(l->magic, CAPSTUB_LABEL_MAGIC, sizeof(l->magic)))
 		return -ENOENT;
 	if (l->crc32c != label_crc(l))
-		return log_err(-EBADMSG, "%s part %u: label CRC is %08x, should be %08x: run capstub format again", dev->name,
-			       w->part, (unsigned)l->crc32c, (unsigned)label_crc(l));
+		return log_err(
+			-EBADMSG,
+			"%s part %u: label CRC is %08x, should be %08x: run capstub format again",
+			dev->name, w->part, (unsigned)l->crc32c, (unsigned)label_crc(l));
 	if (l->version != CAPSTUB_LABEL_VERSION)
-		return log_err(-EBADMSG, "%s part %u: label version %u is not known here", dev->name, w->part,
-			       (unsigned)l->version);
+		return log_err(-EBADMSG, "%s part %u: label version %u is not known here",
+			       dev->name, w->part, (unsigned)l->version);
 	/*
 	 * A whole disk and its last MBR partition may end together; the size tells whose label it
 	 * is
 	 */
 	if (l->target_bytes != end)
-		return w->part ? log_err(-EBADMSG, "%s part %u: resized since capstub format", dev->name, w->part) : -ENOENT;
+		return w->part ? log_err(-EBADMSG, "%s part %u: resized since capstub format",
+					 dev->name, w->part)
+			       : -ENOENT;
 	l->name[sizeof(l->name) - 1] = '\0';
 	return 0;
 }
@@ -127,7 +132,8 @@ static bool place_matches(const struct search *s, const struct part *p)
 	case TARGET_PARTUUID:
 		if (!p)
 			return false;
-		return spec->mbr ? p->mbr && p->mbr_signature == spec->mbr_signature && p->index == spec->mbr_index
+		return spec->mbr ? p->mbr && p->mbr_signature == spec->mbr_signature &&
+					   p->index == spec->mbr_index
 				 : !p->mbr && !memcmp(p->uuid, spec->uuid, sizeof(p->uuid));
 	case TARGET_PARTLABEL:
 		return p && !p->mbr && !strcmp(p->label, spec->text);
@@ -206,7 +212,10 @@ static int look_at_part(void *ctx, const struct part *p)
 static bool search_disk(struct search *s)
 {
 	struct part_source src = {
-		.read = disk_read, .ctx = s->dev, .block_size = s->dev->block_size, .nr_blocks = s->dev->nr_blocks,
+		.read = disk_read,
+		.ctx = s->dev,
+		.block_size = s->dev->block_size,
+		.nr_blocks = s->dev->nr_blocks,
 		.buf = target_block,
 	};
 	int rc = look_at(s, NULL);
@@ -221,7 +230,9 @@ static bool search_disk(struct search *s)
 
 static enum capstub_stop read_stop(int rc)
 {
-	return rc == -ETIMEDOUT ? STOP_DEVICE_TIMEOUT : rc == -ENODEV ? STOP_DEVICE_GONE : STOP_READ_ERROR;
+	return rc == -ETIMEDOUT ? STOP_DEVICE_TIMEOUT
+	       : rc == -ENODEV	? STOP_DEVICE_GONE
+				: STOP_READ_ERROR;
 }
 
 /*
@@ -234,18 +245,28 @@ static enum capstub_stop search_failed(const struct search *s, const struct disk
 	const char *word = s->spec ? s->spec->text : "(any label)";
 
 	if (s->matches > 1)
-		return log_err(STOP_AMBIGUOUS_TARGET, "dump=%s: %u targets match, none is written", word, s->matches);
+		return log_err(STOP_AMBIGUOUS_TARGET, "dump=%s: %u targets match, none is written",
+			       word, s->matches);
 	if (s->damaged)
-		return log_err(STOP_BAD_LABEL, "dump=%s: no match, %u damaged label(s)", word, s->damaged);
+		return log_err(STOP_BAD_LABEL, "dump=%s: no match, %u damaged label(s)", word,
+			       s->damaged);
 	if (s->unlabelled)
-		return log_err(STOP_NO_LABEL, "dump=%s: found, but it carries no capstub label: run capstub format", word);
+		return log_err(
+			STOP_NO_LABEL,
+			"dump=%s: found, but it carries no capstub label: run capstub format",
+			word);
 	if (s->read_error)
-		return log_err(read_stop(s->read_error), "dump=%s: no match; a disk could not be read (%d)", word,
+		return log_err(read_stop(s->read_error),
+			       "dump=%s: no match; a disk could not be read (%d)", word,
 			       s->read_error);
 	if (it->failures && it->last_error == -ETIMEDOUT)
-		return log_err(STOP_DEVICE_TIMEOUT, "dump=%s: no target; %u controller(s) did not start", word, it->failures);
+		return log_err(STOP_DEVICE_TIMEOUT,
+			       "dump=%s: no target; %u controller(s) did not start", word,
+			       it->failures);
 	if (it->failures)
-		return log_err(STOP_DEVICE_INIT, "dump=%s: no target; %u controller(s) did not start", word, it->failures);
+		return log_err(STOP_DEVICE_INIT,
+			       "dump=%s: no target; %u controller(s) did not start", word,
+			       it->failures);
 	return log_err(STOP_NO_TARGET, "dump=%s: no such target among %u disk(s)", word, s->disk);
 }
 
@@ -277,7 +298,8 @@ static int reopen_disk(const struct boot_info *bi, unsigned nr, struct blk_dev *
  * that time is the price of knowing that there is no second match. Without a word the first label
  * wins, because then there is nothing that two could be confused by.
  */
-enum capstub_stop target_open(struct target *t, const struct boot_info *bi, const struct target_spec *spec)
+enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
+			      const struct target_spec *spec)
 {
 	struct search s = { .spec = spec };
 	struct disk_iter it = { 0 };
@@ -286,7 +308,8 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi, cons
 
 	while (go_on && !disk_next(&it, bi, &s.dev)) {
 		log_info("disk %s: %lu blocks of %u bytes%s%s", s.dev->name, s.dev->nr_blocks,
-			 (unsigned)s.dev->block_size, s.dev->serial[0] ? ", serial " : "", s.dev->serial);
+			 (unsigned)s.dev->block_size, s.dev->serial[0] ? ", serial " : "",
+			 s.dev->serial);
 		go_on = search_disk(&s);
 		if (go_on) {
 			blk_shutdown(s.dev);
@@ -302,12 +325,14 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi, cons
 	if (go_on) {
 		rc = reopen_disk(bi, s.match_disk, &s.dev);
 		if (rc)
-			return log_err(STOP_DEVICE_INIT, "disk %u could not be opened again (%d)", s.match_disk, rc);
+			return log_err(STOP_DEVICE_INIT, "disk %u could not be opened again (%d)",
+				       s.match_disk, rc);
 	}
 	rc = read_label(s.dev, &s.match);
 	if (rc || memcmp(label_buf.uuid, s.match_uuid, sizeof(s.match_uuid))) {
 		blk_shutdown(s.dev);
-		return log_err(!rc || rc == -EBADMSG || rc == -ENOENT ? STOP_BAD_LABEL : read_stop(rc),
+		return log_err(!rc || rc == -EBADMSG || rc == -ENOENT ? STOP_BAD_LABEL
+								      : read_stop(rc),
 			       "%s: the label changed under us (%d)", s.dev->name, rc);
 	}
 	if (s.dev->read_only) {

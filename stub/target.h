@@ -27,7 +27,8 @@ struct target {
  * Find the one target that @spec names (NULL: the first with a valid label), open its disk. On any
  * return but STOP_OK every disk is shut down again and the reason was logged.
  */
-enum capstub_stop target_open(struct target *t, const struct boot_info *bi, const struct target_spec *spec);
+enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
+			      const struct target_spec *spec);
 
 /*
  * Device block of byte @offset when [@offset, +@len) lies in the window and both are whole blocks;

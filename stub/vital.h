@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The pages a debugger cannot start without, in the order in which it misses them: what a slow line sends first. Pure.
+ * The pages a debugger cannot start without, in the order in which it misses them: what a slow line
+ * sends first. Pure.
  */
 #ifndef STUB_VITAL_H
 #define STUB_VITAL_H
@@ -9,9 +10,12 @@
 #include "stub/vtop.h"
 
 enum vital_stage {
-	VITAL_DATA,	/* the kernel's variables: crash --minimal, symbols, and where everything else hangs */
-	VITAL_ROOTS,	/* page tables, stacks and per-CPU data of the CPUs, memory map, list of modules */
-	VITAL_TEXT,	/* the code that the stacks return to: a debugger unwinds by disassembling it */
+	/* the kernel's variables: crash --minimal, symbols, and where everything else hangs */
+	VITAL_DATA,
+	/* page tables, stacks and per-CPU data of the CPUs, memory map, list of modules */
+	VITAL_ROOTS,
+	/* the code that the stacks return to: a debugger unwinds by disassembling it */
+	VITAL_TEXT,
 	VITAL_LISTS,	/* what the variables point at: tasks, modules, caches */
 	VITAL_NR_STAGES
 };
@@ -43,6 +47,7 @@ void vital_init(struct vital *v, struct vmcore *vc, const struct vmcoreinfo *vi,
 int vital_stage(const struct vital *v, uint64_t pfn);
 
 /* First frame >= @pfn of @stage, and one past the last of that run. False: no more. */
-bool vital_next(const struct vital *v, unsigned stage, uint64_t pfn, uint64_t *ret_pfn, uint64_t *ret_end);
+bool vital_next(const struct vital *v, unsigned stage, uint64_t pfn, uint64_t *ret_pfn,
+		uint64_t *ret_end);
 
 #endif

@@ -10,7 +10,8 @@
 #include "stub/bits.h"
 
 #define VMCORE_MAX_RANGES	256
-#define VMCOREINFO_MAX		6144	/* of the text that the stub looks at; the whole note goes to the dump */
+/* of the text that the stub looks at; the whole note goes to the dump */
+#define VMCOREINFO_MAX		6144
 
 /*
  * RAM [start, end) in physical addresses of the dead kernel; its bytes are found at source (differs
@@ -20,7 +21,8 @@ struct memory_range {
 	phys_addr_t start;
 	phys_addr_t end;
 	phys_addr_t source;
-	uint64_t virt;		/* p_vaddr of start; 0: not known. virt - start is the direct map offset */
+	/* p_vaddr of start; 0: not known. virt - start is the direct map offset */
+	uint64_t virt;
 };
 
 struct vmcore {
@@ -36,21 +38,25 @@ struct vmcore {
 
 	unsigned nr_ranges;		/* sorted by start, disjoint */
 	struct memory_range ranges[VMCORE_MAX_RANGES];
-	unsigned dropped_ranges;	/* skipped: overlapping, absurd or too many; reported on the console */
+	/* skipped: overlapping, absurd or too many; reported on the console */
+	unsigned dropped_ranges;
 
-	struct memory_range image;	/* kernel text/data PT_LOAD: physical range and p_vaddr; end 0: unknown */
+	/* kernel text/data PT_LOAD: physical range and p_vaddr; end 0: unknown */
+	struct memory_range image;
 
 	unsigned nr_cpus;		/* non-empty NT_PRSTATUS notes */
 	uint64_t notes_size;		/* of all notes merged, incl. VMCOREINFO */
 	uint64_t vmcoreinfo_offset;	/* of the VMCOREINFO text inside the merged notes */
 	uint64_t vmcoreinfo_size;	/* of that text; 0: none */
 
-	uint32_t page_size;		/* of the dead kernel: from VMCOREINFO, else the stub's; set by the caller */
+	/* of the dead kernel: from VMCOREINFO, else the stub's; set by the caller */
+	uint32_t page_size;
 
 	/* Of vmcore.c alone */
 	uint64_t cpu_notes_size;	/* merged notes before the VMCOREINFO note */
 	phys_addr_t vmcoreinfo_pa;	/* of the text */
-	unsigned hint_cpu;		/* the segment hint_phdr begins with the note of CPU hint_cpu */
+	/* the segment hint_phdr begins with the note of CPU hint_cpu */
+	unsigned hint_cpu;
 	uint32_t hint_phdr;
 };
 
@@ -59,7 +65,8 @@ struct vmcore {
  * the caller. @own: the stub's image; ranges that overlap it are cut. 0, -EFAULT (unreadable),
  * -EINVAL (no vmcore header), -ENODATA (no usable range).
  */
-int vmcore_parse(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit, phys_addr_t own_start, phys_addr_t own_end);
+int vmcore_parse(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit, phys_addr_t own_start,
+		 phys_addr_t own_end);
 
 /*
  * Emit the merged notes in order, vc->notes_size bytes in total, in pieces: each CPU's NT_PRSTATUS
@@ -88,7 +95,8 @@ bool vmcore_is_ram(const struct vmcore *vc, phys_addr_t pa, uint64_t len);
  * Where the bytes of @pa are to be read; *ret_len (may be NULL): how many follow in its range.
  * -ENOENT: not RAM.
  */
-int vmcore_source(const struct vmcore *vc, phys_addr_t pa, phys_addr_t *ret_source, uint64_t *ret_len);
+int vmcore_source(const struct vmcore *vc, phys_addr_t pa, phys_addr_t *ret_source,
+		  uint64_t *ret_len);
 
 /* Read RAM of the dead kernel: 0, -ENOENT (not RAM), -EFAULT. May cross adjacent ranges. */
 int vmcore_read(const struct vmcore *vc, void *dst, phys_addr_t pa, size_t len);

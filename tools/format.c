@@ -258,7 +258,8 @@ static void print_next(const struct target *t)
 	       "or crashkernel=%s.\n", arm ? "" : " (Linux 6.5 and later)", arm ? "3M" : "2M");
 	if (arm)
 		printf("With kexec -s nobody but the stub looks whether its words stayed intact: write\n"
-		       "  --append=\"$(capstub words dump=UUID=%s)\"\n", uuid);
+		       "  --append=\"$(capstub words dump=UUID=%s)\"\n",
+		       uuid);
 }
 
 /* Nothing is written before every check has passed */

@@ -22,7 +22,8 @@
 
 /* A screen of it: what people look for stands at the end */
 #define TAIL_LINES	20
-#define DMESG_MAX	(64u << 20) /* the kernel's own limit for log_buf is 2 GiB; no dump has that */
+/* the kernel's own limit for log_buf is 2 GiB; no dump has that */
+#define DMESG_MAX	(64u << 20)
 
 /* In the order of enum file_kind and enum label_status. The names are part of the JSON form. */
 static const char *const kind_names[] = { "target", "kdump", "flattened", "elf", "unknown" };

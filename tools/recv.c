@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * capstub recv: receive dumps over serial lines, or take them out of a recorded console log. Each line has a session
- * (tools/recv_session.h) that writes the files; here is what is around it: options, several lines at once, what people see.
+ * capstub recv: receive dumps over serial lines, or take them out of a recorded console log. Each
+ * line has a session (tools/recv_session.h) that writes the files; here is what is around it:
+ * options, several lines at once, what people see.
  */
 #include <argp.h>
 #include <errno.h>
@@ -21,7 +22,8 @@
 
 #define READ_BYTES	65536u
 #define SHOW_MS		500u	/* between two drawings of the status line */
-#define REOPEN_MS	2000u	/* a terminal that went away (USB, a console server) is looked for this often */
+/* a terminal that went away (USB, a console server) is looked for this often */
+#define REOPEN_MS	2000u
 #define MAX_LINES	64u
 #define SI		0x0f
 #define SEND_MAX	4096u	/* waiting to be written to a line */
@@ -284,7 +286,8 @@ static void tick_port(struct port *p)
 		p->tick_ms = now + session_tick(&p->session, now) / 5;
 	flush_bytes(p);
 	if (now >= p->rate_ms + 2000) {
-		p->rate = (unsigned)((p->session.bytes - p->rate_bytes) * 1000 / (now - p->rate_ms));
+		p->rate =
+			(unsigned)((p->session.bytes - p->rate_bytes) * 1000 / (now - p->rate_ms));
 		p->rate_bytes = p->session.bytes;
 		p->rate_ms = now;
 	}
@@ -313,7 +316,8 @@ static void show_port(const struct port *p, FILE *f)
 		fprintf(f, "%d.%d %% ", permille / 10, permille % 10);
 	fprintf(f, "%s, %u B/s", human_bytes(p->session.bytes), p->rate);
 	if (permille > 0 && permille < 1000 && p->session.rest_s)
-		fprintf(f, ", %" PRIu64 ":%02u left", p->session.rest_s / 60, (unsigned)(p->session.rest_s % 60));
+		fprintf(f, ", %" PRIu64 ":%02u left", p->session.rest_s / 60,
+			(unsigned)(p->session.rest_s % 60));
 	fprintf(f, ", %" PRIu64 " lost, %" PRIu64 " again", c->lost, c->again);
 }
 
@@ -335,7 +339,10 @@ static void show(struct port *ports, unsigned nr)
 
 /*---------------------------------------------------------------- files */
 
-/* A log that can be read twice is looked through for headers first: the only one in it may come after pages. */
+/*
+ * A log that can be read twice is looked through for headers first: the only one in it may come
+ * after pages.
+ */
 static void look_through(struct port *p)
 {
 	static uint8_t buf[READ_BYTES];

@@ -136,7 +136,8 @@ uint64_t spans_count(const struct spans *s, uint64_t from, uint64_t to)
 	uint64_t sum = 0;
 
 	for (unsigned i = find(s, from); i < s->nr && s->v[i].from < to; i++) {
-		uint64_t a = s->v[i].from > from ? s->v[i].from : from, b = s->v[i].to < to ? s->v[i].to : to;
+		uint64_t a = s->v[i].from > from ? s->v[i].from : from,
+			 b = s->v[i].to < to ? s->v[i].to : to;
 
 		if (a < b)
 			sum += b - a;

@@ -223,8 +223,8 @@ static const char *map_memory(phys_addr_t pa)
 }
 
 /*
- * SError is unmasked for guarded reads only, see exception.S. An SError that was pending is taken at
- * the barrier here, before the guarded range begins.
+ * SError is unmasked for guarded reads only, see exception.S. An SError that was pending is taken
+ * at the barrier here, before the guarded range begins.
  */
 static inline void serror_unmask(void)
 {

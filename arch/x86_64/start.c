@@ -135,7 +135,7 @@ noreturn void x86_start(phys_addr_t boot_params)
 	stub_main(bi);
 }
 
-/* Take the first RSDP that leads to usable tables. bi->rsdp: of boot_params, or the word acpi_rsdp=. */
+/* Take the first RSDP that leads to usable tables. bi->rsdp: acpi_rsdp=, else of boot_params. */
 static void discover_acpi(struct boot_info *bi)
 {
 	phys_addr_t candidates[] = {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * kdump-compressed format, header version 6, as makedumpfile defines it (diskdump_mod.h) and crash,
- * libkdumpfile and drgn read it. Little-endian. Block = block_size bytes = page size of the dead kernel.
+ * libkdumpfile and drgn read it. Little-endian. Block = block_size bytes = page size of the dead
+ * kernel.
  *
  *	block 0			struct disk_dump_header
  *	block 1			struct kdump_sub_header, then the notes at block_size + sizeof(sub-header)

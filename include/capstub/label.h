@@ -5,8 +5,8 @@
  *
  * Target layout, END = size of the target rounded down to 4 KiB:
  *	0			the dump: kdump-compressed v6 (crash opens the target as it is)
- *	dmesg_offset		dmesg of the dead kernel, dmesg_bytes of text, at or below END - 64 KiB
- *	END - 64 KiB		the stub's own log of the last capture, log_bytes of text, at most 60 KiB
+ *	dmesg_offset		the dead kernel's log, dmesg_bytes of text, below END - 64 KiB
+ *	END - 64 KiB		the stub's own log, log_bytes of text, at most 60 KiB
  *	END - 4 KiB		struct capstub_label
  *
  * Change a field: bump CAPSTUB_LABEL_VERSION and add a fixture to the tests.
@@ -25,8 +25,8 @@
 #define CAPSTUB_TARGET_MIN	(1u << 20)	/* smallest target that may carry a label */
 
 enum capstub_state {
-	CAPSTUB_EMPTY = 0,	/* nothing to read: formatted, or a capture is still in its first step */
-	CAPSTUB_DUMPING = 1,	/* data is being written; found after a reboot: the capture was cut */
+	CAPSTUB_EMPTY = 0,	/* formatted, or a capture is still in its first step */
+	CAPSTUB_DUMPING = 1,	/* found after a reboot: the capture was cut */
 	CAPSTUB_COMPLETE = 2,
 	CAPSTUB_INCOMPLETE = 3,	/* ended in good order, but pages are missing; see stop_code */
 	CAPSTUB_SAVED = 4,	/* copied by `capstub save` */
@@ -65,10 +65,10 @@ struct capstub_label {
 	uint64_t pages_stored;		/* 0x110 with data or sharing the zero page */
 	uint64_t pages_unreadable;	/* 0x118 */
 	uint64_t pages_missing;		/* 0x120 chosen by the level, not stored */
-	uint64_t data_bytes_raw;	/* 0x128 pages stored with data of their own, uncompressed */
+	uint64_t data_bytes_raw;	/* 0x128 pages with data of their own, uncompressed */
 	uint64_t data_bytes_stored;	/* 0x130 the same, as stored */
-	uint64_t pages_by_class[CAPSTUB_NR_CLASSES];	/* 0x138 found in RAM, stored or not; "zero": of those kept */
-	uint64_t first_block_us;	/* 0x178 from the stub's entry to its first completed write */
+	uint64_t pages_by_class[CAPSTUB_NR_CLASSES]; /* 0x138 in RAM, stored or not; zero: kept */
+	uint64_t first_block_us;	/* 0x178 entry to first completed write */
 	uint64_t data_us;		/* 0x180 spent writing page data (pass 2) */
 	uint8_t  rsvd188[4096 - 0x188];
 };
