@@ -48,6 +48,14 @@
 #define SILENCE_US		90000000	/* without a word from the receiver: it is gone */
 #define STALL_US		5000000	/* the UART takes no byte: the line is dead */
 #define STALL_FLOW_US		60000000	/* the same where somebody may be holding it */
+#define IDLE_US			600000000	/* at the end, a receiver that is there but wants nothing */
+
+/*
+ * What is sent for requests, as a multiple of all else and some more, and how long that may take after all else. A receiver
+ * that loses everything and begins anew a few times gets it; one that asks for ever does not keep the machine for ever.
+ */
+#define SERVED_FACTOR		4u
+#define SERVED_FREE		KIB(256)
 
 /* Class passes, after those of enum vital_stage */
 enum class_pass { PASS_IMAGE = VITAL_NR_STAGES, PASS_KERNEL, PASS_USER, PASS_CACHE, PASS_REST, NR_PASSES };
@@ -98,13 +106,16 @@ struct serial {
 	bool have_request;		/* wants are waiting */
 	uint16_t request;		/* number of the last one taken up */
 	bool any_request;
+	uint64_t served_bytes;		/* of line, for requests */
+	uint64_t other_bytes;		/* and for all else when that was done; 0: not yet */
 	unsigned nr_wants;
 	struct want wants[SERIAL_CTRL_MAX_WANTS];
 
 	uint64_t next_hello_us, next_probe_us, next_meta_us, next_progress_us;
 	uint64_t pass_units[NR_PASSES];	/* to be sent, at most */
 	uint64_t sent_units, all_units;
-	uint64_t bad_unit;		/* became unreadable between two looks; ~0: none */
+	uint64_t lost_unit;		/* could be read when the frame at work was planned, and then not */
+	uint64_t bad_unit;		/* is not tried again; ~0: none */
 
 	struct frame_enc enc;
 	struct frame_dec dec;
@@ -169,11 +180,12 @@ static void drain(struct serial *s, unsigned fill)
 
 	while (!s->dead && s->head - s->tail > fill) {
 		/* Looked at before the try: a pause of ours between the two must not kill the line */
-		bool late = arch_time_us() - s->moved_us > limit;
+		uint64_t still = arch_time_us() - s->moved_us;
 		unsigned tail = s->tail;
 
 		pump(s);
-		if (s->tail == tail && late && arch_time_us() >= s->held_until_us)
+		/* A line may also be held by one XOFF after the other (noise, a stuck key): that ends too */
+		if (s->tail == tail && still > limit && (arch_time_us() >= s->held_until_us || still > limit + STALL_FLOW_US))
 			s->dead = true;
 		if (s->tail == tail)
 			cpu_relax();
@@ -462,18 +474,21 @@ static void send_piece(struct serial *s, unsigned blob, uint64_t total, uint64_t
 		/* Old memory has changed since it was measured: the length holds, the rest is blank */
 		while (s->piece_at < s->piece_to && !s->dead)
 			emit_piece(s, blank, min_u64(sizeof(blank), s->piece_to - s->piece_at));
-		put_deflate(s, NULL, 0, Z_FINISH);
+		put_deflate(s, blank, 0, Z_FINISH);
 	}
 	end(s, true);
 }
 
-/* The pieces of a blob that overlap [from, to). */
+/* The pieces of a blob that overlap [from, to), which the receiver may have made up; of an empty one, that it is empty. */
 static void send_blob(struct serial *s, unsigned blob, uint64_t from, uint64_t to)
 {
-	uint64_t total = 0, at = ALIGN_DOWN(from, piece_bytes(blob));
+	uint64_t total = 0, at;
 
 	emit_blob(s, blob, emit_count, &total);
 	total = min_u64(total, UINT32_MAX);
+	if (total && from >= total)
+		return;
+	at = total ? ALIGN_DOWN(from, piece_bytes(blob)) : 0;
 	do {
 		send_piece(s, blob, total, at);
 		at += piece_bytes(blob);
@@ -582,7 +597,8 @@ static void gather_span(struct serial *s, uint64_t stop)
 			class = pages_class(pfn);
 		class_pfn = pfn;
 		run = unit_run(s, j->pass, unit, class);
-		if (run == SERIAL_RUN_DATA && j->nr_units == s->units)
+		/* ">=": pump() may have taken in a smaller number since the last unit */
+		if (run == SERIAL_RUN_DATA && j->nr_units >= s->units)
 			return;
 		if (!add_run(j, run, 1))
 			return;
@@ -614,7 +630,7 @@ static void gather(struct serial *s)
 	}
 }
 
-/* False: a page could be read a moment ago and cannot now. The frame was spoilt; it is to be made again without that page. */
+/* False: lost_unit could be read a moment ago and cannot now. The frame was spoilt; it is to be made again without that unit. */
 static bool send_job(struct serial *s)
 {
 	struct job *j = &s->job;
@@ -628,7 +644,7 @@ static bool send_job(struct serial *s)
 		put_varint(s, j->runs[i].len << 3 | j->runs[i].type);
 	for (unsigned i = 0; i < j->nr_units; i++) {
 		if (!read_unit(s, j->units[i])) {
-			s->bad_unit = j->units[i];
+			s->lost_unit = j->units[i];
 			deflateReset(&s->z);
 			end(s, false);
 			return false;
@@ -686,30 +702,36 @@ static void restart_classes(struct serial *s, unsigned pass, uint64_t unit)
 static void send_pages(struct serial *s, unsigned pass, uint64_t from, uint64_t to)
 {
 	struct job *j = &s->job;
+	uint64_t end = min_u64(to, s->max_unit), limit = end;
 
 	restart_classes(s, pass, from);
 	j->pass = pass;
 	j->pos = from;
-	j->end = min_u64(to, s->max_unit);
-	while (j->pos < j->end && !s->dead) {
+	while (j->pos < end && !s->dead) {
 		uint64_t at = j->pos;
 
+		j->end = limit;
 		gather(s);
 		if (!send_job(s)) {
+			/* First what comes before it, then on without it: memory that comes and goes does not keep us here */
+			if (s->lost_unit > at)
+				limit = s->lost_unit;
+			else
+				s->bad_unit = at;
 			j->pos = at;
 			restart_classes(s, pass, at);
 			continue;
 		}
+		limit = end;
 		count_job(s);
 		/* It may send frames of its own, in other places: they use the same job */
 		if (!s->again) {
-			uint64_t pos = j->pos, stop = j->end;
+			uint64_t pos = j->pos;
 			bool moved = s->have_request;
 
 			between_frames(s);
 			j->pass = pass;
 			j->pos = pos;
-			j->end = stop;
 			if (moved)
 				restart_classes(s, pass, pos);
 		}
@@ -749,17 +771,11 @@ static void take_wants(struct serial *s, struct frame_in *in, uint16_t request, 
 
 static void take_mode(struct serial *s, unsigned mode, unsigned units, const uint8_t *map)
 {
-	struct frame_enc enc;
-
-	/* The encoder may be in the middle of a frame: what it escapes is kept for the next one by begin_mode(). */
-	frame_enc_init(&enc, put_line, s);
-	if (mode == SERIAL_MODE_8BIT && !frame_enc_escape(&enc, map))
+	/* Maps only grow within a session: in the frame at work, more than was asked for does no harm; less would. */
+	if (mode == SERIAL_MODE_8BIT && !frame_enc_escape(&s->enc, map))
 		mode = SERIAL_MODE_TEXT;
 	s->mode = mode == SERIAL_MODE_8BIT ? SERIAL_MODE_8BIT : SERIAL_MODE_TEXT;
 	s->units = units >= 1 && units <= SERIAL_MAX_UNITS ? units : s->units;
-	/* More than asked for in the frame at work does no harm; less would. Maps only grow within a session. */
-	for (unsigned i = 0; i < sizeof(enc.escape); i++)
-		s->enc.escape[i] |= enc.escape[i];
 }
 
 static void on_frame(void *ctx, const struct frame *f)
@@ -790,10 +806,19 @@ static bool two_way(const struct serial *s)
 	return s->heard_us && arch_time_us() - s->heard_us < SILENCE_US;
 }
 
+/* May more be sent for requests? */
+static bool may_serve(const struct serial *s)
+{
+	uint64_t other = s->other_bytes ? s->other_bytes : serial_stats.line_bytes - s->served_bytes;
+
+	return s->served_bytes <= SERVED_FREE + SERVED_FACTOR * other;
+}
+
 static void serve(struct serial *s)
 {
-	for (unsigned i = 0; i < s->nr_wants && !s->dead; i++) {
+	for (unsigned i = 0; i < s->nr_wants && !s->dead && may_serve(s); i++) {
 		const struct want w = s->wants[i];
+		uint64_t before = serial_stats.line_bytes;
 
 		s->again = SERIAL_FLAG_AGAIN;
 		if (w.what < SERIAL_NR_BLOBS)
@@ -801,6 +826,7 @@ static void serve(struct serial *s)
 		else if (w.what >= SERIAL_WANT_PASS && w.what < SERIAL_WANT_PASS + NR_PASSES)
 			send_pages(s, w.what - SERIAL_WANT_PASS, w.from, w.to);
 		s->again = 0;
+		s->served_bytes += serial_stats.line_bytes - before;
 	}
 	s->nr_wants = 0;
 	begin(s, s->mode, SERIAL_SERVED);
@@ -950,21 +976,31 @@ static void send_result(struct serial *s)
 	send_blob(s, SERIAL_RESULT, 0, ~0ULL);
 }
 
-/* Until the receiver has everything: it asks for what it misses, and says when it misses nothing. */
+/*
+ * Until the receiver has everything: it asks for what it misses, and says when it misses nothing. One that does neither, or
+ * asks for ever, is not waited for.
+ */
 static void finish_two_way(struct serial *s)
 {
-	uint64_t next = 0;
+	uint64_t next = 0, now = arch_time_us(), idle_until = now + IDLE_US, until = now + IDLE_US + SERVED_FACTOR * now;
 
-	while (!s->dead && !s->bye && two_way(s)) {
+	s->other_bytes = serial_stats.line_bytes - s->served_bytes;
+	while (!s->dead && !s->bye && two_way(s) && may_serve(s) && arch_time_us() < min_u64(until, idle_until)) {
 		if (s->have_request) {
+			uint64_t frames = serial_stats.again_frames;
+
 			serve(s);
 			next = 0;
+			if (serial_stats.again_frames != frames)
+				idle_until = arch_time_us() + IDLE_US;
 		} else if (arch_time_us() >= next) {
 			send_blob(s, SERIAL_RESULT, 0, ~0ULL);
 			next = arch_time_us() + RESULT_US;
 		}
 		pump(s);
 	}
+	if (!s->dead && !s->bye)
+		log_warn("serial: the receiver did not say that it has everything");
 }
 
 /*

@@ -237,8 +237,55 @@ def recv():
     put("recv", "noise", b"\x00\x10console text\r\n~ab" + meta(4, 0x0a) + b"\x00\x06\x01\x03\x10\x1b~|" + pages(5, 3, 0, 0, data))
 
 
+def serial():
+    """Scripts of fuzz_serial.c: first the options, then ops, each with the number of reads to wait before it."""
+    def op(wait, kind, data=b""):
+        return struct.pack("<HB", wait, kind) + data
+
+    def ctrl(wait, units, request, *wants, flags=0, mode=0, escape=b""):
+        return op(wait, 1, bytes([flags, mode, units, len(escape)]) + escape + struct.pack("<HB", request, len(wants)) +
+                  b"".join(bytes([what]) + number(a) + number(n) for what, a, n in wants))
+
+    def number(n):
+        if n == everything:
+            return b"\x87"
+        return bytes([n]) if n < 0x80 else b"\xff" + struct.pack("<Q", n)
+
+    everything = (1 << 64) - 1
+    bye = ctrl(9, 4, 0, flags=1)
+    text, eight = b"\0", b"\1"
+    put("serial", "one_way", text)
+    put("serial", "one_way_8bit", eight)
+    put("serial", "large_pages", b"\x08")
+    put("serial", "two_way", text + op(20, 8, b"\x0f\x0f") + ctrl(1000, 4, 0, mode=1) + bye)
+    put("serial", "wants", eight + ctrl(3000, 2, 1, (16, 0, 72), (24, 0, 72), (4, 4096, 100), (0, 0, 1)) +
+        ctrl(30, 2, 1, (1, 0, 9)) + ctrl(30, 2, 2, (17, 20, 5), (21, 16, 4), (99, 0, 1)) + op(9, 3, bytes([16, 0, 3, 0]) + b"abc") + bye)
+    put("serial", "escapes", eight + ctrl(99, 3, 0, mode=1, escape=b"\x11\x13\xff") + ctrl(99, 3, 0, mode=1, escape=b"\x31") + bye)
+    put("serial", "probe", text + ctrl(2000, 1, 0, flags=2) + ctrl(2000, 1, 0, flags=2, mode=1) + bye)
+    put("serial", "flow", b"\x02" + op(99, 0, b"\x01\x13") + op(99, 5, b"\x10\0") + op(9, 0, b"\x01\x11"))
+    put("serial", "xoff_forever", text + op(500, 8, b"\x0f\0") + op(0, 4, b"\x13\xff\xff"))
+    put("serial", "talks_forever", text + ctrl(9, 4, 0) + op(4000, 8, b"\x0f\x0f") + b"".join(
+        op(9, 5, b"\xb0\x04") + ctrl(9, 4, n, (99, 0, 1)) for n in range(200)))
+    put("serial", "stall", text + op(50, 6, b"\x90\x01") + op(900, 6, b"\x50\x00"))
+    put("serial", "memory", text + op(1500, 7, b"\x05\x02") + op(500, 7, b"\x09\x01") + op(500, 7, b"\x0a\x02"))
+    put("serial", "memory_comes_and_goes", text + b"".join(op(0, 7, bytes([i, 2])) for i in range(6, 24)))
+    # The number of units in a frame falls while one is being filled: at some read of the UART it hits that moment
+    for wait in range(1, 5):
+        put("serial", f"fewer_units_{wait}", text + b"".join(
+            op(2, 8, b"\xff\x0f") + ctrl(13 + wait, 4, 0) + ctrl(13 + wait, 1, 0) for _ in range(60)))
+    # Positions beyond a blob's end
+    put("serial", "far_blob", text + ctrl(9, 4, 1, (4, 1 << 63, 1)) + bye)
+    put("serial", "past_blob", text + ctrl(9, 4, 1, (4, 1 << 20, 1), (0, 4096, 1), (3, 100, 0)) + bye)
+    put("serial", "far_pages", text + ctrl(9, 4, 1, (16, 1 << 63, 1 << 62), (20, 73, 1 << 40), (24, 72, 1)) + bye)
+    # Everything, again and again
+    put("serial", "greedy", text + ctrl(50, 4, 0) + b"".join(
+        ctrl(5000, 4, n, *[(what, 0, everything) for what in (4, 16, 20, 21, 22, 23, 24)]) for n in range(1, 80)))
+    put("serial", "asks_forever", text + ctrl(9, 4, 0) + op(4000, 8, b"\x0f\x0f") + b"".join(
+        ctrl(3000, 4, n, (0, 0, 1)) for n in range(99)))
+
+
 def main():
-    for make in (cmdline, elfcorehdr, notes, part, acpi, label, recv):
+    for make in (cmdline, elfcorehdr, notes, part, acpi, label, recv, serial):
         make()
 
 
