@@ -188,6 +188,22 @@ int outfile_verify(struct outfile *o)
 }
 
 /*
+ * The file is whole and has its name; only whether the name survives a power cut is open. That is
+ * still an error, for a target whose dump may be lost must not be marked saved; but it is not one
+ * of the file. Where directories cannot be flushed at all (some network file systems and FUSE)
+ * there is nothing to wait for.
+ */
+static int flush_directory(const struct outfile *o)
+{
+	if (!fsync(o->dirfd) || errno == EINVAL || errno == ENOTSUP)
+		return 0;
+	return fail(-errno,
+		    "%s/%s is whole and in its place, but a power cut may undo that: "
+		    "the directory cannot be flushed: %s",
+		    o->dir, o->name, strerror(errno));
+}
+
+/*
  * RENAME_NOREPLACE closes the gap between the check and now. close() is asked for errors as well: a
  * network file system may report there what it could not store.
  */
@@ -210,11 +226,11 @@ int outfile_commit(struct outfile *o)
 	/* Some filesystems know no flags; the look at outfile_open() has to do there */
 	if (rc && errno == EINVAL)
 		rc = renameat(o->dirfd, part, o->dirfd, o->name);
-	if (rc || fsync(o->dirfd)) {
+	if (rc) {
 		rc = out_failed(o, -errno);
 		goto abort;
 	}
-	return 0;
+	return flush_directory(o);
 abort:
 	outfile_abort(o);
 	return rc;

@@ -50,7 +50,7 @@ void outfile_rewind(struct outfile *o);
 int outfile_verify(struct outfile *o);
 /*
  * Flush, give the file its name, flush the directory. Closes in any case; on error the part is
- * removed.
+ * removed. An error of the last step, which says so, leaves the file in its place.
  */
 int outfile_commit(struct outfile *o);
 void outfile_abort(struct outfile *o);

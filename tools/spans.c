@@ -78,8 +78,8 @@ bool spans_add(struct spans *s, uint64_t from, uint64_t to)
 }
 
 /*
- * Cutting a piece out of the middle makes two of one and may so exceed SPANS_MAX: what is missing
- * has to be noted, whatever the bound.
+ * Cutting a piece out of the middle makes two of one. Without room for that the shorter one of the
+ * two goes as well: what is missing has to be noted, and too much of it only arrives once more.
  */
 void spans_remove(struct spans *s, uint64_t from, uint64_t to)
 {
@@ -89,6 +89,13 @@ void spans_remove(struct spans *s, uint64_t from, uint64_t to)
 		if (old.to <= from) {
 			i++;
 		} else if (old.from < from && old.to > to) {
+			if (s->nr >= SPANS_MAX) {
+				if (from - old.from < old.to - to)
+					v->from = to;
+				else
+					v->to = from;
+				return;
+			}
 			open_gap(s, i);
 			s->v[i].to = from;
 			s->v[i + 1] = (struct span){ to, old.to };

@@ -27,6 +27,7 @@ struct spans {
 void spans_free(struct spans *s);
 /* False: too many intervals, nothing was changed */
 bool spans_add(struct spans *s, uint64_t from, uint64_t to);
+/* With too many intervals more than that is removed, from one that it is in the middle of */
 void spans_remove(struct spans *s, uint64_t from, uint64_t to);
 bool spans_has(const struct spans *s, uint64_t from, uint64_t to);
 /* The first part of [from, to) that is not in the set; false: all of it is */

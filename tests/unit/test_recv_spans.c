@@ -86,9 +86,44 @@ static void test_bounded(void **state)
 	spans_free(&s);
 }
 
+/* Taking pieces out of the middle does not use memory without bound either; what is taken out is out. */
+static void test_bounded_remove(void **state)
+{
+	struct spans s = { 0 };
+
+	(void)state;
+	for (uint64_t i = 0; i < SPANS_MAX; i++)
+		assert_true(spans_add(&s, 100 * i, 100 * i + 90));
+	assert_int_equal(s.nr, SPANS_MAX);
+	/* The longer part stays, the others are not touched */
+	spans_remove(&s, 720, 730);
+	assert_true(spans_has(&s, 730, 790));
+	assert_int_equal(spans_count(&s, 700, 730), 0);
+	spans_remove(&s, 860, 870);
+	assert_true(spans_has(&s, 800, 860));
+	assert_int_equal(spans_count(&s, 860, 900), 0);
+	assert_int_equal(spans_count(&s, 0, 700), 7 * 90);
+	assert_int_equal(spans_count(&s, 900, 100 * SPANS_MAX), (SPANS_MAX - 9) * 90);
+	assert_int_equal(s.nr, SPANS_MAX);
+	for (uint64_t i = 0; i < SPANS_MAX; i++) {
+		for (unsigned k = 0; k < 9; k++) {
+			spans_remove(&s, 100 * i + 10 * k + 3, 100 * i + 10 * k + 5);
+			assert_int_equal(spans_count(&s, 100 * i + 10 * k + 3, 100 * i + 10 * k + 5), 0);
+		}
+	}
+	assert_true(s.nr <= SPANS_MAX && s.room <= SPANS_MAX);
+	/* With room again, as asked */
+	spans_remove(&s, 0, 50 * SPANS_MAX);
+	assert_true(spans_add(&s, 0, 90));
+	spans_remove(&s, 20, 30);
+	assert_int_equal(spans_count(&s, 0, 90), 80);
+	spans_free(&s);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_random), cmocka_unit_test(test_bounded) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_random), cmocka_unit_test(test_bounded),
+					    cmocka_unit_test(test_bounded_remove) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
