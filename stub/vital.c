@@ -4,7 +4,8 @@
  * debug information: from VMCOREINFO, from the kernel's own symbol table where it has told of it, and by following words that
  * look like pointers. Nothing depends on being right: a page too many costs 100 ms of a 115200 line, a page too few comes later.
  *
- * The table is sorted, disjoint and of fixed size, and so is the work: every list and tree is cut at a number of steps.
+ * The table is sorted, disjoint and of fixed size, and so is the work: every list and tree is cut at a number of steps, and
+ * so are all of them together, for each word of a damaged kernel may be the root of one.
  */
 #include "stub/vital.h"
 
@@ -23,6 +24,8 @@
 #define NODE_SLOTS		72u	/* words of a radix tree node (struct xa_node) */
 #define NODE_DEPTH		3u
 #define MAX_SYMBOLS		8192u	/* that one module exports */
+#define MAX_STEPS		1048576u	/* nodes, slots and symbols, all together: seconds */
+#define IMAGE_MAX		MIB(256)	/* looked through for the banner */
 #define DATA_SHARE		640u	/* ranges that may be used before the lists */
 #define BANNER			"Linux version "
 
@@ -120,15 +123,26 @@ static bool to_pfn(struct vital *v, uint64_t va, uint64_t *ret)
 	return true;
 }
 
+/* Counted in pages, not addresses: after the last one of all comes 0 */
 static void add_virtual(struct vital *v, uint64_t va, uint64_t len)
 {
-	uint64_t page = BIT(v->vt->page_shift), end = va + len, pfn;
+	uint64_t last = va + (len - 1), pfn;
+	unsigned shift = v->vt->page_shift;
 
-	if (end < va)
+	if (!len || last < va)
 		return;
-	for (va = ALIGN_DOWN(va, page); va < end; va += page)
-		if (to_pfn(v, va, &pfn))
+	for (uint64_t page = va >> shift; page <= last >> shift; page++)
+		if (to_pfn(v, page << shift, &pfn))
 			add_pfn(v, pfn);
+}
+
+/* May one more node, slot or symbol be looked at? */
+static bool step(struct vital *v)
+{
+	if (!v->steps)
+		return false;
+	v->steps--;
+	return true;
 }
 
 static bool read_word(struct vital *v, uint64_t va, uint64_t *ret)
@@ -163,12 +177,13 @@ static bool page_flags(struct vital *v, uint64_t pfn, uint64_t *ret)
 
 static void add_image(struct vital *v, uint64_t from, uint64_t to, uint64_t flags)
 {
-	uint64_t page = BIT(v->vt->page_shift), pfn, f;
+	unsigned shift = v->vt->page_shift;
+	uint64_t pfn, f;
 
 	if (!from || from >= to || to - from > MIB(64))
 		return;
-	for (uint64_t va = ALIGN_DOWN(from, page); va < to; va += page)
-		if (to_pfn(v, va, &pfn) && (!flags || !page_flags(v, pfn, &f) || f == flags))
+	for (uint64_t page = from >> shift; page <= (to - 1) >> shift; page++)
+		if (to_pfn(v, page << shift, &pfn) && (!flags || !page_flags(v, pfn, &f) || f == flags))
 			add_pfn(v, pfn);
 }
 
@@ -189,13 +204,13 @@ static void guess_data(struct vital *v, uint64_t flags)
 static void add_banner(struct vital *v)
 {
 	const struct memory_range *image = &v->vc->image;
-	uint64_t page = BIT(v->vt->page_shift), stext;
+	uint64_t page = BIT(v->vt->page_shift), end = min_u64(image->end, image->start + IMAGE_MAX), stext;
 	uint8_t buf[512 + sizeof(BANNER)];
 
 	if (!image->virt || vmcoreinfo_symbol(v->vi, "_stext", &stext) || !in_image(v, stext))
 		return;
 	/* An eighth of the image holds the text at least; its pages hold no such string. */
-	for (uint64_t pa = image->start; pa + sizeof(buf) < image->end; pa += 512) {
+	for (uint64_t pa = image->start; pa + sizeof(buf) < end; pa += 512) {
 		const uint8_t *at = buf;
 
 		if (vmcore_read(v->vc, buf, pa, sizeof(buf)))
@@ -345,7 +360,7 @@ static void add_symbols(struct vital *v, uint64_t va)
 {
 	int32_t entry[3];
 
-	for (unsigned i = 0; i < MAX_SYMBOLS; i++, va += sizeof(entry)) {
+	for (unsigned i = 0; i < MAX_SYMBOLS && step(v); i++, va += sizeof(entry)) {
 		uint64_t name;
 
 		if (vtop_read(v->vt, entry, va, sizeof(entry)) || !entry[1] || entry[1] > (1 << 22) || entry[1] < -(1 << 22))
@@ -391,6 +406,8 @@ static void add_tree(struct vital *v, uint64_t entry, unsigned depth)
 {
 	uint64_t slots[NODE_SLOTS];
 
+	if (!step(v))
+		return;
 	if ((entry & 3) != 2) {
 		if (!(entry & 7))
 			add_pointee(v, entry);
@@ -411,7 +428,8 @@ static void add_list(struct vital *v, uint64_t head, uint64_t node)
 	uint64_t back, prev = head;
 
 	for (unsigned i = 0; i < LIST_STEPS && node != head; i++) {
-		if (!read_word(v, node + 8, &back) || back != prev)
+		/* Most words are no lists at all: those cost one look, and no step */
+		if (!read_word(v, node + 8, &back) || back != prev || !step(v))
 			return;
 		add_pointee(v, node);
 		prev = node;
@@ -463,6 +481,7 @@ void vital_init(struct vital *v, struct vmcore *vc, const struct vmcoreinfo *vi,
 	v->vi = vi;
 	v->vt = vt;
 	v->limit = DATA_SHARE;
+	v->steps = MAX_STEPS;
 	if (!vi->len)
 		return;
 	for (unsigned i = 0; i < NR_SYMS; i++)

@@ -65,6 +65,12 @@ bool machine_next_entry(size_t *pos, char *ret, size_t size);
 uint64_t machine_random(void);		/* a generator of its own, the same everywhere */
 void machine_seed(uint64_t seed);
 
+/*
+ * An elfcorehdr in memory that nobody uses: all RAM from 1 MiB on, and the notes of @nr CPUs, each
+ * with its stack pointer. What vmcore_parse() said of it; there is no image then.
+ */
+int machine_notes(const uint64_t *sp, unsigned nr);
+
 /* The struct page of @pfn in machine.ram */
 unsigned char *machine_page(uint64_t pfn);
 

@@ -107,42 +107,6 @@ static void test_nothing_known(void **state)
 		assert_int_equal(pages_rank(pfn, PAGE_KERNEL), 2);
 }
 
-/* An elfcorehdr in memory that nobody uses: the RAM, and one CPU's notes for each stack pointer */
-static void with_notes(const uint64_t *sp, unsigned nr)
-{
-	uint64_t hdr = MIB(2), notes = hdr + 4096;
-	unsigned char *h = machine.ram + hdr;
-	struct {
-		uint32_t type, flags;
-		uint64_t offset, vaddr, paddr, filesz, memsz, align;
-	} ph = {0};
-
-	memset(h, 0, 4096);
-	memcpy(h, "\177ELF\2\1\1", 7);
-	memcpy(h + 16, (uint16_t[]){ 4, 62 }, 4);
-	h[20] = 1;
-	h[32] = 64;
-	memcpy(h + 52, (uint16_t[]){ 64, 56, nr + 1 }, 6);
-	for (unsigned i = 0; i < nr; i++) {
-		unsigned char *n = machine.ram + notes + i * 512;
-
-		memset(n, 0, 512);
-		memcpy(n, (uint32_t[]){ 5, 336, 1 }, 12);
-		memcpy(n + 12, "CORE", 5);
-		memcpy(n + 20 + 112 + 19 * 8, &sp[i], 8);
-		ph.type = 4;
-		ph.offset = ph.paddr = notes + i * 512;
-		ph.filesz = ph.memsz = 20 + 336;
-		memcpy(h + 64 + i * 56, &ph, 56);
-	}
-	ph.type = 1;
-	ph.offset = ph.paddr = MIB(1);
-	ph.filesz = ph.memsz = MACHINE_RAM - MIB(1);
-	memcpy(h + 64 + nr * 56, &ph, 56);
-	assert_int_equal(vmcore_parse(&machine.vc, hdr, 0, 0, 0), 0);
-	assert_int_equal(machine.vc.nr_cpus, nr);
-}
-
 static void test_stacks(void **state)
 {
 	const uint64_t direct = 0xffff888000000000ULL;
@@ -155,7 +119,8 @@ static void test_stacks(void **state)
 
 	(void)state;
 	machine_build(STYLE_5_10, MODEL_EXTREME, false, 6);
-	with_notes(sp, ARRAY_SIZE(sp));
+	assert_int_equal(machine_notes(sp, ARRAY_SIZE(sp)), 0);
+	assert_int_equal(machine.vc.nr_cpus, ARRAY_SIZE(sp));
 	vtop_init(&vt, &machine.vc, &machine.vi);
 	pages_init(&machine.vc, &machine.vi, &vt, LEVEL_MAX, NULL);
 	priority_init(&machine.vc, &machine.vi, &vt);
