@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The dump over a serial line. docs/serial-protocol.md tells the protocol; this is the sending side.
+ * The dump over a serial line. docs/serial-protocol.md tells the protocol; this is the sending
+ * side.
  *
- * The dead kernel's memory is the retransmission buffer: every frame says which part of which stream it carries, and the same
- * part can be made again at any time. So nothing that was sent is kept, a receiver may come, go and come back, and with nobody
- * answering the same code simply sends everything once.
+ * The dead kernel's memory is the retransmission buffer: every frame says which part of which
+ * stream it carries, and the same part can be made again at any time. So nothing that was sent is
+ * kept, a receiver may come, go and come back, and with nobody answering the same code simply sends
+ * everything once.
  *
- * One CPU without interrupts keeps the line busy by looking at the UART often: encoded bytes go into a ring, and pump(), which
- * is called between small pieces of every longer piece of work, moves them to the UART's FIFO and takes in what was received.
+ * One CPU without interrupts keeps the line busy by looking at the UART often: encoded bytes go
+ * into a ring, and pump(), which is called between small pieces of every longer piece of work,
+ * moves them to the UART's FIFO and takes in what was received.
  */
 #include "stub/serial.h"
 
@@ -27,7 +30,10 @@
 
 #define RING			4096u
 #define TEXT_MAX		512u	/* console text that waits for the end of a frame */
-/* Units in a frame until a receiver asks for another number: more are fewer bytes, fewer are less loss on a bad line. */
+/*
+ * Units in a frame until a receiver asks for another number: more are fewer bytes, fewer are less
+ * loss on a bad line.
+ */
 #define VITAL_UNITS		2u
 #define CLASS_UNITS		3u
 #define REPEAT_UNITS		1u
@@ -35,12 +41,13 @@
 #define BLOB_PIECE		4096u
 #define DEFLATE_LEVEL		6
 #define DEFLATE_MEM		5	/* memLevel: 48 KiB with the 8-KiB window */
-#define DEFLATE_ARENA		(KIB(48) + 7168)	/* and its state, 6 KiB with the alignment */
-#define DEFLATE_PIECE		512u	/* given to deflate at a time; 15 us of a fast CPU, less than a FIFO lasts at 3 Mbaud */
+#define DEFLATE_ARENA		(KIB(48) + 7168) /* and its state, 6 KiB with the alignment */
+/* Given to deflate at a time: 15 us of a fast CPU, less than a FIFO lasts at 3 Mbaud */
+#define DEFLATE_PIECE		512u
 #define GIB_PAGES		262144u	/* units in 1 GiB */
 #define PUMP_PAGES		8u	/* frames looked at between two looks at the line */
 
-#define ANSWER_US		500000	/* how long the receiver has to answer before dmesg goes out */
+#define ANSWER_US		500000	/* for the receiver to answer before dmesg goes out */
 #define HELLO_US		10000000	/* repeated this often while nobody answers */
 #define META_US			60000000
 #define PROGRESS_US		10000000
@@ -48,17 +55,20 @@
 #define SILENCE_US		90000000	/* without a word from the receiver: it is gone */
 #define STALL_US		5000000	/* the UART takes no byte: the line is dead */
 #define STALL_FLOW_US		60000000	/* the same where somebody may be holding it */
-#define IDLE_US			600000000	/* at the end, a receiver that is there but wants nothing */
+#define IDLE_US			600000000 /* at the end: somebody is there but wants nothing */
 
 /*
- * What is sent for requests, as a multiple of all else and some more, and how long that may take after all else. A receiver
- * that loses everything and begins anew a few times gets it; one that asks for ever does not keep the machine for ever.
+ * What is sent for requests, as a multiple of all else and some more, and how long that may take
+ * after all else. A receiver that loses everything and begins anew a few times gets it; one that
+ * asks for ever does not keep the machine for ever.
  */
 #define SERVED_FACTOR		4u
 #define SERVED_FREE		KIB(256)
 
 /* Class passes, after those of enum vital_stage */
-enum class_pass { PASS_IMAGE = VITAL_NR_STAGES, PASS_KERNEL, PASS_USER, PASS_CACHE, PASS_REST, NR_PASSES };
+enum class_pass {
+	PASS_IMAGE = VITAL_NR_STAGES, PASS_KERNEL, PASS_USER, PASS_CACHE, PASS_REST, NR_PASSES
+};
 _Static_assert(NR_PASSES <= SERIAL_MAX_PASSES, "passes");
 
 struct want {
@@ -114,7 +124,7 @@ struct serial {
 	uint64_t next_hello_us, next_probe_us, next_meta_us, next_progress_us;
 	uint64_t pass_units[NR_PASSES];	/* to be sent, at most */
 	uint64_t sent_units, all_units;
-	uint64_t lost_unit;		/* could be read when the frame at work was planned, and then not */
+	uint64_t lost_unit;		/* was readable when its frame was planned, and then not */
 	uint64_t bad_unit;		/* is not tried again; ~0: none */
 
 	struct frame_enc enc;
@@ -122,7 +132,7 @@ struct serial {
 	struct vital vital;
 	z_stream z;
 	size_t arena_used;
-	uint64_t piece_from, piece_to, piece_at;	/* of a blob: what the emitter passes over */
+	uint64_t piece_from, piece_to, piece_at; /* of a blob: what the emitter passes over */
 	struct job job;
 	uint8_t dec_buf[SERIAL_HEADER + SERIAL_CTRL_MAX + SERIAL_TRAILER];
 	uint8_t text[TEXT_MAX];
@@ -173,19 +183,23 @@ static void pump(struct serial *s)
 		s->moved_us = now;
 }
 
-/* Wait until the ring holds at most @fill bytes. A line that takes nothing for long is dead: all later output is dropped. */
+/*
+ * Wait until the ring holds at most @fill bytes. A line that takes nothing for long is dead: all
+ * later output is dropped.
+ */
 static void drain(struct serial *s, unsigned fill)
 {
 	uint64_t limit = s->u->rts_cts || s->opt->xon_xoff ? STALL_FLOW_US : STALL_US;
 
 	while (!s->dead && s->head - s->tail > fill) {
-		/* Looked at before the try: a pause of ours between the two must not kill the line */
+		/* Looked at before the try: a pause of ours must not kill the line */
 		uint64_t still = arch_time_us() - s->moved_us;
 		unsigned tail = s->tail;
 
 		pump(s);
-		/* A line may also be held by one XOFF after the other (noise, a stuck key): that ends too */
-		if (s->tail == tail && still > limit && (arch_time_us() >= s->held_until_us || still > limit + STALL_FLOW_US))
+		/* One XOFF after the other (noise, a stuck key) holds it for a while only */
+		if (s->tail == tail && still > limit &&
+		    (arch_time_us() >= s->held_until_us || still > limit + STALL_FLOW_US))
 			s->dead = true;
 		if (s->tail == tail)
 			cpu_relax();
@@ -212,14 +226,20 @@ static void put_line(void *ctx, const uint8_t *buf, size_t len)
 		buf += n;
 		len -= n;
 	}
-	/* Text comes in pieces of five bytes: a look at the UART for each would cost more than it brings. */
+	/*
+	 * Text comes in pieces of five bytes: a look at the UART for each would cost more than it
+	 * brings.
+	 */
 	if (s->head - s->pumped >= 16) {
 		s->pumped = s->head;
 		pump(s);
 	}
 }
 
-/* SI, CR, LF: whatever the bytes of the last frame did to a terminal, the text after them is readable. */
+/*
+ * SI, CR, LF: whatever the bytes of the last frame did to a terminal, the text after them is
+ * readable.
+ */
 static void clear_terminal(struct serial *s)
 {
 	static const uint8_t to_text[] = "\x0f\r\n";
@@ -230,8 +250,8 @@ static void clear_terminal(struct serial *s)
 }
 
 /*
- * The console's way to the line while a dump is going over it: between frames at once, inside one it has to wait. Text that does
- * not fit is lost; what matters of it is in the log.
+ * The console's way to the line while a dump is going over it: between frames at once, inside one
+ * it has to wait. Text that does not fit is lost; what matters of it is in the log.
  */
 static size_t write_text(struct uart *u, const uint8_t *buf, size_t len)
 {
@@ -262,7 +282,9 @@ static bool always_idle(struct uart *u)
 	return true;
 }
 
-static const struct uart_ops text_ops = { .name = "text", .write = write_text, .read = read_nothing, .idle = always_idle };
+static const struct uart_ops text_ops = {
+	.name = "text", .write = write_text, .read = read_nothing, .idle = always_idle,
+};
 
 /*---------------------------------------------------------------- frames */
 
@@ -330,7 +352,8 @@ static int start_deflate(struct serial *s)
 	s->z.zalloc = arena_alloc;
 	s->z.zfree = arena_free;
 	s->z.opaque = s;
-	return deflateInit2(&s->z, DEFLATE_LEVEL, Z_DEFLATED, -SERIAL_WINDOW_BITS, DEFLATE_MEM, Z_DEFAULT_STRATEGY);
+	return deflateInit2(&s->z, DEFLATE_LEVEL, Z_DEFLATED, -SERIAL_WINDOW_BITS, DEFLATE_MEM,
+			    Z_DEFAULT_STRATEGY);
 }
 
 /* Compress into the frame; @flush Z_FINISH ends the stream. */
@@ -369,7 +392,8 @@ typedef int (*emit_fn)(void *ctx, const void *buf, size_t len);
 static int emit_piece(void *ctx, const void *buf, size_t len)
 {
 	struct serial *s = ctx;
-	uint64_t from = max_u64(s->piece_at, s->piece_from), to = min_u64(s->piece_at + len, s->piece_to);
+	uint64_t from = max_u64(s->piece_at, s->piece_from),
+		 to = min_u64(s->piece_at + len, s->piece_to);
 
 	if (from < to)
 		put_deflate(s, (const uint8_t *)buf + (from - s->piece_at), to - from, Z_NO_FLUSH);
@@ -401,21 +425,31 @@ static void emit_meta(struct serial *s, emit_fn emit, void *ctx)
 {
 	const struct vmcore *vc = &s->c->vc;
 	struct serial_meta m = {
-		.version = SERIAL_VERSION, .page_size = vc->page_size, .session = s->session,
-		.crash_time = s->c->crash_time, .phys_base = s->c->vt.phys_base, .notes_bytes = vc->notes_size,
-		.vmcoreinfo_offset = vc->vmcoreinfo_offset, .vmcoreinfo_bytes = vc->vmcoreinfo_size,
-		.max_pfn = vmcore_max_pfn(vc), .dump_level = s->level, .nr_cpus = vc->nr_cpus,
-		.nr_passes = NR_PASSES, .nr_vital = VITAL_NR_STAGES,
+		.version = SERIAL_VERSION,
+		.page_size = vc->page_size,
+		.session = s->session,
+		.crash_time = s->c->crash_time,
+		.phys_base = s->c->vt.phys_base,
+		.notes_bytes = vc->notes_size,
+		.vmcoreinfo_offset = vc->vmcoreinfo_offset,
+		.vmcoreinfo_bytes = vc->vmcoreinfo_size,
+		.max_pfn = vmcore_max_pfn(vc),
+		.dump_level = s->level,
+		.nr_cpus = vc->nr_cpus,
+		.nr_passes = NR_PASSES,
+		.nr_vital = VITAL_NR_STAGES,
 	};
 	uint64_t run[2], end;
 
 	_Static_assert(sizeof(s->c->uts) == sizeof(m.uts), "utsname");
 	memcpy(m.uts, &s->c->uts, sizeof(m.uts));
-	for (uint64_t pfn = 0; m.nr_ranges < SERIAL_MAX_RANGES && vmcore_next_run(vc, pfn, &pfn, &end); pfn = end)
+	for (uint64_t pfn = 0;
+	     m.nr_ranges < SERIAL_MAX_RANGES && vmcore_next_run(vc, pfn, &pfn, &end); pfn = end)
 		m.nr_ranges++;
 	emit(ctx, &m, sizeof(m));
 	run[1] = 0;
-	for (uint64_t pfn = 0; m.nr_ranges-- && vmcore_next_run(vc, pfn, &run[0], &end); pfn = end) {
+	for (uint64_t pfn = 0; m.nr_ranges-- && vmcore_next_run(vc, pfn, &run[0], &end);
+	     pfn = end) {
 		run[1] = end - run[0];
 		emit(ctx, run, sizeof(run));
 	}
@@ -471,7 +505,7 @@ static void send_piece(struct serial *s, unsigned blob, uint64_t total, uint64_t
 	s->piece_at = 0;
 	if (len) {
 		emit_blob(s, blob, emit_piece, s);
-		/* Old memory has changed since it was measured: the length holds, the rest is blank */
+		/* Memory has changed since it was measured: the length holds, the rest is blank */
 		while (s->piece_at < s->piece_to && !s->dead)
 			emit_piece(s, blank, min_u64(sizeof(blank), s->piece_to - s->piece_at));
 		put_deflate(s, blank, 0, Z_FINISH);
@@ -479,7 +513,10 @@ static void send_piece(struct serial *s, unsigned blob, uint64_t total, uint64_t
 	end(s, true);
 }
 
-/* The pieces of a blob that overlap [from, to), which the receiver may have made up; of an empty one, that it is empty. */
+/*
+ * The pieces of a blob that overlap [from, to), which the receiver may have made up; of an empty
+ * one, that it is empty.
+ */
 static void send_blob(struct serial *s, unsigned blob, uint64_t from, uint64_t to)
 {
 	uint64_t total = 0, at;
@@ -526,7 +563,8 @@ static bool read_unit(struct serial *s, uint64_t unit)
 	phys_addr_t source;
 	uint64_t len;
 
-	return unit != s->bad_unit && !vmcore_source(&s->c->vc, unit * SERIAL_UNIT, &source, &len) && len >= SERIAL_UNIT &&
+	return unit != s->bad_unit &&
+	       !vmcore_source(&s->c->vc, unit * SERIAL_UNIT, &source, &len) && len >= SERIAL_UNIT &&
 	       !s->c->vc.read(s->page, source, SERIAL_UNIT);
 }
 
@@ -541,13 +579,15 @@ static bool page_is_zero(const uint8_t *page)
 }
 
 /* What this pass has to say about a unit of @class */
-static enum serial_run unit_run(struct serial *s, unsigned pass, uint64_t unit, enum page_class class)
+static enum serial_run unit_run(struct serial *s, unsigned pass, uint64_t unit,
+				enum page_class class)
 {
 	uint64_t pfn = unit >> s->unit_shift;
 
 	/* Said twice: a frame can tell of very many of these, and one way it may be lost */
 	if (pages_excluded(class))
-		return pass == PASS_IMAGE || pass == PASS_REST ? SERIAL_RUN_EXCLUDED : SERIAL_RUN_OTHER;
+		return pass == PASS_IMAGE || pass == PASS_REST ? SERIAL_RUN_EXCLUDED
+							       : SERIAL_RUN_OTHER;
 	if (class_to_pass(s, pfn, class) != pass)
 		return SERIAL_RUN_OTHER;
 	if (!read_unit(s, unit))
@@ -570,12 +610,14 @@ static bool add_run(struct job *j, enum serial_run type, uint64_t len)
 }
 
 /* The next frames that @pass looks at, in units */
-static bool next_span(const struct serial *s, unsigned pass, uint64_t unit, uint64_t *ret_start, uint64_t *ret_end)
+static bool next_span(const struct serial *s, unsigned pass, uint64_t unit, uint64_t *ret_start,
+		      uint64_t *ret_end)
 {
 	uint64_t start, end;
 
-	if (pass < VITAL_NR_STAGES ? !vital_next(&s->vital, pass, unit >> s->unit_shift, &start, &end)
-				   : !vmcore_next_run(&s->c->vc, unit >> s->unit_shift, &start, &end))
+	if (pass < VITAL_NR_STAGES
+		    ? !vital_next(&s->vital, pass, unit >> s->unit_shift, &start, &end)
+		    : !vmcore_next_run(&s->c->vc, unit >> s->unit_shift, &start, &end))
 		return false;
 	*ret_start = max_u64(start << s->unit_shift, unit);
 	*ret_end = end << s->unit_shift;
@@ -630,7 +672,10 @@ static void gather(struct serial *s)
 	}
 }
 
-/* False: lost_unit could be read a moment ago and cannot now. The frame was spoilt; it is to be made again without that unit. */
+/*
+ * False: lost_unit could be read a moment ago and cannot now. The frame was spoilt; it is to be
+ * made again without that unit.
+ */
 static bool send_job(struct serial *s)
 {
 	struct job *j = &s->job;
@@ -679,12 +724,14 @@ static void count_job(struct serial *s)
 static void between_frames(struct serial *s);
 
 /*
- * Begin to classify at @unit. Tails of a compound page take their class from its head, so a class pass has to see the head first:
- * heads are aligned to their size, at most 1 GiB. A vital page that loses its head is sent rather than left out.
+ * Begin to classify at @unit. Tails of a compound page take their class from its head, so a class
+ * pass has to see the head first: heads are aligned to their size, at most 1 GiB. A vital page that
+ * loses its head is sent rather than left out.
  */
 static void restart_classes(struct serial *s, unsigned pass, uint64_t unit)
 {
-	uint64_t pfn = unit >> s->unit_shift, first = ALIGN_DOWN(pfn, GIB_PAGES >> s->unit_shift), start, end;
+	uint64_t pfn = unit >> s->unit_shift, first = ALIGN_DOWN(pfn, GIB_PAGES >> s->unit_shift),
+		 start, end;
 
 	pages_restart();
 	if (pass < VITAL_NR_STAGES)
@@ -713,7 +760,10 @@ static void send_pages(struct serial *s, unsigned pass, uint64_t from, uint64_t 
 		j->end = limit;
 		gather(s);
 		if (!send_job(s)) {
-			/* First what comes before it, then on without it: memory that comes and goes does not keep us here */
+			/*
+			 * First what comes before it, then on without it: memory that comes and
+			 * goes does not keep us here
+			 */
 			if (s->lost_unit > at)
 				limit = s->lost_unit;
 			else
@@ -757,7 +807,10 @@ static void take_wants(struct serial *s, struct frame_in *in, uint16_t request, 
 		if (!in->ok || wants[i].to < wants[i].from)
 			return;
 	}
-	/* One request at a time; the receiver repeats it until it is served, and a repetition is answered in SERIAL_SERVED */
+	/*
+	 * One request at a time; the receiver repeats it until it is served, and a repetition is
+	 * answered in SERIAL_SERVED
+	 */
 	if (s->have_request)
 		return;
 	if (s->any_request && request == s->request)
@@ -771,7 +824,10 @@ static void take_wants(struct serial *s, struct frame_in *in, uint16_t request, 
 
 static void take_mode(struct serial *s, unsigned mode, unsigned units, const uint8_t *map)
 {
-	/* Maps only grow within a session: in the frame at work, more than was asked for does no harm; less would. */
+	/*
+	 * Maps only grow within a session: in the frame at work, more than was asked for does no
+	 * harm; less would.
+	 */
 	if (mode == SERIAL_MODE_8BIT && !frame_enc_escape(&s->enc, map))
 		mode = SERIAL_MODE_TEXT;
 	s->mode = mode == SERIAL_MODE_8BIT ? SERIAL_MODE_8BIT : SERIAL_MODE_TEXT;
@@ -788,7 +844,8 @@ static void on_frame(void *ctx, const struct frame *f)
 	uint16_t request = (uint16_t)frame_get(&in, 2);
 
 	nr = (unsigned)frame_get(&in, 1);
-	if (f->type != SERIAL_CTRL || f->session != (uint16_t)s->session || !in.ok || version != SERIAL_VERSION)
+	if (f->type != SERIAL_CTRL || f->session != (uint16_t)s->session || !in.ok ||
+	    version != SERIAL_VERSION)
 		return;
 	s->heard_us = arch_time_us();
 	if (!s->heard_us)
@@ -809,7 +866,8 @@ static bool two_way(const struct serial *s)
 /* May more be sent for requests? */
 static bool may_serve(const struct serial *s)
 {
-	uint64_t other = s->other_bytes ? s->other_bytes : serial_stats.line_bytes - s->served_bytes;
+	uint64_t other =
+		s->other_bytes ? s->other_bytes : serial_stats.line_bytes - s->served_bytes;
 
 	return s->served_bytes <= SERVED_FREE + SERVED_FACTOR * other;
 }
@@ -866,7 +924,9 @@ static void progress(struct serial *s)
 
 	s->next_progress_us = arch_time_us() + PROGRESS_US;
 	if (s->all_units)
-		log_console("serial: %u %% of %lu MiB", (unsigned)(min_u64(s->sent_units, all) * 100 / all), all * SERIAL_UNIT >> 20);
+		log_console("serial: %u %% of %lu MiB",
+			    (unsigned)(min_u64(s->sent_units, all) * 100 / all),
+			    all * SERIAL_UNIT >> 20);
 }
 
 /* Answer the receiver; look for one when there is none; tell people how far we are. */
@@ -977,15 +1037,17 @@ static void send_result(struct serial *s)
 }
 
 /*
- * Until the receiver has everything: it asks for what it misses, and says when it misses nothing. One that does neither, or
- * asks for ever, is not waited for.
+ * Until the receiver has everything: it asks for what it misses, and says when it misses nothing.
+ * One that does neither, or asks for ever, is not waited for.
  */
 static void finish_two_way(struct serial *s)
 {
-	uint64_t next = 0, now = arch_time_us(), idle_until = now + IDLE_US, until = now + IDLE_US + SERVED_FACTOR * now;
+	uint64_t now = arch_time_us(), until = now + IDLE_US + SERVED_FACTOR * now;
+	uint64_t next = 0, idle_until = now + IDLE_US;
 
 	s->other_bytes = serial_stats.line_bytes - s->served_bytes;
-	while (!s->dead && !s->bye && two_way(s) && may_serve(s) && arch_time_us() < min_u64(until, idle_until)) {
+	while (!s->dead && !s->bye && two_way(s) && may_serve(s) &&
+	       arch_time_us() < min_u64(until, idle_until)) {
 		if (s->have_request) {
 			uint64_t frames = serial_stats.again_frames;
 
@@ -1004,8 +1066,9 @@ static void finish_two_way(struct serial *s)
 }
 
 /*
- * Nobody ever answered: what matters most goes again, in small frames, and more than once what a debugger does not start without.
- * A line that loses one frame in twelve then has a good chance to deliver all of that.
+ * Nobody ever answered: what matters most goes again, in small frames, and more than once what a
+ * debugger does not start without. A line that loses one frame in twelve then has a good chance to
+ * deliver all of that.
  */
 static void finish_one_way(struct serial *s)
 {
@@ -1013,16 +1076,20 @@ static void finish_one_way(struct serial *s)
 	s->units = REPEAT_UNITS;
 	for (unsigned n = 0; n < REPEATS && !s->heard_us && !s->dead; n++) {
 		send_blobs(s);
-		for (unsigned pass = 0; pass < (n ? VITAL_TEXT : VITAL_NR_STAGES) && !s->dead; pass++)
+		for (unsigned pass = 0; pass < (n ? VITAL_TEXT : VITAL_NR_STAGES) && !s->dead;
+		     pass++)
 			send_pages(s, pass, 0, s->max_unit);
 		send_result(s);
 	}
 	s->again = 0;
 }
 
-static void prepare(struct serial *s, struct capture *c, struct uart *u, const struct serial_options *opt)
+static void prepare(struct serial *s, struct capture *c, struct uart *u,
+		    const struct serial_options *opt)
 {
-	static const uint8_t flow[32] = { [SERIAL_XON / 8] = 1u << SERIAL_XON % 8 | 1u << SERIAL_XOFF % 8 };
+	static const uint8_t flow[32] = {
+		[SERIAL_XON / 8] = 1u << SERIAL_XON % 8 | 1u << SERIAL_XOFF % 8,
+	};
 
 	memset(s, 0, sizeof(*s));
 	memset(&serial_stats, 0, sizeof(serial_stats));
@@ -1038,7 +1105,10 @@ static void prepare(struct serial *s, struct capture *c, struct uart *u, const s
 	while (SERIAL_UNIT << s->unit_shift < c->vc.page_size)
 		s->unit_shift++;
 	s->max_unit = vmcore_max_pfn(&c->vc) << s->unit_shift;
-	/* Two captures of one machine differ in the moment they began, which the stub's clock knows to the microsecond. */
+	/*
+	 * Two captures of one machine differ in the moment they began, which the stub's clock knows
+	 * to the microsecond.
+	 */
 	s->session = (uint64_t)c->crash_time << 20 ^ arch_time_us() * 0x9e3779b97f4a7c15ULL;
 	frame_enc_init(&s->enc, put_line, s);
 	if (opt->xon_xoff)
@@ -1078,18 +1148,21 @@ enum capstub_stop serial_dump(struct capture *c, struct uart *u, const struct se
 
 	prepare(s, c, u, opt);
 	if (start_deflate(s) != Z_OK)
-		return log_err(STOP_ASSERT, "serial: deflate needs more than %u bytes", (unsigned)sizeof(s->arena));
+		return log_err(STOP_ASSERT, "serial: deflate needs more than %u bytes",
+			       (unsigned)sizeof(s->arena));
 	s->level = pages_init(&c->vc, &c->vi, &c->vt, c->cl->level, NULL);
 	vital_init(&s->vital, &c->vc, &c->vi, &c->vt);
-	log_info("sending the dump over the serial line: level %u, %u pages first", s->level, (unsigned)s->vital.pages);
+	log_info("sending the dump over the serial line: level %u, %u pages first", s->level,
+		 (unsigned)s->vital.pages);
 	u->ops = &text_ops;
 	send_all(s);
 	u->ops = s->ops;
 	u->dead = s->dead;
 	if (s->dead)
 		return log_err(STOP_LINE_ERROR, "serial: the line takes no bytes");
-	log_info("serial: %lu bytes in %lu frames, %lu of them a second time, %lu s", serial_stats.line_bytes,
-		 serial_stats.frames, serial_stats.again_frames, arch_time_us() / 1000000);
+	log_info("serial: %lu bytes in %lu frames, %lu of them a second time, %lu s",
+		 serial_stats.line_bytes, serial_stats.frames, serial_stats.again_frames,
+		 arch_time_us() / 1000000);
 	return STOP_OK;
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a debugger cannot start without. Found out by running crash over dumps with pages taken away, then expressed without
- * debug information: from VMCOREINFO, from the kernel's own symbol table where it has told of it, and by following words that
- * look like pointers. Nothing depends on being right: a page too many costs 100 ms of a 115200 line, a page too few comes later.
+ * What a debugger cannot start without. Found out by running crash over dumps with pages taken
+ * away, then expressed without debug information: from VMCOREINFO, from the kernel's own symbol
+ * table where it has told of it, and by following words that look like pointers. Nothing depends on
+ * being right: a page too many costs 100 ms of a 115200 line, a page too few comes later.
  *
- * The table is sorted, disjoint and of fixed size, and so is the work: every list and tree is cut at a number of steps, and
- * so are all of them together, for each word of a damaged kernel may be the root of one.
+ * The table is sorted, disjoint and of fixed size, and so is the work: every list and tree is cut
+ * at a number of steps, and so are all of them together, for each word of a damaged kernel may be
+ * the root of one.
  */
 #include "stub/vital.h"
 
@@ -15,7 +17,7 @@
 #include "stub/log.h"
 #include "stub/pages.h"
 
-#define TASK_BYTES		KIB(10)	/* struct task_struct is at most 9.6 KiB in kernels 5.10 to 6.12 */
+#define TASK_BYTES		KIB(10)	/* struct task_struct: at most 9.6 KiB in 5.10 to 6.12 */
 #define STACK_BYTES		KIB(16)	/* THREAD_SIZE on both architectures with 4-KiB pages */
 #define MAX_CPUS		64u	/* the first ones: a debugger wants all, a slow line few */
 #define MAX_STACKS		16u
@@ -24,7 +26,7 @@
 #define NODE_SLOTS		72u	/* words of a radix tree node (struct xa_node) */
 #define NODE_DEPTH		3u
 #define MAX_SYMBOLS		8192u	/* that one module exports */
-#define MAX_STEPS		1048576u	/* nodes, slots and symbols, all together: seconds */
+#define MAX_STEPS		BIT(20)	/* nodes, slots and symbols, all together: seconds */
 #define IMAGE_MAX		MIB(256)	/* looked through for the banner */
 #define DATA_SHARE		640u	/* ranges that may be used before the lists */
 #define BANNER			"Linux version "
@@ -33,20 +35,23 @@
 enum {
 	SDATA, EDATA, BSS_START, BSS_END, RO_INIT_START, RO_INIT_END, BRK_START, END,
 	PER_CPU_OFFSET, MODULES, FIRST_TEXT, LAST_TEXT = FIRST_TEXT + 7,
-	FIRST_CURRENT, LAST_CURRENT = FIRST_CURRENT + 2, FIRST_PER_CPU, LAST_PER_CPU = FIRST_PER_CPU + 6, NR_SYMS
+	FIRST_CURRENT, LAST_CURRENT = FIRST_CURRENT + 2,
+	FIRST_PER_CPU, LAST_PER_CPU = FIRST_PER_CPU + 6, NR_SYMS
 };
 
 static const char *const names[NR_SYMS] = {
-	[SDATA] = "_sdata", [EDATA] = "_edata", [BSS_START] = "__bss_start", [BSS_END] = "__bss_stop",
+	[SDATA] = "_sdata", [EDATA] = "_edata",
+	[BSS_START] = "__bss_start", [BSS_END] = "__bss_stop",
 	[RO_INIT_START] = "__start_ro_after_init", [RO_INIT_END] = "__end_ro_after_init",
 	[BRK_START] = "__brk_base", [END] = "_end",
 	[PER_CPU_OFFSET] = "__per_cpu_offset", [MODULES] = "modules",
 	/* crash disassembles these when it starts (x86_64.c, arm64.c) */
-	[FIRST_TEXT] = "__schedule", "schedule", "common_interrupt", "asm_common_interrupt", "do_syscall_64",
-	"entry_SYSCALL_64", "panic", [LAST_TEXT] = "__crash_kexec",
-	/* and reads these of each CPU; the first ones begin with a pointer to the task that was running */
+	[FIRST_TEXT] = "__schedule", "schedule", "common_interrupt", "asm_common_interrupt",
+	"do_syscall_64", "entry_SYSCALL_64", "panic", [LAST_TEXT] = "__crash_kexec",
+	/* and reads these of each CPU; the first ones begin with a pointer to the running task */
 	[FIRST_CURRENT] = "current_task", "pcpu_hot", [LAST_CURRENT] = "__entry_task",
-	[FIRST_PER_CPU] = "runqueues", "cpu_number", "hardirq_stack_ptr", "cpu_tss_rw", "cpu_info", "irq_stack_ptr",
+	[FIRST_PER_CPU] = "runqueues", "cpu_number", "hardirq_stack_ptr", "cpu_tss_rw", "cpu_info",
+	"irq_stack_ptr",
 	[LAST_PER_CPU] = "crash_notes",
 };
 
@@ -74,9 +79,11 @@ static void add_pfn(struct vital *v, uint64_t pfn)
 
 	if (pfn > UINT32_MAX - 1 || (at < v->nr && next->start <= pfn))
 		return;
-	if (at && prev->start + prev->nr == pfn && prev->stage == v->stage && prev->nr < UINT16_MAX) {
+	if (at && prev->start + prev->nr == pfn && prev->stage == v->stage &&
+	    prev->nr < UINT16_MAX) {
 		prev->nr++;
-	} else if (at < v->nr && next->start == pfn + 1 && next->stage == v->stage && next->nr < UINT16_MAX) {
+	} else if (at < v->nr && next->start == pfn + 1 && next->stage == v->stage &&
+		   next->nr < UINT16_MAX) {
 		next->start--;
 		next->nr++;
 	} else if (v->nr < v->limit) {
@@ -96,7 +103,8 @@ int vital_stage(const struct vital *v, uint64_t pfn)
 	return at < v->nr && v->ranges[at].start <= pfn ? v->ranges[at].stage : -1;
 }
 
-bool vital_next(const struct vital *v, unsigned stage, uint64_t pfn, uint64_t *ret_pfn, uint64_t *ret_end)
+bool vital_next(const struct vital *v, unsigned stage, uint64_t pfn, uint64_t *ret_pfn,
+		uint64_t *ret_end)
 {
 	for (unsigned at = find(v, pfn); at < v->nr; at++) {
 		const struct vital_range *r = &v->ranges[at];
@@ -160,16 +168,17 @@ static bool in_image(const struct vital *v, uint64_t va)
 /*---------------------------------------------------------------- variables */
 
 /*
- * Flags of a struct page, without zone and node numbers in the high bits. Pages of the image that were given back to the page
- * allocator (init code, alignment gaps) differ in them from those that still belong to it, all of which are PG_reserved.
+ * Flags of a struct page, without zone and node numbers in the high bits. Pages of the image that
+ * were given back to the page allocator (init code, alignment gaps) differ in them from those that
+ * still belong to it, all of which are PG_reserved.
  */
 static bool page_flags(struct vital *v, uint64_t pfn, uint64_t *ret)
 {
 	uint64_t va, len, offset;
 	unsigned size;
 
-	if (vmcoreinfo_offset(v->vi, "page.flags", &offset) || pages_struct_page(pfn, &va, &len, &size) ||
-	    !read_word(v, va + offset, ret))
+	if (vmcoreinfo_offset(v->vi, "page.flags", &offset) ||
+	    pages_struct_page(pfn, &va, &len, &size) || !read_word(v, va + offset, ret))
 		return false;
 	*ret &= 0xffffff;
 	return true;
@@ -183,28 +192,40 @@ static void add_image(struct vital *v, uint64_t from, uint64_t to, uint64_t flag
 	if (!from || from >= to || to - from > MIB(64))
 		return;
 	for (uint64_t page = from >> shift; page <= (to - 1) >> shift; page++)
-		if (to_pfn(v, page << shift, &pfn) && (!flags || !page_flags(v, pfn, &f) || f == flags))
+		if (to_pfn(v, page << shift, &pfn) &&
+		    (!flags || !page_flags(v, pfn, &f) || f == flags))
 			add_pfn(v, pfn);
 }
 
-/* Without symbols: from the lowest variable that VMCOREINFO names, and what may stand before it, to the end of the image */
+/*
+ * Without symbols: from the lowest variable that VMCOREINFO names, and what may stand before it, to
+ * the end of the image
+ */
 static void guess_data(struct vital *v, uint64_t flags)
 {
-	static const char *const vars[] = { "init_uts_ns", "node_online_map", "prb", "log_buf", "swapper_pg_dir", "vmap_area_list" };
+	static const char *const vars[] = {
+		"init_uts_ns", "node_online_map", "prb", "log_buf", "swapper_pg_dir",
+		"vmap_area_list",
+	};
 	uint64_t low = ~0ULL, va, end = v->vc->image.virt + (v->vc->image.end - v->vc->image.start);
 
 	for (unsigned i = 0; i < ARRAY_SIZE(vars); i++)
 		if (!vmcoreinfo_symbol(v->vi, vars[i], &va) && in_image(v, va))
 			low = min_u64(low, va);
 	if (low != ~0ULL)
-		add_image(v, max_u64(ALIGN_DOWN(low, MIB(2)) - MIB(2), v->vc->image.virt), end, flags);
+		add_image(v, max_u64(ALIGN_DOWN(low, MIB(2)) - MIB(2), v->vc->image.virt), end,
+			  flags);
 }
 
-/* linux_banner, by which crash checks that dump and vmlinux belong together, is read-only data: looked for by its beginning */
+/*
+ * linux_banner, by which crash checks that dump and vmlinux belong together, is read-only data:
+ * looked for by its beginning
+ */
 static void add_banner(struct vital *v)
 {
 	const struct memory_range *image = &v->vc->image;
-	uint64_t page = BIT(v->vt->page_shift), end = min_u64(image->end, image->start + IMAGE_MAX), stext;
+	uint64_t end = min_u64(image->end, image->start + IMAGE_MAX);
+	uint64_t page = BIT(v->vt->page_shift), stext;
 	uint8_t buf[512 + sizeof(BANNER)];
 
 	if (!image->virt || vmcoreinfo_symbol(v->vi, "_stext", &stext) || !in_image(v, stext))
@@ -229,7 +250,8 @@ static void add_data(struct vital *v, const struct kallsym *syms)
 {
 	uint64_t stext, pfn, flags = 0;
 
-	if (vmcoreinfo_symbol(v->vi, "_stext", &stext) || !to_pfn(v, stext, &pfn) || !page_flags(v, pfn, &flags))
+	if (vmcoreinfo_symbol(v->vi, "_stext", &stext) || !to_pfn(v, stext, &pfn) ||
+	    !page_flags(v, pfn, &flags))
 		flags = 0;
 	add_banner(v);
 	if (!syms[SDATA].va) {
@@ -257,14 +279,16 @@ static void add_sections(struct vital *v)
 {
 	uint64_t va, nr, root, size;
 
-	if (vmcoreinfo_symbol(v->vi, "mem_section", &va) || vmcoreinfo_length(v->vi, "mem_section", &nr) || nr > 65536)
+	if (vmcoreinfo_symbol(v->vi, "mem_section", &va) ||
+	    vmcoreinfo_length(v->vi, "mem_section", &nr) || nr > 65536)
 		return;
-	/* SYMBOL(mem_section) is the array of roots since 4.16 (FACTS of kernel versions: test, do not ask for the release) */
+	/* SYMBOL(mem_section) is the array of roots since 4.16 */
 	add_virtual(v, va, nr * 8);
 	for (uint64_t i = 0; i < nr && v->nr < v->limit; i++)
 		if (read_word(v, va + i * 8, &root) && root)
 			add_virtual(v, root, 1);
-	if (vmcoreinfo_size(v->vi, "pglist_data", &size) || vmcoreinfo_symbol(v->vi, "node_data", &va) || size > MIB(1) ||
+	if (vmcoreinfo_size(v->vi, "pglist_data", &size) ||
+	    vmcoreinfo_symbol(v->vi, "node_data", &va) || size > MIB(1) ||
 	    vmcoreinfo_length(v->vi, "node_data", &nr))
 		return;
 	for (uint64_t i = 0; i < nr && i < MAX_CPUS; i++)
@@ -291,7 +315,8 @@ static void add_per_cpu(struct vital *v, const struct kallsym *syms)
 		/* crash wants the whole of struct rq; the others are small */
 		for (unsigned i = FIRST_PER_CPU; i <= LAST_PER_CPU; i++)
 			if (syms[i].va)
-				add_virtual(v, offset + syms[i].va, i == FIRST_PER_CPU ? KIB(4) : 64);
+				add_virtual(v, offset + syms[i].va,
+					    i == FIRST_PER_CPU ? KIB(4) : 64);
 	}
 }
 
@@ -308,7 +333,8 @@ static void each_stack(struct vital *v, void (*each)(struct vital *v, uint64_t w
 			continue;
 		memcpy(&sp, prstatus + v->vt->prstatus_sp, sizeof(sp));
 		/* Stacks are aligned to their size. One in user space is refused by vtop(). */
-		for (uint64_t at = ALIGN_DOWN(sp, size), end = at + size; at < end; at += sizeof(words)) {
+		for (uint64_t at = ALIGN_DOWN(sp, size), end = at + size; at < end;
+		     at += sizeof(words)) {
 			if (!(at >> 63) || vtop_read(v->vt, words, at, sizeof(words)))
 				continue;
 			if (!each)
@@ -343,18 +369,20 @@ static bool identifier(struct vital *v, uint64_t va)
 {
 	char c[8];
 
-	/* The first name of a string section has no NUL before it, so only the name itself tells. */
+	/* The first name of a string section has no NUL before it: only the name itself tells. */
 	if (!(va >> 63) || vtop_read(v->vt, c, va, sizeof(c)))
 		return false;
 	for (unsigned i = 0; i < sizeof(c) && (c[i] || i < 2); i++)
-		if ((c[i] < '0' || c[i] > '9') && (c[i] < 'A' || c[i] > 'Z') && (c[i] < 'a' || c[i] > 'z') && c[i] != '_')
+		if ((c[i] < '0' || c[i] > '9') && (c[i] < 'A' || c[i] > 'Z') &&
+		    (c[i] < 'a' || c[i] > 'z') && c[i] != '_')
 			return false;
 	return true;
 }
 
 /*
- * struct kernel_symbol with CONFIG_HAVE_ARCH_PREL32_RELOCATIONS: value, name and namespace, each as an offset from its own place.
- * A debugger reads the exported symbols of each module with their names. Whether @va is such a table shows in its entries.
+ * struct kernel_symbol with CONFIG_HAVE_ARCH_PREL32_RELOCATIONS: value, name and namespace, each as
+ * an offset from its own place. A debugger reads the exported symbols of each module with their
+ * names. Whether @va is such a table shows in its entries.
  */
 static void add_symbols(struct vital *v, uint64_t va)
 {
@@ -363,7 +391,8 @@ static void add_symbols(struct vital *v, uint64_t va)
 	for (unsigned i = 0; i < MAX_SYMBOLS && step(v); i++, va += sizeof(entry)) {
 		uint64_t name;
 
-		if (vtop_read(v->vt, entry, va, sizeof(entry)) || !entry[1] || entry[1] > (1 << 22) || entry[1] < -(1 << 22))
+		if (vtop_read(v->vt, entry, va, sizeof(entry)) || !entry[1] ||
+		    entry[1] > (1 << 22) || entry[1] < -(1 << 22))
 			return;
 		name = va + 4 + (uint64_t)(int64_t)entry[1];
 		if (!identifier(v, name))
@@ -373,7 +402,10 @@ static void add_symbols(struct vital *v, uint64_t va)
 	}
 }
 
-/* struct module: the list links it at offset 8. What it points at within the module area are its tables. */
+/*
+ * struct module: the list links it at offset 8. What it points at within the module area are its
+ * tables.
+ */
 static void add_module(struct vital *v, uint64_t module)
 {
 	uint64_t words[128];
@@ -401,7 +433,10 @@ static void add_modules(struct vital *v, uint64_t head)
 
 /*---------------------------------------------------------------- what variables point at */
 
-/* A pointer with tag 2 in a variable is the root of a radix tree or xarray: process ids, interrupts. Follow its nodes. */
+/*
+ * A pointer with tag 2 in a variable is the root of a radix tree or xarray: process ids,
+ * interrupts. Follow its nodes.
+ */
 static void add_tree(struct vital *v, uint64_t entry, unsigned depth)
 {
 	uint64_t slots[NODE_SLOTS];
@@ -438,7 +473,10 @@ static void add_list(struct vital *v, uint64_t head, uint64_t node)
 	}
 }
 
-/* Words of a page of variables. @lists: follow lists and trees; otherwise only what is pointed at directly */
+/*
+ * Words of a page of variables. @lists: follow lists and trees; otherwise only what is pointed at
+ * directly
+ */
 static void scan_page(struct vital *v, uint64_t pfn, bool lists)
 {
 	uint64_t page = BIT(v->vt->page_shift), words[64], pa, va;

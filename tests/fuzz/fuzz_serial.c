@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/serial.c stub/frame.c stub/crc.c stub/vital.c stub/kallsyms.c stub/vmcore.c stub/vmcoreinfo.c */
-/* needs: stub/vread.c stub/pages.c stub/dmesg.c arch/x86_64/vtop.c */
+/* needs: stub/serial.c stub/frame.c stub/crc.c stub/vital.c stub/kallsyms.c stub/vmcore.c */
+/* needs: stub/vmcoreinfo.c stub/vread.c stub/pages.c stub/dmesg.c arch/x86_64/vtop.c */
 /*
- * A hostile receiver for the stub's side of the serial protocol. The input is a script: what the UART hands the stub and when,
- * how it takes bytes, and which memory stops to be readable. Whatever that is, the sender ends, sends a bounded number of bytes,
- * reads no memory but the dead kernel's, and every frame that it makes is whole, in sequence, and true.
+ * A hostile receiver for the stub's side of the serial protocol. The input is a script: what the
+ * UART hands the stub and when, how it takes bytes, and which memory stops to be readable. Whatever
+ * that is, the sender ends, sends a bounded number of bytes, reads no memory but the dead kernel's,
+ * and every frame that it makes is whole, in sequence, and true.
  *
- * First byte: bit 0 8-bit encoding, 1 XON/XOFF, 2 RTS/CTS, 3 pages of 16 KiB and no VMCOREINFO. The rest: see step().
+ * First byte: bit 0 8-bit encoding, 1 XON/XOFF, 2 RTS/CTS, 3 pages of 16 KiB and no VMCOREINFO. The
+ * rest: see step().
  */
 #include <assert.h>
 #include <elf.h>
@@ -24,7 +26,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Two pieces of RAM; the second one's bytes were moved elsewhere, as purgatory does with low memory. */
+/*
+ * Two pieces of RAM; the second one's bytes were moved elsewhere, as purgatory does with low
+ * memory.
+ */
 #define LOW		0x10000u
 #define LOW_END		0x28000u
 #define HIGH		0x40000u
@@ -45,7 +50,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define STEP_US		20u
 #define IDLE_LOOKS	200u	/* after so many looks at the clock with nothing sent, */
 #define IDLE_STEP_US	5000u	/* time flies */
-/* Everything once, and what is repeated when nobody answers: 71 KB as text, more in frames of one unit */
+/*
+ * Everything once, and what is repeated when nobody answers: 71 KB as text, more in frames of one
+ * unit
+ */
 #define WHOLE		100000u
 
 static struct { const uint8_t *p; size_t left; } in;
@@ -53,9 +61,10 @@ static struct { const uint8_t *p; size_t left; } in;
 static struct {
 	uint64_t now;
 	unsigned idle;
-	uint64_t reads, next_op;	/* the next op is done at this read of the UART; 0: when is not known yet */
+	uint64_t reads, next_op;	/* the next op is done at this read; 0: not known yet */
 	uint64_t over_us;		/* the script ended; 0: not yet */
-	uint64_t moved_us, news_us;	/* the line took a byte; a frame of more than the clock asks for */
+	uint64_t moved_us;		/* the line took a byte */
+	uint64_t news_us;		/* a frame was sent that not only the clock asks for */
 	uint64_t stalled_until;
 	uint64_t sent_us;		/* everything was sent once */
 	uint64_t lost_us;		/* time that the script took away */
@@ -76,7 +85,7 @@ static struct {
 	uint8_t buf[SERIAL_FRAME_MAX];
 	uint64_t session;
 	uint32_t frames, sequence;
-	unsigned raw;			/* bytes of a probe that are still to come, and the line end before them */
+	unsigned raw;			/* bytes of a probe, and the line end before, to come */
 	bool told[UNITS];		/* in a class pass */
 	bool blobs[SERIAL_NR_BLOBS];
 } seen;
@@ -120,7 +129,8 @@ static int read_mem(void *dst, phys_addr_t pa, size_t len)
 		return 0;
 	}
 	/* Only what the elfcorehdr calls RAM, where it says that the bytes are */
-	assert(range_inside(pa, len, LOW, LOW_END) || range_inside(pa, len, HIGH_SOURCE, HIGH_SOURCE + HIGH_END - HIGH));
+	assert(range_inside(pa, len, LOW, LOW_END) ||
+	       range_inside(pa, len, HIGH_SOURCE, HIGH_SOURCE + HIGH_END - HIGH));
 	if (pa >= HIGH_SOURCE)
 		pa = pa - HIGH_SOURCE + HIGH;
 	while (len) {
@@ -172,8 +182,9 @@ static size_t put_note(uint8_t *p, const char *name, uint32_t type, const void *
 static void build(void)
 {
 	static const char info[] =
-		"OSRELEASE=6.1.0\nPAGESIZE=4096\nNUMBER(phys_base)=-16711680\nSYMBOL(swapper_pg_dir)=ffffffff81002000\n"
-		"SYMBOL(_stext)=ffffffff81000000\nSYMBOL(init_uts_ns)=ffffffff81003000\n";
+		"OSRELEASE=6.1.0\nPAGESIZE=4096\nNUMBER(phys_base)=-16711680\n"
+		"SYMBOL(swapper_pg_dir)=ffffffff81002000\nSYMBOL(_stext)=ffffffff81000000\n"
+		"SYMBOL(init_uts_ns)=ffffffff81003000\n";
 	uint64_t prstatus[42] = { 0 }, entry = (LOW + 0x5000) | 0x67, word = IMAGE_VIRT + 0x4100;
 	Elf64_Ehdr *e = (void *)header;
 	Elf64_Phdr *p = (void *)(header + sizeof(*e));
@@ -188,15 +199,17 @@ static void build(void)
 	memcpy(at(STACK_AT + 0x108), &word, 8);
 	prstatus[14 + 19] = DIRECT + STACK_AT + 0x80;
 	len = put_note(notes, "CORE", 1, prstatus, 336);
-	memcpy(e, &(Elf64_Ehdr){ .e_type = ET_CORE, .e_machine = EM_X86_64, .e_version = 1, .e_phoff = sizeof(*e),
-				 .e_ehsize = 64, .e_phentsize = 56, .e_phnum = 5 }, sizeof(*e));
+	*e = (Elf64_Ehdr){ .e_type = ET_CORE, .e_machine = EM_X86_64, .e_version = 1,
+			   .e_phoff = sizeof(*e), .e_ehsize = 64, .e_phentsize = 56, .e_phnum = 5 };
 	memcpy(e->e_ident, "\177ELF\2\1\1", 7);
 	p[0] = (Elf64_Phdr){ PT_NOTE, 0, NOTES_AT, 0, NOTES_AT, len, len, 0 };
+	notes += len;
 	p[1] = (Elf64_Phdr){ PT_NOTE, 0, NOTES_AT + len, 0, NOTES_AT + len, 0, 0, 0 };
-	p[1].p_filesz = p[1].p_memsz = put_note(notes + len, "VMCOREINFO", 0, info, sizeof(info) - 1);
+	p[1].p_memsz = p[1].p_filesz = put_note(notes, "VMCOREINFO", 0, info, sizeof(info) - 1);
 	p[2] = (Elf64_Phdr){ PT_LOAD, 7, LOW, IMAGE_VIRT, LOW, IMAGE_BYTES, IMAGE_BYTES, 0 };
 	p[3] = (Elf64_Phdr){ PT_LOAD, 7, LOW, DIRECT + LOW, LOW, LOW_END - LOW, LOW_END - LOW, 0 };
-	p[4] = (Elf64_Phdr){ PT_LOAD, 7, HIGH_SOURCE, DIRECT + HIGH, HIGH, HIGH_END - HIGH, HIGH_END - HIGH, 0 };
+	len = HIGH_END - HIGH;
+	p[4] = (Elf64_Phdr){ PT_LOAD, 7, HIGH_SOURCE, DIRECT + HIGH, HIGH, len, len, 0 };
 	for (unsigned i = 0; i < LOG_BYTES; i++)
 		log_buf[i] = i % 40 == 39 ? '\n' : (char)('a' + i * i / 7 % 26);
 }
@@ -224,7 +237,10 @@ uint64_t arch_time_us(void)
 	sim.now += sim.idle++ < IDLE_LOOKS ? STEP_US : IDLE_STEP_US;
 	/* Silence and the longest stalls come after the script: all else is short. */
 	assert(!sim.over_us || sim.now - sim.over_us < 400000000);
-	/* Nor does it wait for a line that takes nothing, or send the same to somebody who asks for nothing. */
+	/*
+	 * Nor does it wait for a line that takes nothing, or send the same to somebody who asks for
+	 * nothing.
+	 */
 	assert(sim.now - sim.moved_us < 200000000);
 	assert(sim.now - sim.news_us < 1300000000);
 	/* Four times as long for requests as for all else, and 10 minutes */
@@ -270,8 +286,10 @@ const char *log_text(size_t *ret_len)
 /* The rest of a payload is a deflate stream of exactly @len bytes */
 static void inflated(const struct frame_in *f, uint8_t *out, size_t len)
 {
-	z_stream z = { .next_in = (uint8_t *)(uintptr_t)f->p, .avail_in = (unsigned)f->left, .next_out = out,
-		       .avail_out = (unsigned)len };
+	z_stream z = {
+		.next_in = (uint8_t *)(uintptr_t)f->p, .avail_in = (unsigned)f->left,
+		.next_out = out, .avail_out = (unsigned)len,
+	};
 
 	assert(inflateInit2(&z, -SERIAL_WINDOW_BITS) == Z_OK);
 	assert(inflate(&z, Z_FINISH) == Z_STREAM_END && !z.avail_in && !z.avail_out);
@@ -286,7 +304,8 @@ static void check_meta(const uint8_t *buf, size_t total)
 	assert(total == sizeof(m) + sizeof(ranges));
 	memcpy(&m, buf, sizeof(m));
 	memcpy(ranges, buf + sizeof(m), sizeof(ranges));
-	assert(m.session == seen.session && m.page_size == pages && m.nr_ranges == 2 && m.nr_passes == NR_PASSES);
+	assert(m.session == seen.session && m.page_size == pages && m.nr_ranges == 2 &&
+	       m.nr_passes == NR_PASSES);
 	assert(m.nr_vital == CLASS_PASS && m.max_pfn == HIGH_END / pages);
 	assert(ranges[0] == LOW / pages && ranges[1] == (LOW_END - LOW) / pages);
 	assert(ranges[2] == HIGH / pages && ranges[3] == (HIGH_END - HIGH) / pages);
@@ -298,7 +317,8 @@ static void check_blob(struct frame_in *f)
 	unsigned what = (unsigned)frame_get(f, 1);
 	uint64_t total = frame_get(f, 4), from = frame_get(f, 4), len = frame_get(f, 2);
 
-	assert(f->ok && what < SERIAL_NR_BLOBS && len <= sizeof(buf) && range_inside(from, len, 0, total));
+	assert(f->ok && what < SERIAL_NR_BLOBS && len <= sizeof(buf) &&
+	       range_inside(from, len, 0, total));
 	/* Nothing is said of pieces that do not exist */
 	assert(len || (!from && !total));
 	seen.blobs[what] = true;
@@ -338,9 +358,11 @@ static void check_pages(struct frame_in *f)
 	static uint8_t data[SERIAL_MAX_UNITS * SERIAL_UNIT];
 	struct { uint64_t len; unsigned type; } runs[SERIAL_MAX_RUNS];
 	unsigned pass = (unsigned)frame_get(f, 1), units = 0, next = 0;
-	uint64_t from = frame_get_varint(f), n = frame_get_varint(f), nr = frame_get_varint(f), sum = 0, unit = from;
+	uint64_t from = frame_get_varint(f), n = frame_get_varint(f), nr = frame_get_varint(f);
+	uint64_t sum = 0, unit = from;
 
-	assert(f->ok && pass < NR_PASSES && range_inside(from, n, 0, MAX_UNIT) && n && nr <= SERIAL_MAX_RUNS);
+	assert(f->ok && pass < NR_PASSES && range_inside(from, n, 0, MAX_UNIT) && n &&
+	       nr <= SERIAL_MAX_RUNS);
 	for (unsigned i = 0; i < nr; i++) {
 		uint64_t word = frame_get_varint(f);
 
@@ -359,8 +381,10 @@ static void check_pages(struct frame_in *f)
 	else
 		assert(!f->left);
 	for (unsigned i = 0; i < nr; i++)
-		for (uint64_t k = 0; k < runs[i].len; k++, unit++)
-			check_unit(unit, pass, runs[i].type, data + (runs[i].type == SERIAL_RUN_DATA ? next++ : 0) * SERIAL_UNIT);
+		for (uint64_t k = 0; k < runs[i].len; k++, unit++) {
+			check_unit(unit, pass, runs[i].type, data + next * SERIAL_UNIT);
+			next += runs[i].type == SERIAL_RUN_DATA;
+		}
 }
 
 static void on_frame(void *ctx, const struct frame *frame)
@@ -400,7 +424,8 @@ static void on_frame(void *ctx, const struct frame *frame)
 		assert(!"a frame of the stub");
 	}
 	assert(frame->session == (uint16_t)seen.session);
-	if (frame->type == SERIAL_PAGES || (frame->type == SERIAL_BLOB && (frame->flags || frame->payload[0] != SERIAL_RESULT)))
+	if (frame->type == SERIAL_PAGES ||
+	    (frame->type == SERIAL_BLOB && (frame->flags || frame->payload[0] != SERIAL_RESULT)))
 		sim.news_us = sim.now;
 	else if (frame->type == SERIAL_BLOB && !sim.sent_us)
 		sim.sent_us = sim.now;
@@ -437,7 +462,9 @@ static void le(struct frame_enc *e, uint64_t value, unsigned bytes)
 /* Small, large, or at the edges: what a number in a want may be */
 static void number(struct frame_enc *e)
 {
-	static const uint64_t edges[] = { 0, 1, MAX_UNIT, MAX_UNIT - 1, UINT32_MAX, 1ULL << 32, 1ULL << 63, ~0ULL };
+	static const uint64_t edges[] = {
+		0, 1, MAX_UNIT, MAX_UNIT - 1, UINT32_MAX, BIT(32), BIT(63), ~0ULL,
+	};
 	unsigned how = (unsigned)get(1);
 	uint64_t value = how < 0x80 ? how : how < 0xe0 ? edges[how % ARRAY_SIZE(edges)] : get(8);
 	uint8_t buf[10];
@@ -599,7 +626,9 @@ static bool sim_idle(struct uart *u)
 	return true;
 }
 
-static const struct uart_ops sim_ops = { .name = "simulated", .write = sim_write, .read = sim_read, .idle = sim_idle };
+static const struct uart_ops sim_ops = {
+	.name = "simulated", .write = sim_write, .read = sim_read, .idle = sim_idle,
+};
 
 /*---------------------------------------------------------------- judgement */
 
@@ -610,13 +639,18 @@ static void judge(enum capstub_stop rc)
 	for (unsigned i = 0; i < UNITS; i++)
 		flapped |= sim.failed[i];
 	assert(rc == STOP_OK || (rc == STOP_LINE_ERROR && sim.lost_us));
-	/* When asked, four times as much again, 256 KiB and a last want. HELLOs, META, NOTES and RESULT come by the clock. */
-	assert(sim.written <= 6 * WHOLE + KIB(256) + sim.now / 10000 + (uint64_t)sim.requests * 100);
+	/*
+	 * When asked, four times as much again, 256 KiB and a last want. HELLOs, META, NOTES and
+	 * RESULT come by the clock.
+	 */
+	assert(sim.written <=
+	       6 * WHOLE + KIB(256) + sim.now / 10000 + (uint64_t)sim.requests * 100);
 	if (rc != STOP_OK)
 		return;
 	/* Each frame was whole, but for those with a page that was lost while they were made */
 	assert(!seen.raw && seen.dec.state == FRAME_TEXT);
-	assert(seen.frames + seen.dec.bad == serial_stats.frames && seen.sequence <= serial_stats.frames);
+	assert(seen.frames + seen.dec.bad == serial_stats.frames &&
+	       seen.sequence <= serial_stats.frames);
 	assert(!seen.dec.bad || flapped);
 	for (unsigned i = 0; i < SERIAL_NR_BLOBS; i++)
 		assert(seen.blobs[i]);
