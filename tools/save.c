@@ -101,8 +101,7 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "TARGET",
-	.doc = "Copy the dump on TARGET to DIR/vmcore (DIR/vmcore-incomplete when pages are missing, "
-	       "DIR/vmcore.elf with --format elf), with dmesg.txt, capstub.log and info.json, "
+	.doc = "Copy the dump on TARGET to DIR/vmcore, with dmesg.txt, capstub.log and info.json, "
 	       "verify the copy, and mark the target saved. With --format elf TARGET may also be a "
 	       "vmcore that was saved before.",
 };
@@ -184,12 +183,15 @@ static char *default_dir(const struct save *s)
 	return strdup(name);
 }
 
-/* kdump-utils' name for an incomplete dump: people and scripts look for it */
-static const char *core_name(const struct save *s)
+#define CORE_NAME "vmcore"
+
+/* TARGET may be a vmcore that was saved before: --force is no leave to replace it by its own copy */
+static bool core_is_target(const struct save *s)
 {
-	if (s->a->format == FORMAT_ELF)
-		return "vmcore.elf";
-	return s->complete ? "vmcore" : "vmcore-incomplete";
+	struct stat to, from;
+
+	return !fstatat(s->dirfd, CORE_NAME, &to, 0) && !fstat(s->t.fd, &from) && to.st_dev == from.st_dev &&
+	       to.st_ino == from.st_ino;
 }
 
 /*
@@ -209,7 +211,10 @@ static int check_output(const struct save *s)
 		rc = outfile_check(s->dirfd, s->dir, small[i], force);
 	if (rc || !s->info.has_dump)
 		return rc;
-	rc = outfile_check(s->dirfd, s->dir, core_name(s), force);
+	if (core_is_target(s))
+		return fail(-EEXIST, "%s/%s is the dump to be saved: save to another directory with -o", s->dir,
+			    CORE_NAME);
+	rc = outfile_check(s->dirfd, s->dir, CORE_NAME, force);
 	if (rc || force || s->a->format == FORMAT_ELF || fstatvfs(s->dirfd, &v))
 		return rc;
 	if ((uint64_t)v.f_bavail * v.f_frsize < s->saved.bytes)
@@ -291,7 +296,7 @@ static int repair(const struct save *s, struct outfile *o)
 static int save_core(struct save *s)
 {
 	struct outfile o;
-	int rc = outfile_open(&o, s->dirfd, s->dir, core_name(s), s->a->force);
+	int rc = outfile_open(&o, s->dirfd, s->dir, CORE_NAME, s->a->force);
 
 	if (rc)
 		return rc;

@@ -28,7 +28,7 @@ def elf_of(dump, rc=0, **fields):
     equal(r.rc, rc, f"dump {n} to ELF: status {rc}")
     if r.rc != rc:
         print("# " + str(r))
-    return os.path.join(d, "vmcore.elf"), t, r
+    return os.path.join(d, "vmcore"), t, r
 
 
 class Elf:
@@ -94,8 +94,11 @@ equal([struct.unpack_from("<I", d, 32)[0] for _, _, d in list(Elf(file2).notes()
 plain = path("vmcore")
 open(plain, "wb").write(whole.bytes)
 expect(0, "complete", "save", "--format", "elf", "-o", path("again"), plain)
-equal(sorted(os.listdir(path("again"))), ["vmcore.elf"], "from a saved vmcore: the ELF file alone")
-equal(sorted(Elf(path("again/vmcore.elf")).loads), sorted(e.loads), "... and the same segments")
+before = os.stat(plain).st_ino
+expect(1, "another directory", "save", "--format", "elf", "--force", "-o", path("."), plain)
+equal(os.stat(plain).st_ino, before, "from a saved vmcore: never in place of it")
+equal(sorted(os.listdir(path("again"))), ["vmcore"], "from a saved vmcore: the ELF file alone")
+equal(sorted(Elf(path("again/vmcore")).loads), sorted(e.loads), "... and the same segments")
 
 # No page tables in the dump: the image is known, the rest by physical address
 bare = g.Dump(tables=False)
@@ -119,7 +122,7 @@ with open(t, "r+b") as h:
     h.seek(off)
     h.write(b"\xff" * size)
 r = capstub("save", "--format", "elf", "-o", path("broken"), t)
-f = Elf(path("broken/vmcore.elf"))
+f = Elf(path("broken/vmcore"))
 ok(r.rc == 1 and "1 pages are damaged" in r.err, "a page that does not decompress: reported", r)
 equal((f.physical(1301 * g.PAGE), f.physical(1300 * g.PAGE)), (set(), {g.pattern(1300)}), "... left out, its neighbours kept")
 equal(info(t)["label"]["state_name"], "complete", "... and the target not marked saved")

@@ -93,8 +93,8 @@ t, d = g.image(path("cut.img"), g.Dump(stored=700), state=g.DUMPING, stop=1), ou
 r = expect(0, "INCOMPLETE", "save", "-o", d, t)
 cut = g.Dump(stored=700)
 names = sorted(os.listdir(d))
-equal(names, ["capstub.log", "dmesg.txt", "info.json", "vmcore-incomplete"], "cut: vmcore-incomplete")
-copy = read(d, "vmcore-incomplete")
+equal(names, ["capstub.log", "dmesg.txt", "info.json", "vmcore"], "cut: its files")
+copy = read(d, "vmcore")
 ends = [o + s for o, s in ((int.from_bytes(cut.bytes[a:a + 8], "little"), int.from_bytes(cut.bytes[a + 8:a + 12], "little"))
                            for a in range(cut.descs_at, cut.data_at, 24)) if o]
 equal(len(copy), max(ends), "cut: the length is where the last descriptor ends")
@@ -104,7 +104,7 @@ equal((state(t), info(t)["label"]["dump_bytes"]), ("saved", len(copy)), "cut: ma
 expect(0, "INCOMPLETE", "save", "--force", "-o", outdir(), t)
 t, d = g.image(path("inc.img"), g.Dump(stored=900), state=g.INCOMPLETE, stop=40), outdir()
 expect(0, "the target was full", "save", "-o", d, t)
-ok(os.path.exists(d + "/vmcore-incomplete"), "incomplete: vmcore-incomplete")
+ok(os.path.exists(d + "/vmcore"), "incomplete: vmcore")
 # Unreadable memory does not make a capture incomplete, although the header says so
 patch = {i: (0, 0, 0) for i in range(40, 43)}
 t, d = g.image(path("hw.img"), g.Dump(patch=patch, incomplete=True), pages={"stored": 1745, "unreadable": 3}), outdir()
@@ -112,7 +112,7 @@ expect(0, "3 pages could not be read when the machine crashed", "save", "-o", d,
 ok(os.path.exists(d + "/vmcore"), "unreadable pages: vmcore")
 t, d = g.image(path("hw.img"), g.Dump(patch=patch, incomplete=True), pages={"stored": 1745, "unreadable": 2}), outdir()
 expect(0, "INCOMPLETE", "save", "-o", d, t)
-ok(os.path.exists(d + "/vmcore-incomplete"), "one more missing than unreadable: vmcore-incomplete")
+ok(os.path.exists(d + "/vmcore"), "one more missing than unreadable: vmcore")
 # Cut between the last write of the dump and the label: all of it is there
 t, d = g.image(path("late.img"), whole, state=g.DUMPING, stop=1), outdir()
 expect(0, "complete", "save", "-o", d, t)
@@ -164,7 +164,7 @@ evil = {5: (size + 4096, 4096, 0), 6: (1 << 62, 4096, 0), 7: (-4096, 4096, 0), 8
 bad = g.Dump(patch=evil)
 t, d = g.image(path("evil.img"), bad), outdir()
 r = expect(1, f"{len(evil)} pages are damaged and were left out", "save", "-o", d, t)
-copy = read(d, "vmcore-incomplete")
+copy = read(d, "vmcore")
 want = bytearray(whole.bytes)
 for index in evil:
     want[whole.descs_at + 24 * index:whole.descs_at + 24 * index + 24] = bytes(24)
@@ -220,7 +220,7 @@ else:
 big = g.Dump(stored=0)
 t, d = g.image(path("holes.img"), big, state=g.COMPLETE, dump_bytes=15 * g.MIB), outdir()
 r = capstub("save", "-o", d, t)
-st = os.stat(d + "/vmcore-incomplete")
+st = os.stat(d + "/vmcore")
 ok(st.st_size == 15 * g.MIB and st.st_blocks * 512 < 2 * g.MIB, "runs of zeros become holes", st)
 
 # Locked by a running virtual machine

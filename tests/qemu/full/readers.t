@@ -106,7 +106,7 @@ if wanted("other readers"):
             capstub("save", "--format", "elf", "-o", saved, loop)
         finally:
             run("losetup", "-d", loop)
-        elf = os.path.join(saved, "vmcore.elf")
+        elf = os.path.join(saved, "vmcore")
         with open(elf, "rb") as f:
             offset = re.search(rb"KERNELOFFSET=([0-9a-f]+)", f.read(1 << 20)).group(1).decode()
         out = run("gdb", "-batch", "-nx", "-ex", "core-file " + elf, "-ex", "symbol-file -o 0x%s %s" % (offset, vmlinux),
