@@ -548,6 +548,8 @@ static int sweep_block(struct dump *d, uint64_t first, int rank, uint64_t *index
 {
 	int rc = target_rw(d->t, BLK_READ, d->at.bitmap2 + first / 8, target_block, BLOCK);
 
+	if (rc && !d->t->dev->failed)
+		d->stop = STOP_READ_ERROR;
 	for (unsigned bit = 0; bit < PFNS_PER_BLOCK && !rc && !d->full; bit++) {
 		uint64_t pfn = first + bit;
 
@@ -630,17 +632,22 @@ static void write_log(struct dump *d)
 		d->label->log_bytes = len;
 }
 
+/* What capstub info shows of the label, in one line for who has only the console */
 static void summary(const struct dump *d, enum capstub_stop stop)
 {
 	const struct capstub_label *l = d->label;
+	const uint64_t *class = l->pages_by_class;
 	uint64_t ms = max_u64(1, l->data_us / 1000);
+	uint64_t percent = l->data_bytes_stored * 100 / max_u64(1, l->data_bytes_raw);
 
-	log_info("%lu of %lu pages stored (%lu zero), %lu missing, %lu unreadable, %lu KiB, %lu ms (%lu MiB/s), level %u: %s",
-		 l->pages_stored, l->pages_total,
-		 l->pages_by_class[PAGE_ZERO], l->pages_missing,
-		 l->pages_unreadable, (l->dump_bytes >> 10),
-		 (l->elapsed_us / 1000),
-		 ((l->pages_stored * d->page_size >> 20) * 1000 / ms), d->level, stop_name(stop));
+	log_info("%lu of %lu pages stored, %lu missing, %lu unreadable; "
+		 "kernel %lu, zero %lu, cache %lu, private %lu, user %lu, free %lu; "
+		 "%lu KiB (data %u %%), %lu ms (%lu MiB/s), level %u: %s",
+		 l->pages_stored, l->pages_total, l->pages_missing, l->pages_unreadable,
+		 class[PAGE_KERNEL], class[PAGE_ZERO], class[PAGE_CACHE],
+		 class[PAGE_CACHE_PRIVATE], class[PAGE_USER], class[PAGE_FREE],
+		 l->dump_bytes >> 10, (unsigned)percent, l->elapsed_us / 1000,
+		 (l->pages_stored * d->page_size >> 20) * 1000 / ms, d->level, stop_name(stop));
 }
 
 /*
@@ -712,6 +719,12 @@ static enum capstub_stop run(struct dump *d)
 	return finish(d, has_frame, rc ? stop_for(d, rc) : d->stop);
 }
 
+/* The dead kernel's log is written before the state leaves "empty": it is worth keeping too */
+static bool unsaved(const struct capstub_label *l)
+{
+	return l->state == CAPSTUB_EMPTY ? l->dmesg_bytes != 0 : l->state != CAPSTUB_SAVED;
+}
+
 /*
  * Whatever only reads memory comes before the first write. The spare block is page_buf: it is used
  * for pages only when out_raw() is not.
@@ -725,7 +738,7 @@ enum capstub_stop dump_to_target(struct capture *c, struct target *t)
 	};
 	enum capstub_stop stop;
 
-	if (!c->cl->overwrite && t->label->state != CAPSTUB_EMPTY && t->label->state != CAPSTUB_SAVED) {
+	if (!c->cl->overwrite && unsaved(t->label)) {
 		blk_shutdown(t->dev);
 		return log_err(STOP_UNSAVED_DUMP, "%s holds a dump that was not saved: run capstub save", t->name);
 	}

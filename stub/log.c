@@ -14,8 +14,8 @@
 #include "stub/uart.h"
 
 #define LOG_TEXT_MAX	4096	/* what is kept for the log area; enough for some 50 lines */
-/* On the stack, and twice as long as a terminal is wide. Longer lines are cut. */
-#define LOG_LINE_MAX	160
+/* On the stack, and long enough for the summary. Longer lines are cut. */
+#define LOG_LINE_MAX	256
 
 static char text[LOG_TEXT_MAX] __attribute__((aligned(4096)));	/* DMA goes straight from here */
 static size_t text_len;

@@ -105,6 +105,7 @@ static struct {
 	bool cut;
 	uint64_t bad_lba;	/* writes that touch it fail; 0: none */
 	unsigned bad_times;	/* how often; 0: always */
+	uint64_t bad_read;	/* reads that begin at this block fail; 0: none */
 	uint64_t bad_from, bad_to;	/* writes that begin between these blocks fail */
 	unsigned fail_one_in;	/* random write errors; 0: none */
 	unsigned tear;		/* unit in which a cut request is written or not: 512, or a disk that writes 4 KiB at once */
@@ -140,7 +141,7 @@ static void apply(const struct blk_req *req, bool torn)
 static bool fails(const struct blk_req *req)
 {
 	if (req->op != BLK_WRITE)
-		return false;
+		return sim.bad_read && req->lba == sim.bad_read;
 	for (unsigned i = 0; i < req->nr_segs; i++)
 		if (poisoned && req->segs[i].pa < (poisoned + 1) * PAGE &&
 		    req->segs[i].pa + req->segs[i].len > poisoned * PAGE)
@@ -483,6 +484,21 @@ static void test_broken_disk(void **state)
 	assert_int_equal(v.label.pages_stored + v.label.pages_missing, RAM_PAGES + LOW_PAGES);
 }
 
+/* bitmap2 is read back for the second pass: header, sub-header and bitmap1 come before it */
+static void test_unreadable_bitmap(void **state)
+{
+	struct verdict v;
+
+	(void)state;
+	setup_machine(1, true, 8u << 20);
+	sim.bad_read = 3 * PAGE / BLOCK;
+	assert_int_equal(run_dump(), STOP_READ_ERROR);
+	v = look();
+	assert_true(v.opens && v.label_valid && (v.status & KDUMP_INCOMPLETE));
+	assert_int_equal(v.label.state, CAPSTUB_INCOMPLETE);
+	assert_int_equal(v.label.stop_code, STOP_READ_ERROR);
+}
+
 static void test_unreadable_page(void **state)
 {
 	(void)state;
@@ -529,6 +545,10 @@ static void test_unsaved(void **state)
 	label.state = CAPSTUB_COMPLETE;
 	assert_int_equal(run_dump(), STOP_UNSAVED_DUMP);
 	assert_int_equal(sim.completions, 0);
+	label.state = CAPSTUB_EMPTY;
+	label.dmesg_bytes = 1;
+	assert_int_equal(run_dump(), STOP_UNSAVED_DUMP);
+	assert_int_equal(sim.completions, 0);
 	label.state = CAPSTUB_SAVED;
 	assert_int_equal(run_dump(), STOP_OK);
 }
@@ -567,6 +587,7 @@ int main(void)
 		cmocka_unit_test(test_write_errors),
 		cmocka_unit_test(test_one_bad_block),
 		cmocka_unit_test(test_broken_disk),
+		cmocka_unit_test(test_unreadable_bitmap),
 		cmocka_unit_test(test_unreadable_page),
 		cmocka_unit_test(test_small_target),
 		cmocka_unit_test(test_unsaved),
