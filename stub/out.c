@@ -25,14 +25,15 @@
 #include "stub/timeout.h"
 
 /*
- * 12 requests of ours at most, well below BLK_MAX_INFLIGHT; a disk that takes fewer at a time says
- * so, and blk_submit() waits. Stream buffers: one is filled while the others are written. A block
- * of the table describes 170 pages; the more of them may wait, the less often the sweep waits for
- * data.
+ * 11 requests of ours at most, well below BLK_MAX_INFLIGHT; a disk that takes fewer at a time says
+ * so, and blk_submit() waits. Stream buffers: one is filled while the other is written; of the same
+ * memory, two large ones cost less than three small ones, above all where a request has to wake
+ * other threads (virtual machines). A block of the table describes 170 pages; the more of them may
+ * wait, the less often the sweep waits for data.
  */
 #define OUT_ALIGN	4096u
-#define OUT_BUF_SIZE	8192u	/* of a stream buffer */
-#define OUT_NR_BUFS	3
+#define OUT_BUF_SIZE	12288u	/* of a stream buffer */
+#define OUT_NR_BUFS	2
 #define OUT_NR_RAW	6	/* gather requests in flight */
 #define OUT_RAW_SEGS	24
 #define OUT_NR_DESC	3	/* descriptor blocks in memory */
