@@ -1076,7 +1076,7 @@ static void finish_one_way(struct serial *s)
 	s->units = REPEAT_UNITS;
 	for (unsigned n = 0; n < REPEATS && !s->heard_us && !s->dead; n++) {
 		send_blobs(s);
-		for (unsigned pass = 0; pass < (n ? VITAL_TEXT : VITAL_NR_STAGES) && !s->dead;
+		for (unsigned pass = 0; pass < (n ? VITAL_LISTS : VITAL_NR_STAGES) && !s->dead;
 		     pass++)
 			send_pages(s, pass, 0, s->max_unit);
 		send_result(s);
