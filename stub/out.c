@@ -116,6 +116,14 @@ void out_strict(bool strict)
 	out.strict = strict;
 }
 
+/* Bytes from the start of block @nr of the table to the first descriptor that begins in it */
+static uint64_t first_desc(uint64_t nr)
+{
+	uint64_t pos = nr * OUT_ALIGN;
+
+	return DIV_ROUND_UP(pos, sizeof(struct page_desc)) * sizeof(struct page_desc) - pos;
+}
+
 /*
  * Blocks that are still here when the target was given up are counted as not on the disk, though
  * some may have got there: better to claim too few pages than too many.
@@ -125,10 +133,10 @@ uint64_t out_lost(void)
 	uint64_t lost = out.lost;
 
 	for (unsigned i = 0; i < OUT_NR_DESC; i++) {
-		uint64_t at = (sizeof(struct page_desc) - descs[i].nr * OUT_ALIGN % sizeof(struct page_desc)) %
-			      sizeof(struct page_desc);
-
-		for (; descs[i].state != DESC_FREE && at + sizeof(int64_t) <= OUT_ALIGN; at += sizeof(struct page_desc))
+		if (descs[i].state == DESC_FREE)
+			continue;
+		for (uint64_t at = first_desc(descs[i].nr); at + sizeof(int64_t) <= OUT_ALIGN;
+		     at += sizeof(struct page_desc))
 			lost += *(int64_t *)(desc_bufs[i] + at) != 0;
 	}
 	return lost;
@@ -175,8 +183,8 @@ static void drop_descs(uint64_t start, uint64_t len)
 
 		if (d->state != DESC_CURRENT && d->state != DESC_WAITING)
 			continue;
-		for (uint64_t at = DIV_ROUND_UP(pos, sizeof(struct page_desc)) * sizeof(struct page_desc) - pos;
-		     at + sizeof(int64_t) <= OUT_ALIGN; at += sizeof(struct page_desc)) {
+		for (uint64_t at = first_desc(d->nr); at + sizeof(int64_t) <= OUT_ALIGN;
+		     at += sizeof(struct page_desc)) {
 			int64_t *offset = (int64_t *)(desc_bufs[i] + at);
 
 			if (*offset && (uint64_t)*offset < start + len && (uint64_t)*offset + out.page_size > start) {

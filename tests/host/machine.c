@@ -98,8 +98,7 @@ static uint64_t image_va(uint64_t pa)
 
 /*---------------------------------------------------------------- VMCOREINFO */
 
-__attribute__((format(printf, 1, 2)))
-static void info(const char *fmt, ...)
+void machine_info(const char *fmt, ...)
 {
 	struct vmcoreinfo *vi = &machine.vi;
 	va_list ap;
@@ -150,42 +149,42 @@ static void info_pages(void)
 	const struct style *s = style();
 	enum machine_style v = machine.style;
 
-	info("SIZE(page)=%d", PAGE_STRUCT);
-	info("OFFSET(page.flags)=0");
-	info("OFFSET(page._refcount)=52");
-	info("OFFSET(page.mapping)=24");
-	info("OFFSET(page.lru)=8");
-	info("OFFSET(page._mapcount)=48");
-	info("OFFSET(page.private)=40");
-	info("OFFSET(page.compound_head)=8");
-	info("LENGTH(zone.free_area)=%d", MAX_ORDER_);
-	info("NUMBER(PG_lru)=%d", s->lru);
-	info("NUMBER(PG_private)=%d", s->private);
-	info("NUMBER(PG_swapcache)=%d", s->swapcache);
-	info("NUMBER(PG_swapbacked)=%d", s->swapbacked);
-	info("NUMBER(PG_hwpoison)=%d", s->hwpoison);
-	info("NUMBER(PG_head_mask)=%lld", (long long)BIT(s->head));
-	info("NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=%d", (int)s->buddy);
-	info("NUMBER(PAGE_OFFLINE_MAPCOUNT_VALUE)=%d", (int)s->offline);
+	machine_info("SIZE(page)=%d", PAGE_STRUCT);
+	machine_info("OFFSET(page.flags)=0");
+	machine_info("OFFSET(page._refcount)=52");
+	machine_info("OFFSET(page.mapping)=24");
+	machine_info("OFFSET(page.lru)=8");
+	machine_info("OFFSET(page._mapcount)=48");
+	machine_info("OFFSET(page.private)=40");
+	machine_info("OFFSET(page.compound_head)=8");
+	machine_info("LENGTH(zone.free_area)=%d", MAX_ORDER_);
+	machine_info("NUMBER(PG_lru)=%d", s->lru);
+	machine_info("NUMBER(PG_private)=%d", s->private);
+	machine_info("NUMBER(PG_swapcache)=%d", s->swapcache);
+	machine_info("NUMBER(PG_swapbacked)=%d", s->swapbacked);
+	machine_info("NUMBER(PG_hwpoison)=%d", s->hwpoison);
+	machine_info("NUMBER(PG_head_mask)=%lld", (long long)BIT(s->head));
+	machine_info("NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=%d", (int)s->buddy);
+	machine_info("NUMBER(PAGE_OFFLINE_MAPCOUNT_VALUE)=%d", (int)s->offline);
 	if (v < STYLE_6_10)
-		info("NUMBER(PG_slab)=%d", s->slab);
+		machine_info("NUMBER(PG_slab)=%d", s->slab);
 	else
-		info("NUMBER(PAGE_SLAB_MAPCOUNT_VALUE)=%d", (int)s->slab_type);
+		machine_info("NUMBER(PAGE_SLAB_MAPCOUNT_VALUE)=%d", (int)s->slab_type);
 	if (v <= STYLE_5_10) {
-		info("OFFSET(page.compound_dtor)=16");
-		info("OFFSET(page.compound_order)=17");
+		machine_info("OFFSET(page.compound_dtor)=16");
+		machine_info("OFFSET(page.compound_order)=17");
 	} else if (v == STYLE_6_3) {
-		info("OFFSET(folio._folio_dtor)=%d", PAGE_STRUCT + 16);
-		info("OFFSET(folio._folio_order)=%d", PAGE_STRUCT + 17);
+		machine_info("OFFSET(folio._folio_dtor)=%d", PAGE_STRUCT + 16);
+		machine_info("OFFSET(folio._folio_order)=%d", PAGE_STRUCT + 17);
 	}
 	if (v <= STYLE_6_3)
-		info("NUMBER(HUGETLB_PAGE_DTOR)=2");
+		machine_info("NUMBER(HUGETLB_PAGE_DTOR)=2");
 	else if (v == STYLE_6_6)
-		info("NUMBER(PG_hugetlb)=8");
+		machine_info("NUMBER(PG_hugetlb)=8");
 	else
-		info("NUMBER(PAGE_HUGETLB_MAPCOUNT_VALUE)=%d", (int)s->hugetlb);
+		machine_info("NUMBER(PAGE_HUGETLB_MAPCOUNT_VALUE)=%d", (int)s->hugetlb);
 	if (v == STYLE_6_12)
-		info("NUMBER(PAGE_UNACCEPTED_MAPCOUNT_VALUE)=%d", (int)s->unaccepted);
+		machine_info("NUMBER(PAGE_UNACCEPTED_MAPCOUNT_VALUE)=%d", (int)s->unaccepted);
 }
 
 /*---------------------------------------------------------------- address translation */
@@ -225,12 +224,12 @@ static void build_tables(bool la57)
 	/* The log also through 4-KiB pages, as vmalloc would have it */
 	for (uint64_t off = 0; off < 0x40000; off += 4096)
 		map(machine.vmemmap + MIB(64) + off, LOG_PA + off, 1);
-	info("SYMBOL(swapper_pg_dir)=%llx", (unsigned long long)image_va(PGD_PA));
-	info("NUMBER(phys_base)=%lld", PHYS_BASE);
-	info("NUMBER(pgtable_l5_enabled)=%d", la57);
-	info("NUMBER(KERNEL_IMAGE_SIZE)=1073741824");
-	info("NUMBER(sme_mask)=0");
-	info("KERNELOFFSET=0");
+	machine_info("SYMBOL(swapper_pg_dir)=%llx", (unsigned long long)image_va(PGD_PA));
+	machine_info("NUMBER(phys_base)=%lld", PHYS_BASE);
+	machine_info("NUMBER(pgtable_l5_enabled)=%d", la57);
+	machine_info("NUMBER(KERNEL_IMAGE_SIZE)=1073741824");
+	machine_info("NUMBER(sme_mask)=0");
+	machine_info("KERNELOFFSET=0");
 }
 
 static void build_sections(void)
@@ -251,17 +250,17 @@ static void build_sections(void)
 	} else if (machine.model == MODEL_FLAT) {
 		symbol = direct + entries;
 	}
-	info("NUMBER(SECTION_SIZE_BITS)=%d", SECTION_BITS);
-	info("NUMBER(MAX_PHYSMEM_BITS)=%d", levels == 5 ? 52 : 46);
+	machine_info("NUMBER(SECTION_SIZE_BITS)=%d", SECTION_BITS);
+	machine_info("NUMBER(MAX_PHYSMEM_BITS)=%d", levels == 5 ? 52 : 46);
 	if (machine.model == MODEL_VMEMMAP) {
-		info("SYMBOL(vmemmap)=%llx", (unsigned long long)machine.vmemmap);
+		machine_info("SYMBOL(vmemmap)=%llx", (unsigned long long)machine.vmemmap);
 		return;
 	}
-	info("SYMBOL(mem_section)=%llx", (unsigned long long)symbol);
-	info("LENGTH(mem_section)=%llu",
+	machine_info("SYMBOL(mem_section)=%llx", (unsigned long long)symbol);
+	machine_info("LENGTH(mem_section)=%llu",
 	     (unsigned long long)(machine.model == MODEL_FLAT ? all : all / 256));
-	info("SIZE(mem_section)=16");
-	info("OFFSET(mem_section.section_mem_map)=0");
+	machine_info("SIZE(mem_section)=16");
+	machine_info("OFFSET(mem_section.section_mem_map)=0");
 }
 
 /*---------------------------------------------------------------- struct pages */
@@ -559,26 +558,26 @@ static void build_prb(uint64_t seed)
 		if (i >= FIRST_KEPT - 1 && state_bits && i != 195 && i != 191)
 			log_expect(ts, text, n);
 	}
-	info("SYMBOL(prb)=%llx", (unsigned long long)image_va(DATA_PA + 128));
-	info("SIZE(printk_ringbuffer)=88");
-	info("OFFSET(printk_ringbuffer.desc_ring)=0");
-	info("OFFSET(printk_ringbuffer.text_data_ring)=48");
-	info("OFFSET(prb_desc_ring.count_bits)=0");
-	info("OFFSET(prb_desc_ring.descs)=8");
-	info("OFFSET(prb_desc_ring.infos)=16");
-	info("OFFSET(prb_desc_ring.head_id)=24");
-	info("OFFSET(prb_desc_ring.tail_id)=32");
-	info("SIZE(prb_desc)=24");
-	info("OFFSET(prb_desc.state_var)=0");
-	info("OFFSET(prb_desc.text_blk_lpos)=8");
-	info("OFFSET(prb_data_blk_lpos.begin)=0");
-	info("OFFSET(prb_data_blk_lpos.next)=8");
-	info("SIZE(printk_info)=88");
-	info("OFFSET(printk_info.ts_nsec)=8");
-	info("OFFSET(printk_info.text_len)=16");
-	info("OFFSET(prb_data_ring.size_bits)=0");
-	info("OFFSET(prb_data_ring.data)=8");
-	info("OFFSET(atomic_long_t.counter)=0");
+	machine_info("SYMBOL(prb)=%llx", (unsigned long long)image_va(DATA_PA + 128));
+	machine_info("SIZE(printk_ringbuffer)=88");
+	machine_info("OFFSET(printk_ringbuffer.desc_ring)=0");
+	machine_info("OFFSET(printk_ringbuffer.text_data_ring)=48");
+	machine_info("OFFSET(prb_desc_ring.count_bits)=0");
+	machine_info("OFFSET(prb_desc_ring.descs)=8");
+	machine_info("OFFSET(prb_desc_ring.infos)=16");
+	machine_info("OFFSET(prb_desc_ring.head_id)=24");
+	machine_info("OFFSET(prb_desc_ring.tail_id)=32");
+	machine_info("SIZE(prb_desc)=24");
+	machine_info("OFFSET(prb_desc.state_var)=0");
+	machine_info("OFFSET(prb_desc.text_blk_lpos)=8");
+	machine_info("OFFSET(prb_data_blk_lpos.begin)=0");
+	machine_info("OFFSET(prb_data_blk_lpos.next)=8");
+	machine_info("SIZE(printk_info)=88");
+	machine_info("OFFSET(printk_info.ts_nsec)=8");
+	machine_info("OFFSET(printk_info.text_len)=16");
+	machine_info("OFFSET(prb_data_ring.size_bits)=0");
+	machine_info("OFFSET(prb_data_ring.data)=8");
+	machine_info("OFFSET(atomic_long_t.counter)=0");
 }
 
 static void build_log_buf(void)
@@ -624,14 +623,14 @@ static void build_log_buf(void)
 	put32(DATA_PA + 136, len);
 	put32(DATA_PA + 140, first);
 	put32(DATA_PA + 144, at);
-	info("SYMBOL(log_buf)=%llx", (unsigned long long)image_va(DATA_PA + 128));
-	info("SYMBOL(log_buf_len)=%llx", (unsigned long long)image_va(DATA_PA + 136));
-	info("SYMBOL(log_first_idx)=%llx", (unsigned long long)image_va(DATA_PA + 140));
-	info("SYMBOL(log_next_idx)=%llx", (unsigned long long)image_va(DATA_PA + 144));
-	info("SIZE(printk_log)=16");
-	info("OFFSET(printk_log.ts_nsec)=0");
-	info("OFFSET(printk_log.len)=8");
-	info("OFFSET(printk_log.text_len)=10");
+	machine_info("SYMBOL(log_buf)=%llx", (unsigned long long)image_va(DATA_PA + 128));
+	machine_info("SYMBOL(log_buf_len)=%llx", (unsigned long long)image_va(DATA_PA + 136));
+	machine_info("SYMBOL(log_first_idx)=%llx", (unsigned long long)image_va(DATA_PA + 140));
+	machine_info("SYMBOL(log_next_idx)=%llx", (unsigned long long)image_va(DATA_PA + 144));
+	machine_info("SIZE(printk_log)=16");
+	machine_info("OFFSET(printk_log.ts_nsec)=0");
+	machine_info("OFFSET(printk_log.len)=8");
+	machine_info("OFFSET(printk_log.text_len)=10");
 }
 
 void machine_build(enum machine_style machine_style, enum machine_model model, bool la57,
@@ -660,8 +659,8 @@ void machine_build(enum machine_style machine_style, enum machine_model model, b
 	m->vc.ranges[1] = (struct memory_range){ MIB(1), MACHINE_RAM, MIB(1), 0 };
 	m->vc.image = (struct memory_range){IMAGE_PA, IMAGE_PA + IMAGE_SIZE, IMAGE_PA,
 					    image_va(IMAGE_PA)};
-	info("OSRELEASE=0.0.0-machine");
-	info("PAGESIZE=4096");
+	machine_info("OSRELEASE=0.0.0-machine");
+	machine_info("PAGESIZE=4096");
 	build_tables(la57);
 	build_sections();
 	info_pages();

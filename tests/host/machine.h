@@ -56,6 +56,9 @@ extern struct machine machine;
 /* Build it anew. @seed decides what is where. @la57: five levels of page tables. */
 void machine_build(enum machine_style style, enum machine_model model, bool la57, uint64_t seed);
 
+/* Add a line to VMCOREINFO */
+__attribute__((format(printf, 1, 2))) void machine_info(const char *fmt, ...);
+
 /* Remove the line of VMCOREINFO that begins with "@entry=". False: there is none. */
 bool machine_remove(const char *entry);
 

@@ -45,19 +45,6 @@ static uint64_t image_va(uint64_t pa)
 	return pa - IMAGE + IMAGE_VA;
 }
 
-__attribute__((format(printf, 1, 2)))
-static void info(const char *fmt, ...)
-{
-	struct vmcoreinfo *vi = &machine.vi;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vi->len += vsnprintf(vi->text + vi->len, sizeof(vi->text) - vi->len, fmt, ap);
-	va_end(ap);
-	vi->text[vi->len++] = '\n';
-	vi->text[vi->len] = 0;
-}
-
 static const struct { const char *name; uint64_t va; } symbols[] = {
 	{ "_stext", IMAGE_VA },
 	{ "_sdata", IMAGE_VA + DATA - IMAGE },
@@ -96,13 +83,13 @@ static void add_kallsyms(void)
 	}
 	put(base, IMAGE_VA);
 	put(base + 8, ARRAY_SIZE(symbols));
-	info("SYMBOL(_stext)=%llx", (unsigned long long)IMAGE_VA);
-	info("SYMBOL(kallsyms_names)=%llx", (unsigned long long)image_va(names));
-	info("SYMBOL(kallsyms_num_syms)=%llx", (unsigned long long)image_va(base + 8));
-	info("SYMBOL(kallsyms_token_table)=%llx", (unsigned long long)image_va(tokens));
-	info("SYMBOL(kallsyms_token_index)=%llx", (unsigned long long)image_va(index));
-	info("SYMBOL(kallsyms_offsets)=%llx", (unsigned long long)image_va(offsets));
-	info("SYMBOL(kallsyms_relative_base)=%llx", (unsigned long long)image_va(base));
+	machine_info("SYMBOL(_stext)=%llx", (unsigned long long)IMAGE_VA);
+	machine_info("SYMBOL(kallsyms_names)=%llx", (unsigned long long)image_va(names));
+	machine_info("SYMBOL(kallsyms_num_syms)=%llx", (unsigned long long)image_va(base + 8));
+	machine_info("SYMBOL(kallsyms_token_table)=%llx", (unsigned long long)image_va(tokens));
+	machine_info("SYMBOL(kallsyms_token_index)=%llx", (unsigned long long)image_va(index));
+	machine_info("SYMBOL(kallsyms_offsets)=%llx", (unsigned long long)image_va(offsets));
+	machine_info("SYMBOL(kallsyms_relative_base)=%llx", (unsigned long long)image_va(base));
 }
 
 static void build(void)
