@@ -719,12 +719,6 @@ static enum capstub_stop run(struct dump *d)
 	return finish(d, has_frame, rc ? stop_for(d, rc) : d->stop);
 }
 
-/* The dead kernel's log is written before the state leaves "empty": it is worth keeping too */
-static bool unsaved(const struct capstub_label *l)
-{
-	return l->state == CAPSTUB_EMPTY ? l->dmesg_bytes != 0 : l->state != CAPSTUB_SAVED;
-}
-
 /*
  * Whatever only reads memory comes before the first write. The spare block is page_buf: it is used
  * for pages only when out_raw() is not.
@@ -738,7 +732,7 @@ enum capstub_stop dump_to_target(struct capture *c, struct target *t)
 	};
 	enum capstub_stop stop;
 
-	if (!c->cl->overwrite && unsaved(t->label)) {
+	if (!c->cl->overwrite && capstub_label_unsaved(t->label)) {
 		blk_shutdown(t->dev);
 		return log_err(STOP_UNSAVED_DUMP, "%s holds a dump that was not saved: run capstub save", t->name);
 	}

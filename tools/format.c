@@ -136,7 +136,7 @@ static int check_target(const struct target *t, bool force)
 		rc = target_lock(t);
 	if (rc || force)
 		return rc;
-	if (t->status == LABEL_OK && label_unsaved(&t->label))
+	if (t->status == LABEL_OK && capstub_label_unsaved(&t->label))
 		return fail(-EEXIST, "%s holds a dump that was not saved (%s, %s): run "
 			    "'capstub save %s' first, or use --force", t->path,
 			    state_name(t->label.state), human_time(t->label.crash_time), t->path);

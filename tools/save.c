@@ -129,7 +129,7 @@ static int check_state(const struct save *s)
 	}
 	if (t->status != LABEL_OK)
 		return a->force ? 0 : -EBADMSG;	/* info_collect() has said why */
-	if (!label_unsaved(&t->label) && !(t->label.state == CAPSTUB_SAVED && a->force)) {
+	if (!capstub_label_unsaved(&t->label) && !(t->label.state == CAPSTUB_SAVED && a->force)) {
 		if (a->if_needed)
 			return 1;
 		if (t->label.state == CAPSTUB_EMPTY)

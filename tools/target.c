@@ -200,13 +200,6 @@ const char *label_problem(const struct target *t)
 	}
 }
 
-bool label_unsaved(const struct capstub_label *l)
-{
-	/* The log of the dead kernel is written before the state leaves "empty" */
-	return l->state == CAPSTUB_DUMPING || l->state == CAPSTUB_COMPLETE ||
-	       l->state == CAPSTUB_INCOMPLETE || (l->state == CAPSTUB_EMPTY && l->dmesg_bytes);
-}
-
 /*
  * A block device has no st_size. The size decides where the label is, so it is asked for each time.
  */

@@ -57,9 +57,6 @@ int target_write_label(struct target *t);
 /* One sentence on what is wrong with the label and what to do; NULL when it is LABEL_OK. */
 const char *label_problem(const struct target *t);
 
-/* Is there a dump, or a part of one, that nobody has saved? */
-bool label_unsaved(const struct capstub_label *l);
-
 const char *state_name(uint32_t state);		/* "empty", "dumping", … or "unknown" */
 /* The same in words; an empty state with a stop code is no fresh one */
 const char *state_text(uint32_t state, uint32_t stop);

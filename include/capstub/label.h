@@ -14,6 +14,7 @@
 #ifndef CAPSTUB_LABEL_H
 #define CAPSTUB_LABEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -79,5 +80,14 @@ _Static_assert(offsetof(struct capstub_label, machine) == 0x0c9, "label layout")
 _Static_assert(offsetof(struct capstub_label, dump_bytes) == 0x0d8, "label layout");
 _Static_assert(offsetof(struct capstub_label, pages_by_class) == 0x138, "label layout");
 _Static_assert(offsetof(struct capstub_label, data_us) == 0x180, "label layout");
+
+/*
+ * Is there a dump, or a part of one, that nobody has saved? The dead kernel's log is written before the state
+ * leaves "empty", and is worth keeping too.
+ */
+static inline bool capstub_label_unsaved(const struct capstub_label *l)
+{
+	return l->state == CAPSTUB_EMPTY ? l->dmesg_bytes != 0 : l->state != CAPSTUB_SAVED;
+}
 
 #endif
