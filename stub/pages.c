@@ -33,6 +33,8 @@
 #define SECTION_FLAGS	GENMASK(4, 0)
 #define MAPPING_ANON	BIT(0)		/* page->mapping: include/linux/page-flags.h */
 #define COMPOUND_TAIL	BIT(0)		/* page->compound_head */
+/* Flags proper: above them are zone, node and section, on 32-bit layouts from bit 24 on */
+#define FLAGS_MASK	GENMASK(23, 0)
 /* No kernel is larger; kexec-tools writes 512 MiB when it does not find out */
 #define IMAGE_MAX	MIB(256)
 #define NO_SECTION	(~0ULL)
@@ -81,6 +83,7 @@ struct pages {
 	struct page_layout layout;
 	struct memory_model model;
 	uint64_t image_start, image_end;	/* frames of the kernel image */
+	uint64_t reserved;		/* PG_reserved as a mask; 0: unknown */
 
 	/* section looked at last */
 	uint64_t section;
@@ -616,6 +619,33 @@ static enum page_class classify(struct pages *p, uint64_t pfn, enum page_class i
 	return class;
 }
 
+/*
+ * VMCOREINFO does not tell PG_reserved. It is the only flag of the page that _stext is in: the image
+ * is memory that no allocator ever had. If that page has none or several, something is wrong.
+ */
+static void find_reserved(struct pages *p, const struct vmcoreinfo *vi)
+{
+	const unsigned char *page = NULL;
+	uint64_t stext, flags;
+	phys_addr_t pa;
+
+	if (p->usable && !vmcoreinfo_symbol(vi, "_stext", &stext) && !vtop(p->vt, stext, &pa, NULL))
+		page = load(p, pa >> p->vt->page_shift);
+	flags = page ? get64(page, p->layout.flags) & FLAGS_MASK : 0;
+	if (flags && !(flags & (flags - 1)))
+		p->reserved = flags;
+	else if (p->image_end && p->level & LEVEL_STRUCT_PAGE)
+		log_warn("pages: no PG_reserved by SYMBOL(_stext): freed pages of the image are kept");
+}
+
+bool pages_freed(uint64_t pfn)
+{
+	struct pages *p = &pages;
+	const unsigned char *page = p->reserved ? load(p, pfn) : NULL;
+
+	return page && !(get64(page, p->layout.flags) & p->reserved);
+}
+
 enum page_class pages_class(uint64_t pfn)
 {
 	struct pages *p = &pages;
@@ -631,7 +661,8 @@ enum page_class pages_class(uint64_t pfn)
 		class = classify(p, pfn, PAGE_KERNEL);
 	}
 	/* Whatever it looks like: crash does not open a dump without its kernel's data. */
-	if (pfn >= p->image_start && pfn < p->image_end && class != PAGE_HWPOISON)
+	if (pfn >= p->image_start && pfn < p->image_end && class != PAGE_HWPOISON &&
+	    !pages_freed(pfn))
 		return PAGE_KERNEL;
 	return class;
 }
@@ -713,6 +744,7 @@ unsigned pages_init(const struct vmcore *vc, const struct vmcoreinfo *vi, struct
 		p->image_start = vc->image.start >> vt->page_shift;
 		p->image_end = DIV_ROUND_UP(end, BIT(vt->page_shift));
 	}
+	find_reserved(p, vi);
 	if (ret_reason)
 		*ret_reason = p->reason;
 	return p->level;

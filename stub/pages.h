@@ -61,6 +61,13 @@ void pages_restart(void);
 bool pages_excluded(enum page_class class);
 
 /*
+ * Has the kernel given @pfn, of its image, to the page allocator after boot (init code, gaps left by
+ * alignment)? Then it is not PG_reserved any more, and a page like any other. False when that cannot
+ * be told. Any time after pages_init().
+ */
+bool pages_freed(uint64_t pfn);
+
+/*
  * Where the struct page of @pfn is: virtual address, and how many bytes of them follow without a
  * gap (those of its section). Any time after pages_init(). 0 or -ENOENT.
  */

@@ -167,33 +167,16 @@ static bool in_image(const struct vital *v, uint64_t va)
 
 /*---------------------------------------------------------------- variables */
 
-/*
- * Flags of a struct page, without zone and node numbers in the high bits. Pages of the image that
- * were given back to the page allocator (init code, alignment gaps) differ in them from those that
- * still belong to it, all of which are PG_reserved.
- */
-static bool page_flags(struct vital *v, uint64_t pfn, uint64_t *ret)
-{
-	uint64_t va, len, offset;
-	unsigned size;
-
-	if (vmcoreinfo_offset(v->vi, "page.flags", &offset) ||
-	    pages_struct_page(pfn, &va, &len, &size) || !read_word(v, va + offset, ret))
-		return false;
-	*ret &= 0xffffff;
-	return true;
-}
-
-static void add_image(struct vital *v, uint64_t from, uint64_t to, uint64_t flags)
+/* Without what was freed after boot */
+static void add_image(struct vital *v, uint64_t from, uint64_t to)
 {
 	unsigned shift = v->vt->page_shift;
-	uint64_t pfn, f;
+	uint64_t pfn;
 
 	if (!from || from >= to || to - from > MIB(64))
 		return;
 	for (uint64_t page = from >> shift; page <= (to - 1) >> shift; page++)
-		if (to_pfn(v, page << shift, &pfn) &&
-		    (!flags || !page_flags(v, pfn, &f) || f == flags))
+		if (to_pfn(v, page << shift, &pfn) && !pages_freed(pfn))
 			add_pfn(v, pfn);
 }
 
@@ -201,7 +184,7 @@ static void add_image(struct vital *v, uint64_t from, uint64_t to, uint64_t flag
  * Without symbols: from the lowest variable that VMCOREINFO names, and what may stand before it, to
  * the end of the image
  */
-static void guess_data(struct vital *v, uint64_t flags)
+static void guess_data(struct vital *v)
 {
 	static const char *const vars[] = {
 		"init_uts_ns", "node_online_map", "prb", "log_buf", "swapper_pg_dir",
@@ -213,8 +196,7 @@ static void guess_data(struct vital *v, uint64_t flags)
 		if (!vmcoreinfo_symbol(v->vi, vars[i], &va) && in_image(v, va))
 			low = min_u64(low, va);
 	if (low != ~0ULL)
-		add_image(v, max_u64(ALIGN_DOWN(low, MIB(2)) - MIB(2), v->vc->image.virt), end,
-			  flags);
+		add_image(v, max_u64(ALIGN_DOWN(low, MIB(2)) - MIB(2), v->vc->image.virt), end);
 }
 
 /*
@@ -248,20 +230,15 @@ static void add_banner(struct vital *v)
 
 static void add_data(struct vital *v, const struct kallsym *syms)
 {
-	uint64_t stext, pfn, flags = 0;
-
-	if (vmcoreinfo_symbol(v->vi, "_stext", &stext) || !to_pfn(v, stext, &pfn) ||
-	    !page_flags(v, pfn, &flags))
-		flags = 0;
 	add_banner(v);
 	if (!syms[SDATA].va) {
-		guess_data(v, flags);
+		guess_data(v);
 		return;
 	}
-	add_image(v, syms[RO_INIT_START].va, syms[RO_INIT_END].va, 0);
-	add_image(v, syms[SDATA].va, syms[EDATA].va, flags);
-	add_image(v, syms[BSS_START].va, syms[BSS_END].va, flags);
-	add_image(v, syms[BRK_START].va, syms[END].va, flags);
+	add_image(v, syms[RO_INIT_START].va, syms[RO_INIT_END].va);
+	add_image(v, syms[SDATA].va, syms[EDATA].va);
+	add_image(v, syms[BSS_START].va, syms[BSS_END].va);
+	add_image(v, syms[BRK_START].va, syms[END].va);
 }
 
 /*---------------------------------------------------------------- roots */

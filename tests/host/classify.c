@@ -7,7 +7,7 @@
  *	classify -l LEVEL -o FILE DUMP			write bitmap2
  *	classify -l LEVEL -t DUMP			time to classify and compress
  *
- * -i: do not protect the kernel image (makedumpfile does not). Exit status 0: equal; 1: not.
+ * Exit status 0: equal; 1: not.
  */
 /* needs: tests/host/dumpfile.c tests/host/log.c stub/vmcore.c stub/vmcoreinfo.c stub/vread.c stub/pages.c */
 #include <err.h>
@@ -150,28 +150,25 @@ int main(int argc, char **argv)
 {
 	uint64_t counts[PAGE_NR_CLASSES], total;
 	const char *other = NULL, *output = NULL, *reason;
-	bool verbose = false, image = true, timing = false;
+	bool verbose = false, timing = false;
 	unsigned char *classes;
 	unsigned level = 31;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "l:c:o:vit")) != -1) {
+	while ((opt = getopt(argc, argv, "l:c:o:vt")) != -1) {
 		switch (opt) {
 		case 'l': level = atoi(optarg); break;
 		case 'c': other = optarg; break;
 		case 'o': output = optarg; break;
 		case 'v': verbose = true; break;
-		case 'i': image = false; break;
 		case 't': timing = true; break;
 		default: return 2;
 		}
 	}
 	if (optind + 1 != argc)
-		errx(2, "usage: classify [-l LEVEL] [-c KDUMP [-v] | -o FILE | -t] [-i] DUMP");
+		errx(2, "usage: classify [-l LEVEL] [-c KDUMP [-v] | -o FILE | -t] DUMP");
 
 	dump_open(argv[optind]);
-	if (!image)
-		dump_vmcore.image.end = 0;
 	vtop_init(&vt, &dump_vmcore, &dump_vmcoreinfo);
 	level = pages_init(&dump_vmcore, &dump_vmcoreinfo, &vt, level, &reason);
 	if (*reason)

@@ -6,8 +6,7 @@
 #   levels.sh BIN ARCH DUMP MAKEDUMPFILE...
 #
 # BIN is where build.sh put the programs; the rest is the command that runs makedumpfile. makedumpfile writes its bitmaps
-# before the pages, so a limit on the file's size stops it when they are there. Pages of the kernel image, which makedumpfile
-# may leave out and we never do, are compared by its rules. Exit status 0: equal at all levels.
+# before the pages, so a limit on the file's size stops it when they are there. Exit status 0: equal at all levels.
 set -u
 
 [ $# -ge 4 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
@@ -23,7 +22,7 @@ level=0
 while [ $level -lt 32 ]; do
 	rm -f "$dir/out"
 	(trap '' XFSZ; ulimit -f $limit; "$@" -d $level "$dump" "$dir/out" >"$dir/log" 2>&1)
-	if ! result=$("$bin/classify-$arch" -i -l $level -c "$dir/out" "$dump" 2>&1); then
+	if ! result=$("$bin/classify-$arch" -l $level -c "$dir/out" "$dump" 2>&1); then
 		bad=$((bad + 1))
 	fi
 	echo "level $level: $(echo "$result" | tail -n 1)"

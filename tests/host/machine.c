@@ -661,6 +661,7 @@ void machine_build(enum machine_style machine_style, enum machine_model model, b
 					    image_va(IMAGE_PA)};
 	machine_info("OSRELEASE=0.0.0-machine");
 	machine_info("PAGESIZE=4096");
+	machine_info("SYMBOL(_stext)=%llx", (unsigned long long)image_va(IMAGE_PA));
 	build_tables(la57);
 	build_sections();
 	info_pages();

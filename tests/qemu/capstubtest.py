@@ -777,7 +777,6 @@ class Guest:
                 at = end
             notes += data[:at]
         loads = [p for p in phdrs if p[0] == 1]
-        self.kernel_image = kernel_image(raw)
         front = MIB
         check(len(notes) < front - 64 * KIB, "%d bytes of notes" % len(notes))
         for p in loads:

@@ -104,19 +104,64 @@ static uint64_t first_of(enum page_class class, uint64_t aligned, uint64_t from)
 	return 0;
 }
 
-/* Pages of the image stay although their struct pages say that they are free */
-static void test_image(void **state)
+#define IMAGE		(MIB(16) >> 12)
+#define IMAGE_PAGES	512u
+#define RESERVED	BIT(12)		/* PG_reserved, as the machine's kernels have it */
+
+
+/* A free block of 4 MiB: the image and as much behind it */
+static void make_free(uint64_t flags)
 {
-	const uint64_t image = MIB(16) >> 12;
 	uint32_t buddy = ~0x80u;
 
-	(void)state;
 	machine_build(STYLE_5_10, MODEL_EXTREME, false, 4);
+	memcpy(machine_page(IMAGE) + 48, &buddy, 4);
+	set_private(IMAGE, 10);
+	set_flags(IMAGE, flags);
+}
+
+static void check_image(uint64_t freed, uint64_t freed_end)
+{
+	pages_restart();
+	for (uint64_t pfn = IMAGE; pfn < IMAGE + 2 * IMAGE_PAGES; pfn++) {
+		bool stays = pfn < IMAGE + IMAGE_PAGES && (pfn < freed || pfn >= freed_end);
+
+		assert_int_equal(pages_class(pfn), stays ? PAGE_KERNEL : PAGE_FREE);
+	}
+}
+
+/*
+ * Pages of the image stay although their struct pages say that they are free, unless the kernel has
+ * freed them itself: then they are no longer reserved, as the page of _stext is.
+ */
+static void test_image(void **state)
+{
+	(void)state;
+	make_free(RESERVED);
 	init(LEVEL_MAX, NULL);
-	memcpy(machine_page(image) + 48, &buddy, 4);
-	set_private(image, 10);		/* 4 MiB: the image and as much behind it */
-	for (uint64_t pfn = image; pfn < image + 1024; pfn++)
-		assert_int_equal(pages_class(pfn), pfn < image + 512 ? PAGE_KERNEL : PAGE_FREE);
+	check_image(0, 0);
+	for (uint64_t pfn = IMAGE + 100; pfn < IMAGE + 130; pfn++)
+		set_flags(pfn, 0);
+	assert_false(pages_freed(IMAGE + 99));
+	assert_true(pages_freed(IMAGE + 100));
+	check_image(IMAGE + 100, IMAGE + 130);
+}
+
+/* Without the flag, or with a page of _stext that cannot be one of the image, all of it stays */
+static void test_image_flag_unknown(void **state)
+{
+	static const uint64_t flags[] = { 0, RESERVED | BIT(4), BIT(40) };
+
+	(void)state;
+	for (unsigned i = 0; i <= ARRAY_SIZE(flags); i++) {
+		make_free(i < ARRAY_SIZE(flags) ? flags[i] : RESERVED);
+		if (i == ARRAY_SIZE(flags))
+			assert_true(machine_remove("SYMBOL(_stext)"));
+		set_flags(IMAGE + 100, 0);
+		init(LEVEL_MAX, NULL);
+		assert_false(pages_freed(IMAGE + 100));
+		check_image(0, 0);
+	}
 }
 
 /* Poisoned pages inside of a huge page that is kept must not be read */
@@ -403,6 +448,7 @@ int main(void)
 		cmocka_unit_test(test_styles),
 		cmocka_unit_test(test_second_pass),
 		cmocka_unit_test(test_image),
+		cmocka_unit_test(test_image_flag_unknown),
 		cmocka_unit_test(test_poison_inside),
 		cmocka_unit_test(test_bad_orders),
 		cmocka_unit_test(test_edges),

@@ -83,7 +83,6 @@ static void add_kallsyms(void)
 	}
 	put(base, IMAGE_VA);
 	put(base + 8, ARRAY_SIZE(symbols));
-	machine_info("SYMBOL(_stext)=%llx", (unsigned long long)IMAGE_VA);
 	machine_info("SYMBOL(kallsyms_names)=%llx", (unsigned long long)image_va(names));
 	machine_info("SYMBOL(kallsyms_num_syms)=%llx", (unsigned long long)image_va(base + 8));
 	machine_info("SYMBOL(kallsyms_token_table)=%llx", (unsigned long long)image_va(tokens));

@@ -67,7 +67,8 @@ def judge(disk, guest, ram):
 
 
 def open_with_crash(disk, guest, memory):
-    """crash opens what holds the whole kernel image. --minimal needs no more than that; memory: file, from address 0."""
+    """crash opens what holds all that the level keeps of the kernel image. --minimal needs no more than that; memory: file,
+    from address 0."""
     start, end = guest.reserved[0]
     with open(memory, "rb") as f:
         f.seek(start)
@@ -75,7 +76,7 @@ def open_with_crash(disk, guest, memory):
     want = range_bits(kernel_image(raw))
     if disk.read(0, 8) != b"KDUMP   ":
         return False
-    lacking = want & ~bitmap2(disk.path, filled=True)
+    lacking = want & bitmap2(disk.path) & ~bitmap2(disk.path, filled=True)
     if lacking:
         note("%d pages of the kernel image are not there" % bin(lacking).count("1"))
         return False
