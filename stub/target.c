@@ -228,11 +228,9 @@ static bool search_disk(struct search *s)
 	return s->spec || !s->matches;
 }
 
-static enum capstub_stop read_stop(int rc)
+static enum capstub_stop stop_code(int rc, enum capstub_stop otherwise)
 {
-	return rc == -ETIMEDOUT ? STOP_DEVICE_TIMEOUT
-	       : rc == -ENODEV	? STOP_DEVICE_GONE
-				: STOP_READ_ERROR;
+	return rc == -ETIMEDOUT ? STOP_DEVICE_TIMEOUT : rc == -ENODEV ? STOP_DEVICE_GONE : otherwise;
 }
 
 /*
@@ -256,7 +254,7 @@ static enum capstub_stop search_failed(const struct search *s, const struct disk
 			"dump=%s: found, but it carries no capstub label: run capstub format",
 			word);
 	if (s->read_error)
-		return log_err(read_stop(s->read_error),
+		return log_err(stop_code(s->read_error, STOP_READ_ERROR),
 			       "dump=%s: no match; a disk could not be read (%d)", word,
 			       s->read_error);
 	if (it->failures && it->last_error == -ETIMEDOUT)
@@ -332,7 +330,7 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 	if (rc || memcmp(label_buf.uuid, s.match_uuid, sizeof(s.match_uuid))) {
 		blk_shutdown(s.dev);
 		return log_err(!rc || rc == -EBADMSG || rc == -ENOENT ? STOP_BAD_LABEL
-								      : read_stop(rc),
+								      : stop_code(rc, STOP_READ_ERROR),
 			       "%s: the label changed under us (%d)", s.dev->name, rc);
 	}
 	if (s.dev->read_only) {
@@ -398,8 +396,5 @@ int target_write_label(struct target *t)
  */
 enum capstub_stop target_stop_code(const struct target *t, int rc)
 {
-	if (t->dev->failed)
-		return t->dev->fail_code == -ETIMEDOUT ? STOP_DEVICE_TIMEOUT :
-		       t->dev->fail_code == -ENODEV ? STOP_DEVICE_GONE : STOP_WRITE_ERROR;
-	return rc == -ENODEV ? STOP_DEVICE_GONE : STOP_WRITE_ERROR;
+	return stop_code(t->dev->failed ? t->dev->fail_code : rc, STOP_WRITE_ERROR);
 }
