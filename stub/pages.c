@@ -33,7 +33,7 @@
 #define SECTION_FLAGS	GENMASK(4, 0)
 #define MAPPING_ANON	BIT(0)		/* page->mapping: include/linux/page-flags.h */
 #define COMPOUND_TAIL	BIT(0)		/* page->compound_head */
-/* Flags proper: above them are zone, node and section, on 32-bit layouts from bit 24 on */
+/* Of page->flags, where PG_reserved is looked for: zone, node and section are far above */
 #define FLAGS_MASK	GENMASK(23, 0)
 /* No kernel is larger; kexec-tools writes 512 MiB when it does not find out */
 #define IMAGE_MAX	MIB(256)
