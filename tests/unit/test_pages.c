@@ -108,7 +108,6 @@ static uint64_t first_of(enum page_class class, uint64_t aligned, uint64_t from)
 #define IMAGE_PAGES	512u
 #define RESERVED	BIT(12)		/* PG_reserved, as the machine's kernels have it */
 
-
 /* A free block of 4 MiB: the image and as much behind it */
 static void make_free(uint64_t flags)
 {
