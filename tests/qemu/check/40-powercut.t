@@ -91,6 +91,7 @@ def open_with_crash(disk, guest, memory):
 def cut(arch, i):
     driver, level, compress, total = ROWS[i % 2]
     machine, base = MACHINES[arch]
+    crashable = FULL and arch == "x86_64"
     pattern, delay, share = moment(i)
     with case("%s, cut %d: %s, level %d, %.2f s after '%s' and %d KiB" %
               (arch, i + 1, driver, level, delay, pattern.split(": ")[1], total * share / KIB)) as c:
@@ -98,9 +99,10 @@ def cut(arch, i):
         memory = c.path("ram")
         extra = ["-object", "memory-backend-file,id=ram,size=%d,mem-path=%s,share=on" % (MEM, memory),
                  "-object", "throttle-group,id=slow,x-bps-write=%d" % (total // 6)]
-        # nokaslr: the kernel image is among the first pages, so that crash has something to open
+        # nokaslr: the kernel image is among the first pages, so that crash has something to open. On arm64 kexec-tools
+        # 2.0.25 does not load beside it ("setup_2nd_dtb failed")
         with Guest(disks=[disk], arch=arch, mem=MEM, machine=machine + ",memory-backend=ram", level=level,
-                   compress=compress, extra=extra, words="nokaslr" if FULL else "") as guest:
+                   compress=compress, extra=extra, words="nokaslr" if crashable else "") as guest:
             guest.boot()
             guest.wait("stub", 60, pattern)
             while guest.written() < total * share and not guest.qmp.seen("SHUTDOWN"):
@@ -109,7 +111,7 @@ def cut(arch, i):
             guest.process.kill()
             guest.process.wait()
         pages = judge(disk, guest, "%s@%#x" % (memory, base)) > 0
-        return pages, FULL and arch == "x86_64" and open_with_crash(disk, guest, memory)
+        return pages, crashable and open_with_crash(disk, guest, memory)
     return False, False
 
 
