@@ -56,7 +56,9 @@ OUT    := $(BUILD)/$(ARCH)
 NEWLIB := $(NEWLIB_CACHE)/$(ARCH)
 CC     := $(CROSS_COMPILE)gcc
 ZLIB   := $(NEWLIB_CACHE)/zlib-$(ARCH)
-STUB_C := $(wildcard stub/*.c drivers/*.c arch/$(ARCH)/*.c)
+# Of the decoders for dead kernels' page tables, the one of this architecture
+STUB_C := $(filter-out stub/dead/vtop_%,$(wildcard stub/*.c stub/*/*.c drivers/*.c drivers/*/*.c arch/$(ARCH)/*.c)) \
+	stub/dead/vtop_$(ARCH).c
 STUB_S := $(wildcard arch/$(ARCH)/*.S)
 STUB_O := $(STUB_C:%.c=$(OUT)/%.o) $(STUB_S:%.S=$(OUT)/%.S.o)
 
@@ -64,9 +66,9 @@ STUB_O := $(STUB_C:%.c=$(OUT)/%.o) $(STUB_S:%.S=$(OUT)/%.S.o)
 # everything: $(IMAGE) dumps to disks, capstub-line over serial lines, capstub-all does both.
 LINE_IMAGE := $(IMAGE:capstub.%=capstub-line.%)
 ALL_IMAGE  := $(IMAGE:capstub.%=capstub-all.%)
-LINE_ONLY  := $(addprefix $(OUT)/stub/,serial.o frame.o vital.o kallsyms.o no_disk.o)
-DISK_ONLY  := $(addprefix $(OUT)/stub/,dump.o target.o out.o priority.o no_line.o)
-NEITHER    := $(addprefix $(OUT)/stub/,no_disk.o no_line.o)
+LINE_ONLY  := $(addprefix $(OUT)/stub/,send/serial.o format/frame.o dead/vital.o dead/kallsyms.o send/no_disk.o)
+DISK_ONLY  := $(addprefix $(OUT)/stub/,send/dump.o disk/target.o send/out.o dead/priority.o send/no_line.o)
+NEITHER    := $(addprefix $(OUT)/stub/send/,no_disk.o no_line.o)
 
 # Debian's package folder for this architecture: the running system's own when it is the same,
 # else a private one, filled from the same mirror.
@@ -124,15 +126,15 @@ image:
 	@echo "  SKIP    $(IMAGE): no sources yet"
 endif
 
-$(NEWLIB)/lib/libc.a: tools/scripts/newlib.sh
-	$(Q)tools/scripts/newlib.sh $(ARCH) $(CROSS_COMPILE) $(NEWLIB)
+$(NEWLIB)/lib/libc.a: tools/build/newlib.sh
+	$(Q)tools/build/newlib.sh $(ARCH) $(CROSS_COMPILE) $(NEWLIB)
 
-$(ZLIB)/lib/libz.a: tools/scripts/zlib.sh $(NEWLIB)/lib/libc.a
-	$(Q)tools/scripts/zlib.sh $(ARCH) $(CROSS_COMPILE) $(ZLIB) $(NEWLIB)
+$(ZLIB)/lib/libz.a: tools/build/zlib.sh $(NEWLIB)/lib/libc.a
+	$(Q)tools/build/zlib.sh $(ARCH) $(CROSS_COMPILE) $(ZLIB) $(NEWLIB)
 
 ifneq ($(SYSROOT),)
-$(SYSROOT)/.stamp: tools/scripts/debs.sh
-	$(Q)tools/scripts/debs.sh $(CAPSTUB_CACHE) bookworm $(ARCH) unpack $(SYSROOT) \
+$(SYSROOT)/.stamp: tools/build/debs.sh
+	$(Q)tools/build/debs.sh $(CAPSTUB_CACHE) bookworm $(ARCH) unpack $(SYSROOT) \
 		liblzo2-dev libfdt-dev gnu-efi
 	@touch $@
 $(OUT)/include/.stamp: $(SYSROOT)/.stamp
@@ -166,11 +168,11 @@ $(OUT)/capstub.elf $(OUT)/capstub-line.elf $(OUT)/capstub-all.elf: linker/$(ARCH
 	$(Q)$(CC) $(STUB_CFLAGS) $(SIZE_LIMIT) $(STUB_LDFLAGS) -o $@ $(filter %.o,$^) $(STUB_LIBS)
 
 $(OUT)/$(ALL_IMAGE): IMAGE_MAX = $(ALL_IMAGE_MAX)
-$(OUT)/%$(suffix $(IMAGE)): $(OUT)/%.elf tools/scripts/check-image.sh $(IMAGE_SEAL)
+$(OUT)/%$(suffix $(IMAGE)): $(OUT)/%.elf tools/build/check-image.sh $(IMAGE_SEAL)
 	@$(say) IMAGE $@
 	$(Q)$(CROSS_COMPILE)objcopy -O binary $< $@ && chmod 644 $@
 	$(if $(IMAGE_SEAL),$(Q)$(IMAGE_SEAL) $@)
-	$(Q)tools/scripts/check-image.sh $(CROSS_COMPILE) $< $@ $(IMAGE_MAX) $(RELOC_TYPE)
+	$(Q)tools/build/check-image.sh $(CROSS_COMPILE) $< $@ $(IMAGE_MAX) $(RELOC_TYPE)
 
 -include $(patsubst %.o,%.d,$(STUB_O))
 all: image
@@ -192,7 +194,7 @@ endif
 
 HOSTCC     ?= gcc
 # The stub's own files: both sides must agree on what a CRC and a serial frame are.
-TOOL_C     := $(wildcard tools/*.c) stub/crc.c stub/frame.c
+TOOL_C     := $(wildcard tools/*.c tools/*/*.c stub/format/*.c)
 TOOL_O     := $(TOOL_C:%.c=$(BUILD)/host/%.o)
 HOST_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wvla -Wmissing-prototypes \
 	-Wstrict-prototypes -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -Iinclude \
@@ -229,9 +231,9 @@ FUZZ_CFLAGS = $(TEST_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all
 FUZZCC     ?= clang
 
-UNIT_C := $(wildcard tests/unit/test_*.c)
+UNIT_C := $(wildcard tests/unit/*/test_*.c)
 FUZZ_C := $(wildcard tests/fuzz/fuzz_*.c)
-UNITS  := $(UNIT_C:tests/unit/%.c=$(BUILD)/unit/%)
+UNITS  := $(addprefix $(BUILD)/unit/,$(basename $(notdir $(UNIT_C))))
 FUZZES := $(FUZZ_C:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 
 $(BUILD)/unit/obj/%.o: %.c Makefile
@@ -247,7 +249,7 @@ $(BUILD)/fuzz/obj/%.o: %.c Makefile
 # One link rule per program, since each has its own list of objects. -no-pie: static memory lies
 # below 4 GiB, which legacy virtio needs (physical addresses are pointers there).
 define unit_rule
-$(BUILD)/unit/$(1): $(patsubst %.c,$(BUILD)/unit/obj/%.o,tests/unit/$(1).c $(call needs,tests/unit/$(1).c))
+$(BUILD)/unit/$(notdir $(1:.c=)): $(patsubst %.c,$(BUILD)/unit/obj/%.o,$(1) $(call needs,$(1)))
 	@$$(say) UNITLD $$@
 	$$(Q)$$(HOSTCC) $$(UNIT_CFLAGS) -no-pie -o $$@ $$(filter %.o,$$^) -lcmocka -llzo2 -lfdt -lz
 endef
@@ -256,7 +258,7 @@ $(BUILD)/fuzz/$(1): $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,tests/fuzz/$(1).c $(cal
 	@$$(say) FUZZLD $$@
 	$$(Q)$$(FUZZCC) $$(FUZZ_CFLAGS) -no-pie -fsanitize=fuzzer -o $$@ $$(filter %.o,$$^) -llzo2 -lfdt -lz
 endef
-$(foreach t,$(UNIT_C:tests/unit/%.c=%),$(eval $(call unit_rule,$(t))))
+$(foreach t,$(UNIT_C),$(eval $(call unit_rule,$(t))))
 $(foreach t,$(FUZZ_C:tests/fuzz/%.c=%),$(eval $(call fuzz_rule,$(t))))
 
 -include $(shell find $(BUILD)/unit/obj $(BUILD)/fuzz/obj -name '*.d' 2>/dev/null)
@@ -267,7 +269,7 @@ unit: $(UNITS)
 
 fuzz: $(FUZZES)
 	$(Q)set -e; for f in $(sort $(FUZZES)); do \
-		tools/scripts/fuzz.sh $$f tests/fuzz/seeds "$(FUZZ_RUNS)" "$(FUZZ_SECONDS)"; done
+		tools/build/fuzz.sh $$f tests/fuzz/seeds "$(FUZZ_RUNS)" "$(FUZZ_SECONDS)"; done
 
 # The host tool, with sanitizers, on made-up dumps. Runs without root; as root also on loop devices.
 # A sanitizer's exit status must not look like the tool's own 1.
@@ -278,10 +280,11 @@ $(TOOL_TEST)/capstub: $(TOOL_C:%.c=$(BUILD)/unit/obj/%.o)
 	$(Q)$(HOSTCC) $(UNIT_CFLAGS) -o $@ $^ $(TOOL_LIBS)
 
 # Both ends of the serial protocol over simulated lines
-SIM_C := tests/line/sim.c tests/host/dumpfile.c tools/recv_session.c tools/recv_store.c tools/spans.c tools/util.c \
-	tools/outfile.c tools/kdump.c \
-	$(addprefix stub/,serial.c frame.c vital.c kallsyms.c crc.c vmcore.c vmcoreinfo.c vread.c pages.c dmesg.c)
-$(TOOL_TEST)/line-sim: $(SIM_C) arch/x86_64/vtop.c Makefile
+SIM_C := tests/line/sim.c tests/host/dumpfile.c tools/recv/recv_session.c tools/recv/recv_store.c tools/recv/spans.c tools/util.c \
+	tools/media/outfile.c tools/media/kdump.c \
+	$(addprefix stub/,send/serial.c format/frame.c format/crc.c) \
+	$(addprefix stub/dead/,vital.c kallsyms.c vmcore.c vmcoreinfo.c vread.c pages.c dmesg.c)
+$(TOOL_TEST)/line-sim: $(SIM_C) stub/dead/vtop_x86_64.c Makefile
 	@mkdir -p $(@D)
 	@$(say) UNITLD $@
 	$(Q)$(HOSTCC) $(patsubst -Itests/unit/fake,-Itests/line/fake,$(UNIT_CFLAGS)) -o $@ $(filter %.c,$^) -lz -llzo2
@@ -297,11 +300,11 @@ host-programs:
 
 # The include rules of the house: who may know whom.
 rules:
-	$(Q)tools/scripts/check-rules.py
+	$(Q)tools/build/check-rules.py
 
 # Images again, from another folder: bit for bit the same, or the build depends on where it runs.
 images: all
-	$(Q)tools/scripts/check-reproducible.sh $(BUILD) $(NEWLIB_CACHE) $(CAPSTUB_CACHE)
+	$(Q)tools/build/check-reproducible.sh $(BUILD) $(NEWLIB_CACHE) $(CAPSTUB_CACHE)
 
 #---------------------------------------------------------------------------------------------------
 # Real kernels in QEMU.
@@ -318,15 +321,15 @@ $(PAGES): tests/qemu/pages.c Makefile
 
 # The line simulator, one program for dumps of each architecture.
 SIMS  := $(ARCHES:%=$(BUILD)/line-sim-%) $(ARCHES:%=$(BUILD)/line-compress-%)
-$(BUILD)/line-sim-%: $(SIM_C) arch/%/vtop.c Makefile
+$(BUILD)/line-sim-%: $(SIM_C) stub/dead/vtop_%.c Makefile
 	@mkdir -p $(@D)
 	@$(say) HOSTCC $@
 	$(Q)$(HOSTCC) $(HOST_CFLAGS) -Itests/line/fake -o $@ $(filter %.c,$^) -lz -llzo2
 
 # Which compressor for a slow line
 COMPRESS_C := tests/line/compress.c tests/host/dumpfile.c \
-	$(addprefix stub/,crc.c vmcore.c vmcoreinfo.c vread.c pages.c)
-$(BUILD)/line-compress-%: $(COMPRESS_C) arch/%/vtop.c Makefile
+	stub/format/crc.c $(addprefix stub/dead/,vmcore.c vmcoreinfo.c vread.c pages.c)
+$(BUILD)/line-compress-%: $(COMPRESS_C) stub/dead/vtop_%.c Makefile
 	@mkdir -p $(@D)
 	@$(say) HOSTCC $@
 	$(Q)$(HOSTCC) $(HOST_CFLAGS) -Itests/line/fake -o $@ $(filter %.c,$^) -lz -llzo2 -lzstd
@@ -339,7 +342,7 @@ qemu-full: all $(PAGES)
 	$(Q)$(QEMU_ENV) FULL=1 prove $(PROVE_FLAGS) $(sort $(wildcard tests/qemu/check/*.t tests/qemu/full/*.t))
 
 deps:
-	$(Q)tools/scripts/deps.sh
+	$(Q)tools/build/deps.sh
 
 # Each of these is the first command on a fresh machine, so packages come first and the rest runs
 # in a make of its own that can see them.
@@ -376,7 +379,7 @@ install: all
 	for f in $(wildcard docs/*.[1-8]); do \
 		install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man$${f##*.} $$f || exit 1; done
 	install -d $(DESTDIR)$(prefix)/lib/systemd/system
-	for f in $(wildcard tools/*.service); do \
+	for f in $(wildcard tools/systemd/*.service); do \
 		sed 's|/usr/local/|$(prefix)/|' $$f >$(DESTDIR)$(prefix)/lib/systemd/system/$${f##*/} || exit 1; done
 
 # newlib and what came from Debian are kept: they are what costs time. "rm -rf $(BUILD)" removes them too.

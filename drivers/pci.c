@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * PCI configuration access and the few services every driver needs. Called by stub/devices.c
+ * PCI configuration access and the few services every driver needs. Called by stub/disk/devices.c
  * (search) and by the drivers. Specifications: PCI Local Bus 3.0, PCI Express Base 4.0, PCI
  * Firmware 3.2 (ECAM, MCFG).
  */

@@ -8,7 +8,7 @@
 #define DRIVERS_PCI_H
 
 #include "stub/bits.h"
-#include "stub/boot_info.h"
+#include "stub/boot/boot_info.h"
 
 struct pci_dev {
 	const struct pci_host *host;

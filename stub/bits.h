@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Bit, alignment and type helpers. They exist once, here; tests/unit/test_bits.c covers each.
+ * Bit, alignment and type helpers. They exist once, here; tests/unit/format/test_bits.c covers each.
  */
 #ifndef STUB_BITS_H
 #define STUB_BITS_H

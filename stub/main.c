@@ -14,13 +14,14 @@
 #include <string.h>
 
 #include "stub/arch.h"
-#include "stub/boot_info.h"
-#include "stub/cmdline.h"
-#include "stub/dmesg.h"
-#include "stub/dump.h"
+#include "stub/boot/boot_info.h"
+#include "stub/boot/cmdline.h"
+#include "stub/dead/dmesg.h"
+#include "stub/send/dump.h"
+#include "stub/format/stopcode.h"
 #include "stub/log.h"
-#include "stub/serial.h"
-#include "stub/target.h"
+#include "stub/send/serial.h"
+#include "stub/disk/target.h"
 #include "stub/uart.h"
 
 #ifndef CAPSTUB_VERSION
@@ -268,7 +269,7 @@ noreturn void stub_main(struct boot_info *bi)
 
 /*
  * Also reached from an exception inside finish(): the second time there is nothing left but the
- * reset. The label needs no hand: begin_label() in stub/dump.c left STOP_INTERRUPTED in it, which
+ * reset. The label needs no hand: begin_label() in stub/send/dump.c left STOP_INTERRUPTED in it, which
  * is still so.
  */
 noreturn void stub_exception(const char *what)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A UART: the console, or the line a dump goes over. Drivers: drivers/uart_16550.c,
- * drivers/uart_pl011.c.
+ * A UART: the console, or the line a dump goes over. Drivers: drivers/uart/uart_16550.c,
+ * drivers/uart/uart_pl011.c.
  */
 #ifndef STUB_UART_H
 #define STUB_UART_H
 
-#include "stub/boot_info.h"
+#include "stub/boot/boot_info.h"
 
 struct uart;
 

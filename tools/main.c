@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/commands.h"
+#include "tools/cmd/commands.h"
 #include "tools/util.h"
 
 static const struct command {

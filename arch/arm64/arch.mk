@@ -7,7 +7,7 @@ IMAGE_MAX     := 131072	# bytes, 128 KiB
 ALL_IMAGE_MAX := 163840
 ALL_MAX       := $(ALL_IMAGE_MAX)
 # kexec_file_load has no purgatory on arm64: the image carries its own checksum
-IMAGE_SEAL    := tools/scripts/seal-image.py
+IMAGE_SEAL    := tools/build/seal-image.py
 RELOC_TYPE    := R_AARCH64_RELATIV
 EFI_ARCH      := aarch64
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stub/crc.h"
+#include "stub/format/crc.h"
 #include "stub/log.h"
 
 #define DT_MAX_DEPTH	8	/* device nodes deeper than this are not looked at */

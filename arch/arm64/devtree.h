@@ -8,7 +8,7 @@
 #ifndef ARM64_DEVTREE_H
 #define ARM64_DEVTREE_H
 
-#include "stub/boot_info.h"
+#include "stub/boot/boot_info.h"
 
 /* Where the EFI stub of the dead kernel left the firmware's tables (Documentation/arm/uefi.rst) */
 struct devtree_efi {

@@ -7,7 +7,7 @@
 #include <io.h>
 
 #include "arch/arm64/arm64.h"
-#include "stub/boot_info.h"
+#include "stub/boot/boot_info.h"
 #include "stub/timeout.h"
 
 #define SETTLE_US	100000	/* what a reset may take to happen before the next way is tried */

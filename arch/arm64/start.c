@@ -11,14 +11,14 @@
 #include "arch/arm64/arm64.h"
 #include "arch/arm64/devtree.h"
 #include "arch/arm64/uefi.h"
-#include "stub/acpi.h"
+#include "stub/boot/acpi.h"
 #include "stub/arch.h"
-#include "stub/boot_info.h"
-#include "stub/crc.h"
+#include "stub/boot/boot_info.h"
+#include "stub/format/crc.h"
 #include "stub/log.h"
 
 /*
- * What tools/scripts/seal-image.py fills in; linker/arm64.ld reserves it behind the Image header.
+ * What tools/build/seal-image.py fills in; linker/arm64.ld reserves it behind the Image header.
  */
 struct seal {
 	char magic[8];		/* "\0CAPSEAL" */
@@ -31,7 +31,7 @@ _Static_assert(sizeof(struct seal) == 24, "seal");
 
 /*
  * ELF64 gABI, relocation with addend. The only kind is R_AARCH64_RELATIVE
- * (tools/scripts/check-image.sh).
+ * (tools/build/check-image.sh).
  */
 struct rela {
 	uint64_t offset;

@@ -8,7 +8,7 @@
 
 #include "arch/x86_64/x86.h"
 #include "stub/arch.h"
-#include "stub/boot_info.h"
+#include "stub/boot/boot_info.h"
 #include "stub/timeout.h"
 
 #define SETTLE_US	50000

@@ -11,9 +11,9 @@
 
 #include "arch/x86_64/boot_params.h"
 #include "arch/x86_64/x86.h"
-#include "stub/acpi.h"
+#include "stub/boot/acpi.h"
 #include "stub/arch.h"
-#include "stub/boot_info.h"
+#include "stub/boot/boot_info.h"
 #include "stub/log.h"
 
 #define EFI_TABLES_MAX	64	/* configuration table entries looked at */

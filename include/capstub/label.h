@@ -33,7 +33,7 @@ enum capstub_state {
 	CAPSTUB_SAVED = 4,	/* copied by `capstub save` */
 };
 
-/* Pages counted by class, in the order of enum page_class (stub/pages.h) */
+/* Pages counted by class, in the order of enum page_class (stub/dead/pages.h) */
 #define CAPSTUB_NR_CLASSES	8
 #define CAPSTUB_CLASS_NAMES \
 	{ "kernel", "zero", "cache", "cache_private", "user", "free", "offline", "hwpoison" }

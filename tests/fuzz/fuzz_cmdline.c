@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/cmdline.c */
+/* needs: stub/boot/cmdline.c */
 /* Any command line: bounded results, printable complaints, and kexec's own word always arrives. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "stub/cmdline.h"
+#include "stub/boot/cmdline.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/devices.c stub/blk.c drivers/pci.c drivers/dma_area.c drivers/nvme.c */
-/* needs: drivers/virtio.c drivers/virtio_ring.c drivers/virtio_pci.c drivers/virtio_mmio.c */
-/* needs: drivers/virtio_blk.c */
+/* needs: stub/disk/devices.c stub/disk/blk.c drivers/pci.c drivers/dma_area.c drivers/blk/nvme.c */
+/* needs: drivers/virtio/virtio.c drivers/virtio/virtio_ring.c drivers/virtio/virtio_pci.c drivers/virtio/virtio_mmio.c */
+/* needs: drivers/blk/virtio_blk.c */
 /* needs: tests/unit/fake/bus.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /* needs: tests/unit/fake/pci_bus.c */
 /*
  * Hostile disks: controllers that work, and lie whenever the input says so: in configuration space,
  * registers, identify data, completions and used rings. Whatever they say, a disk that is offered
- * keeps the promises of stub/blk.h, every wait ends, no register is accessed misaligned, and no
+ * keeps the promises of stub/disk/blk.h, every wait ends, no register is accessed misaligned, and no
  * address outside the DMA area and the request's own buffers is ever handed out.
  */
 #include <assert.h>
 #include <string.h>
 
 #include "drivers/dma_area.h"
-#include "drivers/nvme_regs.h"
-#include "drivers/virtio_ring.h"
-#include "stub/devices.h"
+#include "drivers/blk/nvme_regs.h"
+#include "drivers/virtio/virtio_ring.h"
+#include "stub/disk/devices.h"
 #include "tests/unit/fake/bus.h"
 #include "tests/unit/fake/pci_bus.h"
 
@@ -562,7 +562,7 @@ static void set_up(struct boot_info *bi)
 	fake_bus_add(&w);
 }
 
-/* What stub/blk.h promises of every disk */
+/* What stub/disk/blk.h promises of every disk */
 static void check_promises(const struct blk_dev *dev)
 {
 	assert(dev->block_size >= 512 && dev->block_size <= 4096 && is_power_of_2(dev->block_size));

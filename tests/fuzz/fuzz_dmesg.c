@@ -3,10 +3,10 @@
  * The log reader over a made-up machine with damage to the log, its variables and VMCOREINFO. First
  * byte: which kind of log, and how many of the last records; the rest: tests/host/patch.h.
  */
-/* needs: stub/dmesg.c stub/vread.c stub/vmcore.c stub/vmcoreinfo.c arch/x86_64/vtop.c tests/host/machine.c tests/unit/fake/log.c */
+/* needs: stub/dead/dmesg.c stub/dead/vread.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vtop_x86_64.c tests/host/machine.c tests/unit/fake/log.c */
 #include <stdlib.h>
 
-#include "stub/dmesg.h"
+#include "stub/dead/dmesg.h"
 #include "tests/host/patch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

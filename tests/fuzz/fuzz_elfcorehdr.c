@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/vmcore.c tests/unit/fake/log.c */
+/* needs: stub/dead/vmcore.c tests/unit/fake/log.c */
 /*
  * A hostile elfcorehdr. Input: struct control, then the header. The notes and all other memory are
  * the input again, repeated through the whole address space, so that any address has bytes of the
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stub/vmcore.h"
+#include "stub/dead/vmcore.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

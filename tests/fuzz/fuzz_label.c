@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/target.c stub/part.c stub/blk.c stub/crc.c */
+/* needs: stub/disk/target.c stub/disk/part.c stub/disk/blk.c stub/format/crc.c */
 /* needs: tests/unit/fake/disks.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /*
  * Hostile labels on two disks with two partitions each. Whatever is accepted must be a good label
@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stub/crc.h"
-#include "stub/target.h"
+#include "stub/format/crc.h"
+#include "stub/disk/target.h"
 #include "tests/unit/fake/disks.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -4,10 +4,10 @@
  * tables, VMCOREINFO. First byte: level, and which window of frames is classified; the rest:
  * tests/host/patch.h.
  */
-/* needs: stub/pages.c stub/priority.c stub/dmesg.c stub/vread.c stub/vmcore.c stub/vmcoreinfo.c arch/x86_64/vtop.c tests/host/machine.c tests/unit/fake/log.c */
+/* needs: stub/dead/pages.c stub/dead/priority.c stub/dead/dmesg.c stub/dead/vread.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vtop_x86_64.c tests/host/machine.c tests/unit/fake/log.c */
 #include <stdlib.h>
 
-#include "stub/priority.h"
+#include "stub/dead/priority.h"
 #include "tests/host/patch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

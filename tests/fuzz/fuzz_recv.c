@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: tools/recv_session.c tools/recv_store.c tools/spans.c tools/util.c tools/outfile.c tools/kdump.c */
-/* needs: stub/frame.c stub/crc.c */
+/* needs: tools/recv/recv_session.c tools/recv/recv_store.c tools/recv/spans.c tools/util.c tools/media/outfile.c tools/media/kdump.c */
+/* needs: stub/format/frame.c stub/format/crc.c */
 /*
  * A hostile stream for capstub recv. The input is a program of frames with good CRCs (noise alone hardly ever makes one), noise
  * between them, time, and restarts of the receiver. The contents of a page are a function of its place, so that afterwards
@@ -17,8 +17,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "tools/kdump.h"
-#include "tools/recv_session.h"
+#include "tools/media/kdump.h"
+#include "tools/recv/recv_session.h"
 #include "tools/util.h"
 
 #define FILE_LIMIT	(64u << 20)	/* headers and bitmaps of the largest range that is made here */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/serial.c stub/frame.c stub/crc.c stub/vital.c stub/kallsyms.c stub/vmcore.c */
-/* needs: stub/vmcoreinfo.c stub/vread.c stub/pages.c stub/dmesg.c arch/x86_64/vtop.c */
+/* needs: stub/send/serial.c stub/format/frame.c stub/format/crc.c stub/dead/vital.c stub/dead/kallsyms.c stub/dead/vmcore.c */
+/* needs: stub/dead/vmcoreinfo.c stub/dead/vread.c stub/dead/pages.c stub/dead/dmesg.c stub/dead/vtop_x86_64.c */
 /*
  * A hostile receiver for the stub's side of the serial protocol. The input is a script: what the
  * UART hands the stub and when, how it takes bytes, and which memory stops to be readable. Whatever
@@ -20,9 +20,9 @@
 
 #include "capstub/label.h"
 #include "stub/arch.h"
-#include "stub/frame.h"
+#include "stub/format/frame.h"
 #include "stub/log.h"
-#include "stub/serial.h"
+#include "stub/send/serial.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,7 +5,7 @@
 #
 #   build.sh DIR       writes DIR/<program>-x86_64 and DIR/<program>-arm64
 #
-# A program names the files it needs in a comment line, like the unit tests; arch/*/vtop.c is added.
+# A program names the files it needs in a comment line, like the unit tests; stub/dead/vtop_*.c is added.
 set -eu
 
 [ $# -eq 1 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
@@ -20,6 +20,6 @@ for c in tests/host/*.c; do
 		# shellcheck disable=SC2086
 		${HOSTCC:-gcc} -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wvla -Wmissing-prototypes -D_GNU_SOURCE \
 			-I. -Iinclude -Itests/unit/fake ${HOST_SANITIZE:-} \
-			-o "$out/$(basename "$c" .c)-$arch" "$c" $needs "arch/$arch/vtop.c" -llzo2
+			-o "$out/$(basename "$c" .c)-$arch" "$c" $needs "stub/dead/vtop_$arch.c" -llzo2
 	done
 done

@@ -9,7 +9,7 @@
  *
  * Exit status 0: equal; 1: not.
  */
-/* needs: tests/host/dumpfile.c tests/host/log.c stub/vmcore.c stub/vmcoreinfo.c stub/vread.c stub/pages.c */
+/* needs: tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vread.c stub/dead/pages.c */
 #include <err.h>
 #include <inttypes.h>
 #include <lzo/lzo1x.h>
@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "stub/pages.h"
+#include "stub/dead/pages.h"
 #include "tests/host/dumpfile.h"
 
 static const char *const names[PAGE_NR_CLASSES] = {

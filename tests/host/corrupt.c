@@ -6,7 +6,7 @@
  * line of VMCOREINFO is removed in turn. Fails on a read outside RAM, on more work than a bound, on
  * a crash, and when less VMCOREINFO loses a page that more of it keeps.
  */
-/* needs: tests/host/dumpfile.c tests/host/log.c stub/vmcore.c stub/vmcoreinfo.c stub/vread.c stub/pages.c stub/dmesg.c stub/priority.c */
+/* needs: tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vread.c stub/dead/pages.c stub/dead/dmesg.c stub/dead/priority.c */
 #include <err.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,8 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "stub/dmesg.h"
-#include "stub/priority.h"
+#include "stub/dead/dmesg.h"
+#include "stub/dead/priority.h"
 #include "tests/host/dumpfile.h"
 #include "tests/host/host.h"
 

@@ -3,14 +3,14 @@
  * The stub's log reader over a dump file: `dmesg [-n LAST] DUMP` prints the dead kernel's log, to
  * be compared with makedumpfile --dump-dmesg.
  */
-/* needs: tests/host/dumpfile.c tests/host/log.c stub/vmcore.c stub/vmcoreinfo.c stub/vread.c stub/dmesg.c */
+/* needs: tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vread.c stub/dead/dmesg.c */
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "stub/dmesg.h"
+#include "stub/dead/dmesg.h"
 #include "tests/host/dumpfile.h"
 
 static struct vtop vt;

@@ -6,8 +6,8 @@
 #ifndef HOST_DUMPFILE_H
 #define HOST_DUMPFILE_H
 
-#include "stub/vmcore.h"
-#include "stub/vmcoreinfo.h"
+#include "stub/dead/vmcore.h"
+#include "stub/dead/vmcoreinfo.h"
 
 extern struct vmcore dump_vmcore;
 extern struct vmcoreinfo dump_vmcoreinfo;

@@ -4,7 +4,7 @@
  * stub's choice rests on these figures: bytes stored, speed, and how much of the work memory is
  * really touched.
  */
-/* needs: tests/host/dumpfile.c tests/host/log.c stub/vmcore.c stub/vmcoreinfo.c stub/vread.c stub/pages.c */
+/* needs: tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vread.c stub/dead/pages.c */
 #include <err.h>
 #include <inttypes.h>
 #include <lzo/lzo1x.h>
@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "stub/pages.h"
+#include "stub/dead/pages.h"
 #include "tests/host/dumpfile.h"
 
 #define WORK_SIZE (512 * 1024)

@@ -7,7 +7,7 @@
 #ifndef HOST_MACHINE_H
 #define HOST_MACHINE_H
 
-#include "stub/pages.h"
+#include "stub/dead/pages.h"
 
 #define MACHINE_RAM	MIB(64)
 #define MACHINE_PFNS	(MACHINE_RAM / 4096)

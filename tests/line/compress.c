@@ -17,7 +17,7 @@
 
 #include "stub/bits.h"
 #include "stub/log.h"
-#include "stub/pages.h"
+#include "stub/dead/pages.h"
 #include "tests/host/dumpfile.h"
 #include "tests/line/fake/io.h"
 

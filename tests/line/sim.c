@@ -44,12 +44,12 @@
 
 #include "stub/arch.h"
 #include "stub/log.h"
-#include "stub/pages.h"
-#include "stub/serial.h"
+#include "stub/dead/pages.h"
+#include "stub/send/serial.h"
 #include "tests/host/dumpfile.h"
 #include "tests/line/fake/io.h"
-#include "tools/kdump.h"
-#include "tools/recv_session.h"
+#include "tools/media/kdump.h"
+#include "tools/recv/recv_session.h"
 #include "tools/util.h"
 
 #define FIFO_LEN	16u

@@ -862,7 +862,7 @@ def private(program, arch="x86_64", suite="bookworm"):
     """argv that runs a Debian program of any suite and architecture without installing it."""
     deb = {"x86_64": "amd64", "arm64": "arm64"}[arch]
     root = os.path.join(CACHE, "tools-%s-%s" % (suite, arch))
-    debs = os.path.join(TOP, "tools/scripts/debs.sh")
+    debs = os.path.join(TOP, "tools/build/debs.sh")
     if not os.path.exists(os.path.join(root, "usr/bin", program)):
         libs = run(debs, CACHE, suite, deb, "libraries", program, timeout=300).split()
         run(debs, CACHE, suite, deb, "unpack", root, *libs, program, timeout=1200)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "stub/devices.h"
+#include "stub/disk/devices.h"
 
 struct fake_disk fake_disks[FAKE_MAX_DISKS];
 unsigned fake_nr_disks;

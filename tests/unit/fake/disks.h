@@ -6,7 +6,7 @@
 #ifndef FAKE_DISKS_H
 #define FAKE_DISKS_H
 
-#include "stub/blk.h"
+#include "stub/disk/blk.h"
 
 #define FAKE_MAX_DISKS	4
 

@@ -6,7 +6,7 @@
 #ifndef FAKE_NVME_CTRL_H
 #define FAKE_NVME_CTRL_H
 
-#include "drivers/nvme_regs.h"
+#include "drivers/blk/nvme_regs.h"
 #include "tests/unit/fake/pci_bus.h"
 
 #define FAKE_NVME_BAR		0x4000000000ULL	/* above 4 GiB */

@@ -6,7 +6,7 @@
 #ifndef FAKE_PCI_BUS_H
 #define FAKE_PCI_BUS_H
 
-#include "stub/boot_info.h"
+#include "stub/boot/boot_info.h"
 
 #define FAKE_CFG_SIZE	256
 #define FAKE_ECAM	0xb0000000ULL

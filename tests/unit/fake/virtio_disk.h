@@ -7,7 +7,7 @@
 #ifndef FAKE_VIRTIO_DISK_H
 #define FAKE_VIRTIO_DISK_H
 
-#include "drivers/virtio_ring.h"
+#include "drivers/virtio/virtio_ring.h"
 #include "tests/unit/fake/pci_bus.h"
 
 enum fake_virtio_kind {

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * NVM Express 1.4: registers and structures, as far as drivers/blk/nvme.c (and the simulated controller
+ * of its test) uses them.
+ */
+#ifndef DRIVERS_NVME_REGS_H
+#define DRIVERS_NVME_REGS_H
+
+#include "stub/bits.h"
+
+/* Controller registers, §3.1 */
+enum nvme_reg {
+	NVME_CAP	= 0x00,	/* 64 bits */
+	NVME_VS		= 0x08,
+	NVME_CC		= 0x14,
+	NVME_CSTS	= 0x1c,
+	NVME_AQA	= 0x24,
+	NVME_ASQ	= 0x28,	/* 64 bits */
+	NVME_ACQ	= 0x30,	/* 64 bits */
+	NVME_DOORBELLS	= 0x1000,
+};
+
+#define NVME_CAP_MQES		GENMASK(15, 0)		/* entries per queue, less one */
+#define NVME_CAP_TO		GENMASK(31, 24)		/* units of 500 ms */
+#define NVME_CAP_DSTRD		GENMASK(35, 32)		/* doorbell stride, 4 << n bytes */
+#define NVME_CAP_CSS_NVM	BIT(37)
+#define NVME_CAP_MPSMIN		GENMASK(51, 48)		/* 4096 << n bytes */
+
+#define NVME_VS_1_1		0x00010100
+
+#define NVME_CC_EN		BIT(0)
+#define NVME_CC_CSS		GENMASK(6, 4)		/* 0: NVM command set */
+#define NVME_CC_MPS		GENMASK(10, 7)		/* 0: 4096 bytes */
+#define NVME_CC_AMS		GENMASK(13, 11)		/* 0: round robin */
+#define NVME_CC_SHN		GENMASK(15, 14)
+#define NVME_CC_SHN_NORMAL	1
+#define NVME_CC_IOSQES		GENMASK(19, 16)		/* log2 of entry size */
+#define NVME_CC_IOCQES		GENMASK(23, 20)
+
+#define NVME_CSTS_RDY		BIT(0)
+#define NVME_CSTS_CFS		BIT(1)			/* controller fatal status */
+#define NVME_CSTS_SHST		GENMASK(3, 2)
+#define NVME_CSTS_SHST_DONE	2
+#define NVME_CSTS_GONE		0xffffffff
+
+#define NVME_AQA_ASQS		GENMASK(11, 0)		/* entries, less one */
+#define NVME_AQA_ACQS		GENMASK(27, 16)
+
+/* Opcodes: admin §5, NVM command set §6 */
+enum nvme_admin_opcode {
+	NVME_DELETE_SQ		= 0x00,
+	NVME_CREATE_SQ		= 0x01,
+	NVME_DELETE_CQ		= 0x04,
+	NVME_CREATE_CQ		= 0x05,
+	NVME_IDENTIFY		= 0x06,
+	NVME_SET_FEATURES	= 0x09,
+};
+
+enum nvme_io_opcode {
+	NVME_FLUSH		= 0x00,
+	NVME_WRITE		= 0x01,
+	NVME_READ		= 0x02,
+};
+
+enum nvme_identify_cns {
+	NVME_CNS_NAMESPACE	= 0x00,
+	NVME_CNS_CONTROLLER	= 0x01,
+	NVME_CNS_ACTIVE_LIST	= 0x02,
+};
+
+#define NVME_FEAT_NUM_QUEUES	0x07
+
+/* Submission queue entry, §4.2 figure 105 */
+struct nvme_command {
+	uint8_t  opcode;
+	uint8_t  flags;		/* PSDT 0: PRPs; FUSE 0 */
+	uint16_t cid;
+	uint32_t nsid;
+	uint64_t rsvd8;
+	uint64_t mptr;
+	uint64_t prp1;
+	uint64_t prp2;
+	uint32_t cdw10;
+	uint32_t cdw11;
+	uint32_t cdw12;
+	uint32_t cdw13;
+	uint32_t cdw14;
+	uint32_t cdw15;
+};
+_Static_assert(sizeof(struct nvme_command) == 64, "NVMe 1.4 §4.2");
+_Static_assert(offsetof(struct nvme_command, prp1) == 24, "NVMe 1.4 §4.2");
+_Static_assert(offsetof(struct nvme_command, cdw10) == 40, "NVMe 1.4 §4.2");
+
+/* Completion queue entry, §4.6 */
+struct nvme_completion {
+	uint32_t result;
+	uint32_t rsvd4;
+	uint16_t sq_head;
+	uint16_t sq_id;
+	uint16_t cid;
+	uint16_t status;	/* bit 0: phase tag; 11:9 code type, 8:1 code, 15 do not retry */
+};
+_Static_assert(sizeof(struct nvme_completion) == 16, "NVMe 1.4 §4.6");
+_Static_assert(offsetof(struct nvme_completion, status) == 14, "NVMe 1.4 §4.6");
+
+#define NVME_STATUS_PHASE	BIT(0)
+#define NVME_STATUS_CODE	GENMASK(11, 1)	/* type and code; 0: success */
+#define NVME_STATUS_WRITE_PROTECTED	0x20	/* generic, §4.6.1.2.1 */
+
+/* Identify controller, §5.15.2.2 figure 247 */
+struct nvme_id_ctrl {
+	uint16_t vid;
+	uint16_t ssvid;
+	char     sn[20];
+	char     mn[40];
+	char     fr[8];
+	uint8_t  rsvd72[5];
+	uint8_t  mdts;		/* log2 of pages of CAP.MPSMIN, 0: no limit */
+	uint16_t cntlid;
+	uint32_t ver;
+	uint32_t rtd3r_us;
+	uint32_t rtd3e_us;
+	uint8_t  rsvd92[424];
+	uint32_t nn;		/* highest namespace identifier */
+	uint16_t oncs;
+	uint16_t fuses;
+	uint8_t  fna;
+	uint8_t  vwc;		/* bit 0: volatile write cache present */
+	uint8_t  rsvd526[3570];
+};
+_Static_assert(sizeof(struct nvme_id_ctrl) == 4096, "NVMe 1.4 §5.15.2.2");
+_Static_assert(offsetof(struct nvme_id_ctrl, mdts) == 77, "NVMe 1.4 §5.15.2.2");
+_Static_assert(offsetof(struct nvme_id_ctrl, rtd3e_us) == 88, "NVMe 1.4 §5.15.2.2");
+_Static_assert(offsetof(struct nvme_id_ctrl, nn) == 516, "NVMe 1.4 §5.15.2.2");
+_Static_assert(offsetof(struct nvme_id_ctrl, vwc) == 525, "NVMe 1.4 §5.15.2.2");
+
+#define NVME_VWC_PRESENT	BIT(0)
+
+/* Identify namespace, §5.15.2.1 figure 245 */
+struct nvme_lbaf {
+	uint16_t ms;		/* metadata bytes per block */
+	uint8_t  lbads;		/* log2 of data bytes per block */
+	uint8_t  rp;
+};
+
+struct nvme_id_ns {
+	uint64_t nsze;		/* blocks; 0: inactive */
+	uint64_t ncap;
+	uint64_t nuse;
+	uint8_t  nsfeat;
+	uint8_t  nlbaf;		/* formats, less one */
+	uint8_t  flbas;		/* 3:0: format in use */
+	uint8_t  mc;
+	uint8_t  dpc;
+	uint8_t  dps;		/* 2:0: end-to-end protection type in use */
+	uint8_t  rsvd30[69];
+	uint8_t  nsattr;	/* bit 0: write protected */
+	uint8_t  rsvd100[28];
+	struct nvme_lbaf lbaf[16];
+	uint8_t  rsvd192[3904];
+};
+_Static_assert(sizeof(struct nvme_lbaf) == 4, "NVMe 1.4 §5.15.2.1");
+_Static_assert(sizeof(struct nvme_id_ns) == 4096, "NVMe 1.4 §5.15.2.1");
+_Static_assert(offsetof(struct nvme_id_ns, nsattr) == 99, "NVMe 1.4 §5.15.2.1");
+_Static_assert(offsetof(struct nvme_id_ns, lbaf) == 128, "NVMe 1.4 §5.15.2.1");
+
+#define NVME_FLBAS_FORMAT	GENMASK(3, 0)
+#define NVME_DPS_TYPE		GENMASK(2, 0)
+#define NVME_NSATTR_WP		BIT(0)
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is known of the dead kernel, gathered once before anything is written.
+ */
+#ifndef STUB_CAPTURE_H
+#define STUB_CAPTURE_H
+
+#include "capstub/stopcode.h"
+#include "stub/boot/boot_info.h"
+#include "stub/boot/cmdline.h"
+#include "stub/dead/vmcoreinfo.h"
+#include "stub/dead/vtop.h"
+
+struct capture {
+	const struct boot_info *bi;
+	const struct cmdline *cl;
+	struct vmcore vc;
+	struct vmcoreinfo vi;		/* len 0: the dead kernel left none */
+	struct vtop vt;
+	int64_t crash_time;		/* seconds since 1970; 0: unknown */
+	char release[65];
+	/* struct new_utsname of the dead kernel, or what could be found of it */
+	struct {
+		char sysname[65], nodename[65], release[65], version[65], machine[65],
+			domainname[65];
+	} uts;
+};
+
+/*
+ * Fill @c from the elfcorehdr. STOP_OK, or why there is nothing to dump, logged. @bi and @cl are
+ * referred to, not copied. Only reads memory.
+ */
+enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi,
+			       const struct cmdline *cl);
+
+#endif

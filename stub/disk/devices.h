@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which devices exist is data: the tables in stub/disk/devices.c, the one place that names drivers.
+ */
+#ifndef STUB_DEVICES_H
+#define STUB_DEVICES_H
+
+#include "stub/disk/blk.h"
+#include "stub/boot/boot_info.h"
+
+/* Walks all disks of the machine, one open at a time. Zero-initialise. */
+struct disk_iter {
+	unsigned bus;		/* index into the PCI hosts, then the virtio-mmio windows */
+	uint32_t devfn;		/* bus << 8 | device << 3 | function */
+	unsigned unit;		/* namespace of the current controller */
+	unsigned failures;	/* controllers that matched a driver and could not be started */
+	int last_error;
+};
+
+/*
+ * Start the next disk and return it. -ENOENT: no more. A disk that fails to start is reported,
+ * counted in it->failures and skipped. The caller shuts the disk down (blk_shutdown) before the
+ * next call.
+ */
+int disk_next(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev);
+
+#endif

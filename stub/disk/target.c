@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Find the target, and keep writes inside it. All disks are looked at, one open at a time and only
+ * reading, because a second target that matches the same word must stop us: writing to the wrong
+ * one of two is the mistake that cannot be undone.
+ *
+ * A target is a place (a partition, or a whole disk) that carries a label in its last 4 KiB,
+ * written by `capstub format`. The label is the permission to write: no word of the command line,
+ * however precise, makes the stub write to a place without one.
+ */
+#include "stub/disk/target.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "stub/format/crc.h"
+#include "stub/disk/devices.h"
+#include "stub/log.h"
+#include "stub/disk/part.h"
+
+/*
+ * DMA buffers. label_buf holds the label looked at last; of a match only place and UUID are kept,
+ * and it is read again at the end.
+ */
+static struct capstub_label label_buf __attribute__((aligned(4096)));
+uint8_t target_block[4096] __attribute__((aligned(4096)));
+
+/* One place where a label may be */
+struct window {
+	uint64_t first_block;
+	uint64_t nr_blocks;
+	unsigned part;		/* 0: whole disk */
+};
+
+struct search {
+	const struct target_spec *spec;
+	struct blk_dev *dev;
+	unsigned disk;			/* ordinal of the disk now open */
+	unsigned matches;
+	unsigned match_disk;
+	struct window match;
+	uint8_t match_uuid[16];
+	unsigned unlabelled;		/* windows that the word names, without a label */
+	unsigned damaged;		/* labels with a bad CRC, version or size */
+	int read_error;			/* of a place where a label may be; 0: all could be read */
+};
+
+static int disk_read(void *ctx, uint64_t lba, void *buf)
+{
+	struct blk_dev *dev = ctx;
+
+	return blk_rw(dev, BLK_READ, lba, buf, dev->block_size);
+}
+
+/* END: size of the window rounded down to 4 KiB, as at format time */
+static uint64_t window_end(const struct blk_dev *dev, const struct window *w)
+{
+	if (w->nr_blocks > UINT64_MAX / dev->block_size)
+		return 0;
+	return ALIGN_DOWN(w->nr_blocks * dev->block_size, 4096);
+}
+
+/*
+ * Over all 4096 bytes with the field itself as 0 (include/capstub/label.h); restores what was there
+ */
+static uint32_t label_crc(struct capstub_label *l)
+{
+	uint32_t stored = l->crc32c, crc;
+
+	l->crc32c = 0;
+	crc = crc32c(0, l, sizeof(*l));
+	l->crc32c = stored;
+	return crc;
+}
+
+/*
+ * Read the label of @w into label_buf. 0, -ENOENT (none), -EBADMSG (damaged, said so), another
+ * -errno. The magic comes first because its absence is the normal case and worth no message: every
+ * partition of every disk is looked at. Fields mean nothing before CRC and version are right.
+ */
+static int read_label(struct blk_dev *dev, const struct window *w)
+{
+	struct capstub_label *l = &label_buf;
+	uint64_t end = window_end(dev, w);
+	int rc;
+
+	if (end < CAPSTUB_TARGET_MIN)
+		return -ENOENT;
+	rc = blk_rw(dev, BLK_READ, w->first_block + (end - CAPSTUB_LABEL_SIZE) / dev->block_size, l,
+		    sizeof(*l));
+	if (rc)
+		return rc;
+	if (memcmp(l->magic, CAPSTUB_LABEL_MAGIC, sizeof(l->magic)))
+		return -ENOENT;
+	if (l->crc32c != label_crc(l))
+		return log_err(
+			-EBADMSG,
+			"%s part %u: label CRC is %08x, should be %08x: run capstub format again",
+			dev->name, w->part, (unsigned)l->crc32c, (unsigned)label_crc(l));
+	if (l->version != CAPSTUB_LABEL_VERSION)
+		return log_err(-EBADMSG, "%s part %u: label version %u is not known here",
+			       dev->name, w->part, (unsigned)l->version);
+	/*
+	 * A whole disk and its last MBR partition may end together; the size tells whose label it
+	 * is
+	 */
+	if (l->target_bytes != end)
+		return w->part ? log_err(-EBADMSG, "%s part %u: resized since capstub format",
+					 dev->name, w->part)
+			       : -ENOENT;
+	l->name[sizeof(l->name) - 1] = '\0';
+	return 0;
+}
+
+/*
+ * Does the word name this window before its label is looked at? UUID= and no word at all depend on
+ * the label alone.
+ */
+static bool place_matches(const struct search *s, const struct part *p)
+{
+	const struct target_spec *spec = s->spec;
+
+	if (!spec)
+		return true;
+	switch (spec->kind) {
+	case TARGET_UUID:
+	case TARGET_LABEL:
+		return true;
+	case TARGET_SERIAL:
+		return !strcmp(s->dev->serial, spec->text);
+	case TARGET_PARTUUID:
+		if (!p)
+			return false;
+		return spec->mbr ? p->mbr && p->mbr_signature == spec->mbr_signature &&
+					   p->index == spec->mbr_index
+				 : !p->mbr && !memcmp(p->uuid, spec->uuid, sizeof(p->uuid));
+	case TARGET_PARTLABEL:
+		return p && !p->mbr && !strcmp(p->label, spec->text);
+	default:
+		return false;
+	}
+}
+
+/* The other half of place_matches(): words that name the label, not the place */
+static bool label_matches(const struct target_spec *spec, const struct capstub_label *l)
+{
+	if (spec && spec->kind == TARGET_UUID)
+		return !memcmp(l->uuid, spec->uuid, sizeof(l->uuid));
+	if (spec && spec->kind == TARGET_LABEL)
+		return !strcmp(l->name, spec->text);
+	return true;
+}
+
+/* Does the word itself point at a place (so that a missing label there is worth a message)? */
+static bool names_place(const struct target_spec *spec)
+{
+	return spec && spec->kind != TARGET_UUID && spec->kind != TARGET_LABEL;
+}
+
+/*
+ * Judge one window (@p NULL: the whole disk). Returns non-zero only when the device is lost, which
+ * ends the scan of its table; a bad spot where a label would be makes this window no target, and no
+ * more.
+ */
+static int look_at(struct search *s, const struct part *p)
+{
+	struct window w = {
+		.first_block = p ? p->first_lba : 0,
+		.nr_blocks = p ? p->nr_blocks : s->dev->nr_blocks,
+		.part = p ? p->index : 0,
+	};
+	int rc;
+
+	if (!place_matches(s, p))
+		return 0;
+	rc = read_label(s->dev, &w);
+	if (rc == -ENOENT) {
+		s->unlabelled += names_place(s->spec);
+		return 0;
+	}
+	if (rc == -EBADMSG) {
+		s->damaged++;
+		return 0;
+	}
+	if (rc) {
+		s->read_error = rc;
+		return s->dev->failed ? rc : 0;
+	}
+	if (!label_matches(s->spec, &label_buf))
+		return 0;
+	if (s->matches && s->spec)
+		log_warn("%s part %u matches dump=%s too", s->dev->name, w.part, s->spec->text);
+	/*
+	 * Only the first is kept: a second one is counted, and either does not matter or forbids
+	 * both
+	 */
+	if (!s->matches++) {
+		s->match_disk = s->disk;
+		s->match = w;
+		memcpy(s->match_uuid, label_buf.uuid, sizeof(s->match_uuid));
+	}
+	return 0;
+}
+
+static int look_at_part(void *ctx, const struct part *p)
+{
+	return look_at(ctx, p);
+}
+
+/* Look at every place on the open disk. False: no need to look at further disks. */
+static bool search_disk(struct search *s)
+{
+	struct part_source src = {
+		.read = disk_read,
+		.ctx = s->dev,
+		.block_size = s->dev->block_size,
+		.nr_blocks = s->dev->nr_blocks,
+		.buf = target_block,
+	};
+	int rc = look_at(s, NULL);
+
+	if (!rc)
+		rc = part_scan(&src, look_at_part, s);
+	if (rc)
+		s->read_error = rc;
+	/* Without a word the first label wins; with one, a second match must be found out */
+	return s->spec || !s->matches;
+}
+
+static enum capstub_stop stop_code(int rc, enum capstub_stop otherwise)
+{
+	return rc == -ETIMEDOUT ? STOP_DEVICE_TIMEOUT : rc == -ENODEV ? STOP_DEVICE_GONE : otherwise;
+}
+
+/*
+ * The stop code that helps most, from the most to the least specific: two targets, a label to
+ * repair, a place to format, one that cannot be read, a controller to look into, nothing found at
+ * all.
+ */
+static enum capstub_stop search_failed(const struct search *s, const struct disk_iter *it)
+{
+	const char *word = s->spec ? s->spec->text : "(any label)";
+
+	if (s->matches > 1)
+		return log_err(STOP_AMBIGUOUS_TARGET, "dump=%s: %u targets match, none is written",
+			       word, s->matches);
+	if (s->damaged)
+		return log_err(STOP_BAD_LABEL, "dump=%s: no match, %u damaged label(s)", word,
+			       s->damaged);
+	if (s->unlabelled)
+		return log_err(
+			STOP_NO_LABEL,
+			"dump=%s: found, but it carries no capstub label: run capstub format",
+			word);
+	if (s->read_error)
+		return log_err(stop_code(s->read_error, STOP_READ_ERROR),
+			       "dump=%s: no match; a disk could not be read (%d)", word,
+			       s->read_error);
+	if (it->failures && it->last_error == -ETIMEDOUT)
+		return log_err(STOP_DEVICE_TIMEOUT,
+			       "dump=%s: no target; %u controller(s) did not start", word,
+			       it->failures);
+	if (it->failures)
+		return log_err(STOP_DEVICE_INIT,
+			       "dump=%s: no target; %u controller(s) did not start", word,
+			       it->failures);
+	return log_err(STOP_NO_TARGET, "dump=%s: no such target among %u disk(s)", word, s->disk);
+}
+
+/*
+ * Open the disk with ordinal @nr again: buses are walked in the same order every time. A disk that
+ * fails this time shifts the others, which is why the caller compares the UUID. 0, or -ENOENT: too
+ * few disks.
+ */
+static int reopen_disk(const struct boot_info *bi, unsigned nr, struct blk_dev **ret_dev)
+{
+	struct disk_iter it = { 0 };
+	struct blk_dev *dev;
+
+	for (unsigned disk = 0; ; disk++) {
+		int rc = disk_next(&it, bi, &dev);
+
+		if (rc)
+			return rc;
+		if (disk == nr) {
+			*ret_dev = dev;
+			return 0;
+		}
+		blk_shutdown(dev);
+	}
+}
+
+/*
+ * With a word every disk of the machine is started and stopped once, and then the right one again:
+ * that time is the price of knowing that there is no second match. Without a word the first label
+ * wins, because then there is nothing that two could be confused by.
+ */
+enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
+			      const struct target_spec *spec)
+{
+	struct search s = { .spec = spec };
+	struct disk_iter it = { 0 };
+	bool go_on = true;
+	int rc;
+
+	while (go_on && !disk_next(&it, bi, &s.dev)) {
+		log_info("disk %s: %lu blocks of %u bytes%s%s", s.dev->name, s.dev->nr_blocks,
+			 (unsigned)s.dev->block_size, s.dev->serial[0] ? ", serial " : "",
+			 s.dev->serial);
+		go_on = search_disk(&s);
+		if (go_on) {
+			blk_shutdown(s.dev);
+			s.disk++;
+		}
+	}
+	if (s.matches != 1 && (s.spec || !s.matches))
+		return search_failed(&s, &it);
+
+	/*
+	 * The last disk looked at stays open when it is the one (no word given); else open it again
+	 */
+	if (go_on) {
+		rc = reopen_disk(bi, s.match_disk, &s.dev);
+		if (rc)
+			return log_err(STOP_DEVICE_INIT, "disk %u could not be opened again (%d)",
+				       s.match_disk, rc);
+	}
+	rc = read_label(s.dev, &s.match);
+	if (rc || memcmp(label_buf.uuid, s.match_uuid, sizeof(s.match_uuid))) {
+		blk_shutdown(s.dev);
+		return log_err(!rc || rc == -EBADMSG || rc == -ENOENT ? STOP_BAD_LABEL
+								      : stop_code(rc, STOP_READ_ERROR),
+			       "%s: the label changed under us (%d)", s.dev->name, rc);
+	}
+	if (s.dev->read_only) {
+		blk_shutdown(s.dev);
+		return log_err(STOP_TARGET_READ_ONLY, "%s is read-only", s.dev->name);
+	}
+	/*
+	 * @t is filled only now, and the window is fixed: nothing that is read later can change it
+	 */
+	t->dev = s.dev;
+	t->first_block = s.match.first_block;
+	t->end = window_end(s.dev, &s.match);
+	t->label = &label_buf;
+	if (s.match.part)
+		snprintf(t->name, sizeof(t->name), "%s partition %u", s.dev->name, s.match.part);
+	else
+		snprintf(t->name, sizeof(t->name), "%s", s.dev->name);
+	return STOP_OK;
+}
+
+/*
+ * The only place where an offset becomes a block of the disk. That every write comes through here
+ * is what makes the promise of stub/disk/target.h hold: a wrong length anywhere above ends in an error,
+ * not in the neighbouring partition. The label and the log area lie inside the window; keeping the
+ * dump out of them is the layout's business (stub/send/dump.c).
+ */
+int target_lba(const struct target *t, uint64_t offset, uint64_t len, uint64_t *ret_lba)
+{
+	if (!len || !range_inside(offset, len, 0, t->end))
+		return log_err(-ERANGE, "%s: %lu + %lu is outside the target", t->name, offset,
+			       len);
+	if (!IS_ALIGNED(offset | len, t->dev->block_size))
+		return log_err(-ERANGE, "%s: %lu + %lu is not whole blocks", t->name, offset,
+			       len);
+	*ret_lba = t->first_block + offset / t->dev->block_size;
+	return 0;
+}
+
+int target_rw(struct target *t, enum blk_op op, uint64_t offset, void *buf, size_t len)
+{
+	uint64_t lba;
+	int rc = target_lba(t, offset, len, &lba);
+
+	return rc ? rc : blk_rw(t->dev, op, lba, buf, len);
+}
+
+/*
+ * The flush makes the label a step in the order of writes: what follows cannot overtake it. One
+ * 4-KiB write is not atomic on every disk; a torn one has a bad CRC, which says "damaged", never
+ * "complete".
+ */
+int target_write_label(struct target *t)
+{
+	int rc;
+
+	t->label->crc32c = label_crc(t->label);
+	rc = target_rw(t, BLK_WRITE, t->end - CAPSTUB_LABEL_SIZE, t->label, sizeof(*t->label));
+	return rc ? rc : blk_flush(t->dev);
+}
+
+/*
+ * Once the device is abandoned every later request says -ENODEV: the first failure tells the story
+ */
+enum capstub_stop target_stop_code(const struct target *t, int rc)
+{
+	return stop_code(t->dev->failed ? t->dev->fail_code : rc, STOP_WRITE_ERROR);
+}

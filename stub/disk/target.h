@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The dump target: a labelled partition or whole disk. Everything that writes to a disk goes
+ * through the window that is fixed here once, from the label; nothing outside it can be addressed.
+ */
+#ifndef STUB_TARGET_H
+#define STUB_TARGET_H
+
+#include "capstub/label.h"
+#include "capstub/stopcode.h"
+#include "stub/disk/blk.h"
+#include "stub/boot/boot_info.h"
+#include "stub/boot/cmdline.h"
+
+/* One block for DMA: partition tables during target_open(), afterwards free for the dump */
+extern uint8_t target_block[4096];
+
+struct target {
+	struct blk_dev *dev;
+	uint64_t first_block;		/* window, in blocks of the device */
+	uint64_t end;			/* bytes, END of include/capstub/label.h */
+	struct capstub_label *label;	/* as read; rewritten by target_write_label() */
+	char name[64];			/* for messages: "virtio-blk 0000:00:03.0 partition 2" */
+};
+
+/*
+ * Find the one target that @spec names (NULL: the first with a valid label), open its disk. On any
+ * return but STOP_OK every disk is shut down again and the reason was logged.
+ */
+enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
+			      const struct target_spec *spec);
+
+/*
+ * Device block of byte @offset when [@offset, +@len) lies in the window and both are whole blocks;
+ * else -ERANGE
+ */
+int target_lba(const struct target *t, uint64_t offset, uint64_t len, uint64_t *ret_lba);
+
+/*
+ * Read or write one buffer of the stub's own and wait. @offset in bytes from the start of the
+ * target; both multiples of block_size. 0 or -errno, logged; -ERANGE leaves the device usable.
+ */
+int target_rw(struct target *t, enum blk_op op, uint64_t offset, void *buf, size_t len);
+
+/*
+ * Seal (CRC) and write the label, then flush: on return with 0 it is on stable storage, and so is
+ * everything whose write had completed before. Else -errno.
+ */
+int target_write_label(struct target *t);
+
+/* Stop code for a failed request: what happened to the device counts more than the request */
+enum capstub_stop target_stop_code(const struct target *t, int rc);
+
+#endif

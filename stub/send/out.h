@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The way to the disk: buffers, gather lists and page descriptors in flight, in the order that
+ * keeps the dump readable at every instant (a descriptor is written only after the data it points
+ * at). One instance: one target is written at a time.
+ *
+ * Offsets are bytes from the start of the target. Functions that return int return 0 or -errno; the
+ * first error that makes the target unusable sticks, and every later call returns it and does
+ * nothing, so that callers may look once per page and not after each call.
+ */
+#ifndef STUB_OUT_H
+#define STUB_OUT_H
+
+#include "capstub/kdump_format.h"
+#include "stub/disk/target.h"
+
+/*
+ * Begin writing to @t. Forgets everything about an earlier target. @page_size: largest piece
+ * out_raw() is given. @spare: a 4-KiB aligned block that is ours while headers are written and,
+ * later, while out_raw() is used.
+ */
+void out_init(struct target *t, uint32_t page_size, void *spare);
+
+/*
+ * Strict: a failed write makes every later call fail (headers, bitmaps). Otherwise a failed data
+ * write costs only the pages in it: their descriptors stay zero and out_lost() counts them.
+ */
+void out_strict(bool strict);
+
+/*
+ * A sequential byte stream through small buffers, from a 4-KiB aligned offset; what is written was
+ * copied when the call returns. out_desc_put() may pad the stream to 4 KiB: ask for the offset
+ * before each piece that a descriptor points at.
+ */
+int out_stream_start(uint64_t offset);
+int out_stream_write(const void *data, size_t len);
+uint64_t out_stream_offset(void);	/* where the next byte goes */
+int out_stream_end(void);		/* pad with zeros to 4 KiB and send */
+
+/*
+ * Zero-copy: @len bytes of physical memory at @pa go to @offset. Both multiples of 4096. Neighbours
+ * are gathered into one request. The device reads that memory at any time until out_drain()
+ * returns.
+ */
+int out_raw(uint64_t offset, phys_addr_t pa, uint32_t len);
+int out_raw_end(void);			/* send what is gathered */
+int out_zeros(uint64_t offset, uint64_t len);	/* multiples of 4096; strict only; waits */
+
+/*
+ * Page descriptors. start: begin an ascending sweep over the table at @table_offset; @fresh: the
+ * table holds zeros only, so blocks need not be read first. put: descriptor @index, for data handed
+ * to out_* before. end: everything of this sweep is on its way; out_drain() before the next start.
+ */
+int out_desc_start(uint64_t table_offset, bool fresh);
+int out_desc_put(uint64_t index, const struct page_desc *desc);
+int out_desc_end(void);
+
+/*
+ * Send what is gathered or being filled, wait for everything in flight. 0, or the -errno that made
+ * the target unusable.
+ */
+int out_drain(void);
+
+/* descriptors dropped because they, or their data, could not be written */
+uint64_t out_lost(void);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The log reader over a made-up dead kernel: both kinds of log, their wrap-around, the last lines
+ * only, and damage.
+ */
+/* needs: stub/dead/dmesg.c stub/dead/vread.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vtop_x86_64.c tests/host/machine.c tests/unit/fake/log.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "stub/dead/dmesg.h"
+#include "tests/host/machine.h"
+#include "tests/unit/fake/bus.h"
+
+static struct vtop vt;
+static char out[MACHINE_LOG_MAX];
+static size_t len, pieces, limit;
+
+static int collect(void *ctx, const char *text, size_t n)
+{
+	assert_ptr_equal(ctx, &vt);
+	assert_true(n > 0 && n <= 1024);
+	if (len + n < sizeof(out)) {
+		memcpy(out + len, text, n);
+		out[len + n] = 0;
+	}
+	len += n;
+	pieces++;
+	return limit && len > limit ? -5 : 0;
+}
+
+static int emit(unsigned last)
+{
+	len = pieces = 0;
+	out[0] = 0;
+	vtop_init(&vt, &machine.vc, &machine.vi);
+	return dmesg_emit(&vt, &machine.vi, last, collect, &vt);
+}
+
+static unsigned lines(const char *text)
+{
+	unsigned n = 0;
+
+	for (; *text; text++)
+		n += *text == '\n' && text[1] != ' ' && text[1];
+	return n + 1;
+}
+
+static void test_whole(void **state)
+{
+	(void)state;
+	for (int style = 0; style < STYLE_NR; style++) {
+		for (unsigned seed = 0; seed < 20; seed++) {
+			machine_build(style, MODEL_EXTREME, seed % 2, seed);
+			assert_int_equal(emit(0), lines(machine.log));
+			assert_string_equal(out, machine.log);
+			assert_int_equal(machine.stray, 0);
+		}
+	}
+}
+
+static void test_last(void **state)
+{
+	(void)state;
+	for (int style = 0; style < 2; style++) {
+		machine_build(style, MODEL_EXTREME, false, 1);
+		for (unsigned last = 1; last < 60; last++) {
+			int n = emit(last);
+
+			/* records without text count, too */
+			assert_true(n > 0 && n <= (int)last && n >= (int)last - 3);
+			assert_true(len <= strlen(machine.log));
+			assert_string_equal(out, machine.log + strlen(machine.log) - len);
+		}
+		assert_int_equal(emit(100000), lines(machine.log));
+		assert_string_equal(out, machine.log);
+	}
+}
+
+/* What emit returns ends the work. */
+static void test_emit_error(void **state)
+{
+	(void)state;
+	for (int style = 0; style < 2; style++) {
+		machine_build(style, MODEL_EXTREME, false, 1);
+		limit = 500;
+		assert_int_equal(emit(0), -5);
+		assert_true(len > 500 && len < 500 + 1024);
+		limit = 0;
+	}
+}
+
+static void test_missing_entries(void **state)
+{
+	(void)state;
+	for (int style = 0; style < 2; style++) {
+		char entry[64];
+		size_t pos = 0;
+		unsigned failed = 0;
+
+		machine_build(style, MODEL_EXTREME, false, 1);
+		struct vmcoreinfo all = machine.vi;
+
+		while (machine.vi = all, machine_next_entry(&pos, entry, sizeof(entry))) {
+			int n;
+
+			fake_log_reset();
+			assert_true(machine_remove(entry));
+			n = emit(0);
+			if (n < 0) {
+				failed++;
+				assert_int_equal(len, 0);
+				assert_true(fake_log_lines[0] + fake_log_lines[1] > 0);
+			} else {
+				assert_string_equal(out, machine.log);
+			}
+		}
+		assert_true(failed >= 5);
+	}
+}
+
+/* Where the log lives: everything that was read must lie in it */
+static uint64_t covered;
+
+static void range(void *ctx, uint64_t va, uint64_t n)
+{
+	phys_addr_t pa;
+
+	(void)ctx;
+	assert_int_equal(vtop(&vt, va, &pa, NULL), 0);
+	assert_true(range_inside(pa, n, machine.log_pa, machine.log_pa + machine.log_len));
+	covered += n;
+}
+
+static void test_ranges(void **state)
+{
+	(void)state;
+	machine_build(STYLE_5_10, MODEL_EXTREME, false, 1);
+	vtop_init(&vt, &machine.vc, &machine.vi);
+	covered = 0;
+	dmesg_ranges(&vt, &machine.vi, range, NULL);
+	assert_int_equal(covered, 64 * 24 + 64 * 88 + 8192);
+	machine_build(STYLE_4_19, MODEL_EXTREME, false, 1);
+	vtop_init(&vt, &machine.vc, &machine.vi);
+	covered = 0;
+	dmesg_ranges(&vt, &machine.vi, range, NULL);
+	assert_int_equal(covered, 16384);
+}
+
+/* Seeded damage of buffers and control structures: an end, in time, and no read outside RAM */
+static void test_corruption(void **state)
+{
+	(void)state;
+	for (int style = 0; style < 2; style++) {
+		machine_build(style, MODEL_EXTREME, false, 2);
+		machine_seed(3);
+		for (unsigned round = 0; round < 300; round++) {
+			struct { uint64_t pa, old; } saved[8];
+
+			for (unsigned i = 0; i < ARRAY_SIZE(saved); i++) {
+				/* the variables of the image, or the log itself */
+				uint64_t pa =
+					machine_random() % 2
+						? machine.pgd + 0x10000 + machine_random() % 512
+						: machine.log_pa + machine_random() % 0xc000;
+				uint64_t r = machine_random();
+
+				saved[i].pa = pa &= ~7ULL;
+				memcpy(&saved[i].old, machine.ram + pa, 8);
+				r = r % 2 ? saved[i].old ^ BIT(r / 2 % 64) : r;
+				memcpy(machine.ram + pa, &r, 8);
+			}
+			machine.reads = 0;
+			emit(round % 3 ? 0 : 20);
+			assert_true(machine.reads < 200000);
+			for (unsigned i = ARRAY_SIZE(saved); i--; )
+				memcpy(machine.ram + saved[i].pa, &saved[i].old, 8);
+		}
+		assert_int_equal(emit(0), lines(machine.log));
+		assert_string_equal(out, machine.log);
+	}
+	assert_int_equal(machine.stray, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_last),
+		cmocka_unit_test(test_emit_error),
+		cmocka_unit_test(test_missing_entries),
+		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_corruption),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

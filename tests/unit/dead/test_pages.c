@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The page classifier over a machine whose pages have known classes, in the struct page styles of
+ * several kernels; then with damage and with missing VMCOREINFO entries.
+ */
+/* needs: stub/dead/pages.c stub/dead/vread.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vtop_x86_64.c tests/host/machine.c tests/unit/fake/log.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "stub/dead/pages.h"
+#include "tests/host/machine.h"
+#include "tests/unit/fake/bus.h"
+
+static struct vtop vt;
+
+static unsigned init(unsigned level, const char **reason)
+{
+	vtop_init(&vt, &machine.vc, &machine.vi);
+	return pages_init(&machine.vc, &machine.vi, &vt, level, reason);
+}
+
+static bool in_hole(uint64_t pfn)
+{
+	return pfn >= 160 && pfn < 256;
+}
+
+/* makedumpfile's meaning of the level bits, written down a second time */
+static bool out(enum page_class class, unsigned level)
+{
+	return (class == PAGE_CACHE && level & 6) || (class == PAGE_CACHE_PRIVATE && level & 4) ||
+	       (class == PAGE_USER && level & 8) || (class == PAGE_FREE && level & 16) ||
+	       class >= PAGE_OFFLINE;
+}
+
+static void check_classes(unsigned level)
+{
+	for (uint64_t pfn = 0; pfn < MACHINE_PFNS; pfn++) {
+		enum page_class class;
+
+		if (in_hole(pfn))
+			continue;
+		class = pages_class(pfn);
+		if (class != machine.class[pfn] || pages_excluded(class) != out(class, level))
+			fail_msg("style %d model %d level %u pfn %#llx: class %d, not %d",
+				 machine.style, machine.model, level, (unsigned long long)pfn,
+				 class, machine.class[pfn]);
+	}
+}
+
+static void test_styles(void **state)
+{
+	(void)state;
+	for (int style = 0; style < STYLE_NR; style++) {
+		for (int model = 0; model < MODEL_NR; model++) {
+			const char *reason;
+
+			machine_build(style, model, model % 2, 1000 + style * 10 + model);
+			for (unsigned level = 0; level <= LEVEL_MAX; level++) {
+				assert_int_equal(init(level, &reason), level);
+				assert_string_equal(reason, "");
+				check_classes(level);
+			}
+			assert_int_equal(machine.stray, 0);
+		}
+	}
+}
+
+/* The dump loop asks for the pages that stay, in ascending order, once per rank. */
+static void test_second_pass(void **state)
+{
+	(void)state;
+	machine_build(STYLE_6_12, MODEL_EXTREME, false, 3);
+	init(LEVEL_MAX & ~LEVEL_USER, NULL);
+	for (int pass = 0; pass < 2; pass++) {
+		pages_restart();
+		for (uint64_t pfn = 0; pfn < MACHINE_PFNS; pfn++)
+			if (!in_hole(pfn) && !out(machine.class[pfn], LEVEL_MAX & ~LEVEL_USER))
+				assert_int_equal(pages_class(pfn), machine.class[pfn]);
+	}
+}
+
+static void set_flags(uint64_t pfn, uint64_t flags)
+{
+	memcpy(machine_page(pfn), &flags, 8);
+}
+
+static void set_private(uint64_t pfn, uint64_t order)
+{
+	memcpy(machine_page(pfn) + 40, &order, 8);
+}
+
+static uint64_t first_of(enum page_class class, uint64_t aligned, uint64_t from)
+{
+	for (uint64_t pfn = from; pfn < MACHINE_PFNS; pfn++)
+		if (IS_ALIGNED(pfn, aligned) && machine.class[pfn] == class &&
+		    machine.class[pfn + aligned - 1] == class)
+			return pfn;
+	fail_msg("no page of class %d", class);
+	return 0;
+}
+
+#define IMAGE		(MIB(16) >> 12)
+#define IMAGE_PAGES	512u
+#define RESERVED	BIT(12)		/* PG_reserved, as the machine's kernels have it */
+
+/* A free block of 4 MiB: the image and as much behind it */
+static void make_free(uint64_t flags)
+{
+	uint32_t buddy = ~0x80u;
+
+	machine_build(STYLE_5_10, MODEL_EXTREME, false, 4);
+	memcpy(machine_page(IMAGE) + 48, &buddy, 4);
+	set_private(IMAGE, 10);
+	set_flags(IMAGE, flags);
+}
+
+static void check_image(uint64_t freed, uint64_t freed_end)
+{
+	pages_restart();
+	for (uint64_t pfn = IMAGE; pfn < IMAGE + 2 * IMAGE_PAGES; pfn++) {
+		bool stays = pfn < IMAGE + IMAGE_PAGES && (pfn < freed || pfn >= freed_end);
+
+		assert_int_equal(pages_class(pfn), stays ? PAGE_KERNEL : PAGE_FREE);
+	}
+}
+
+/*
+ * Pages of the image stay although their struct pages say that they are free, unless the kernel has
+ * freed them itself: then they are no longer reserved, as the page of _stext is.
+ */
+static void test_image(void **state)
+{
+	(void)state;
+	make_free(RESERVED);
+	init(LEVEL_MAX, NULL);
+	check_image(0, 0);
+	for (uint64_t pfn = IMAGE + 100; pfn < IMAGE + 130; pfn++)
+		set_flags(pfn, 0);
+	assert_false(pages_freed(IMAGE + 99));
+	assert_true(pages_freed(IMAGE + 100));
+	check_image(IMAGE + 100, IMAGE + 130);
+}
+
+/* Without the flag, or with a page of _stext that cannot be one of the image, all of it stays */
+static void test_image_flag_unknown(void **state)
+{
+	static const uint64_t flags[] = { 0, RESERVED | BIT(4), BIT(40) };
+
+	(void)state;
+	for (unsigned i = 0; i <= ARRAY_SIZE(flags); i++) {
+		make_free(i < ARRAY_SIZE(flags) ? flags[i] : RESERVED);
+		if (i == ARRAY_SIZE(flags))
+			assert_true(machine_remove("SYMBOL(_stext)"));
+		set_flags(IMAGE + 100, 0);
+		init(LEVEL_MAX, NULL);
+		assert_false(pages_freed(IMAGE + 100));
+		check_image(0, 0);
+	}
+}
+
+/* Poisoned pages inside of a huge page that is kept must not be read */
+static void test_poison_inside(void **state)
+{
+	(void)state;
+	machine_build(STYLE_5_10, MODEL_EXTREME, false, 5);
+	uint64_t pfn = first_of(PAGE_USER, 512, 0);
+
+	set_flags(pfn + 100, BIT(23));
+	init(LEVEL_ZERO, NULL);
+	for (unsigned i = 0; i < 512; i++)
+		assert_int_equal(pages_class(pfn + i), i == 100 ? PAGE_HWPOISON : PAGE_USER);
+	/* excluded anyway: no matter */
+	init(LEVEL_MAX, NULL);
+	for (unsigned i = 0; i < 512; i++)
+		assert_true(pages_excluded(pages_class(pfn + i)));
+}
+
+static void test_bad_orders(void **state)
+{
+	static const uint64_t orders[] = { 11, 12, 63, 64, 1000, ~0ULL };
+
+	(void)state;
+	machine_build(STYLE_5_10, MODEL_EXTREME, false, 6);
+	uint64_t pfn = first_of(PAGE_FREE, 2, 0);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(orders); i++) {
+		set_private(pfn, orders[i]);
+		init(LEVEL_MAX, NULL);
+		assert_int_equal(pages_class(pfn), PAGE_KERNEL);
+	}
+	/* an order that the frame number is not a multiple of */
+	set_private(pfn, 1);
+	init(LEVEL_MAX, NULL);
+	assert_int_equal(pages_class(pfn), PAGE_FREE);
+	memcpy(machine_page(pfn + 1), machine_page(pfn), 64);
+	pages_restart();
+	assert_int_equal(pages_class(pfn + 1), PAGE_KERNEL);
+
+	/* compound orders: too large ones count for one frame */
+	pfn = first_of(PAGE_USER, 512, 0);
+	machine_page(pfn + 1)[17] = 63;
+	pages_restart();
+	assert_int_equal(pages_class(pfn), PAGE_USER);
+	assert_int_equal(pages_class(pfn + 1), PAGE_KERNEL);
+}
+
+static void set_mapcount(uint64_t pfn, uint32_t value)
+{
+	memcpy(machine_page(pfn) + 48, &value, 4);
+}
+
+/* The edges of the rules, one by one */
+static void test_edges(void **state)
+{
+	const uint64_t pfn = MIB(24) >> 12;	/* a multiple of 2048 */
+
+	(void)state;
+	machine_build(STYLE_5_10, MODEL_EXTREME, false, 13);
+	memset(machine_page(pfn), 0, 64 * 2048);
+	init(LEVEL_MAX, NULL);
+	/* orders are below LENGTH(zone.free_area), and the largest is used */
+	set_mapcount(pfn, ~0x80u);
+	set_private(pfn, 11);
+	assert_int_equal(pages_class(pfn), PAGE_KERNEL);
+	set_private(pfn, 10);
+	pages_restart();
+	for (unsigned i = 0; i < 1025; i++)
+		assert_int_equal(pages_class(pfn + i), i < 1024 ? PAGE_FREE : PAGE_KERNEL);
+	/* a slab page may have any number there */
+	set_flags(pfn, BIT(9));
+	pages_restart();
+	assert_int_equal(pages_class(pfn), PAGE_KERNEL);
+
+	/* a compound page that does not begin where its order says covers one frame */
+	memset(machine_page(pfn), 0, 64 * 2048);
+	set_flags(pfn + 2, BIT(16) | BIT(4));
+	machine_page(pfn + 3)[17] = 2;
+	pages_restart();
+	assert_int_equal(pages_class(pfn + 2), PAGE_CACHE);
+	assert_int_equal(pages_class(pfn + 3), PAGE_KERNEL);
+	machine_page(pfn + 3)[17] = 1;
+	pages_restart();
+	assert_int_equal(pages_class(pfn + 2), PAGE_CACHE);
+	assert_int_equal(pages_class(pfn + 3), PAGE_CACHE);
+
+	/* unaccepted memory comes in blocks of the largest order, and only at multiples of it */
+	machine_build(STYLE_6_12, MODEL_EXTREME, false, 13);
+	memset(machine_page(pfn), 0, 64 * 2048);
+	set_mapcount(pfn, 0xf6u << 24);
+	set_mapcount(pfn + 1026, 0xf6u << 24);
+	init(LEVEL_MAX, NULL);
+	for (unsigned i = 0; i < 1030; i++)
+		assert_int_equal(pages_class(pfn + i), i < 1024 ? PAGE_FREE : PAGE_KERNEL);
+}
+
+/* What each missing entry costs in level bits, at least; the reason names it */
+static const struct {
+	const char *entry;
+	unsigned cost;
+} needed[] = {
+	{"SIZE(page)", 30},
+	{"OFFSET(page.flags)", 30},
+	{"OFFSET(page.compound_head)", 30},
+	{"OFFSET(page.mapping)", 14},
+	{"OFFSET(page.private)", 16},
+	{"OFFSET(page._mapcount)", 16},
+	{"NUMBER(PG_lru)", 6},
+	{"NUMBER(PG_private)", 6},
+	{"NUMBER(PG_swapcache)", 6},
+	{"NUMBER(PG_swapbacked)", 6},
+	{"NUMBER(PG_slab)", 30},
+	{"NUMBER(PG_head_mask)", 30},
+	{"NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)", 16},
+	{"LENGTH(zone.free_area)", 16},
+	{"SYMBOL(mem_section)", 30},
+	{"SIZE(mem_section)", 30},
+	{"OFFSET(mem_section.section_mem_map)", 30},
+	{"SYMBOL(swapper_pg_dir)", 30},
+	{"OFFSET(page.compound_order)", 0},
+	{"OFFSET(page.compound_dtor)", 0},
+	{"NUMBER(HUGETLB_PAGE_DTOR)", 0},
+};
+
+static void test_missing_entries(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(needed); i++) {
+		const char *reason;
+		unsigned level;
+
+		machine_build(STYLE_5_10, MODEL_EXTREME, false, 7);
+		fake_log_reset();
+		assert_true(machine_remove(needed[i].entry));
+		level = init(LEVEL_MAX, &reason);
+		if (level != (LEVEL_MAX & ~needed[i].cost))
+			fail_msg("%s: level %u", needed[i].entry, level);
+		assert_string_not_equal(reason, "");
+		assert_string_equal(reason, needed[i].entry);
+		assert_true(fake_log_has(reason));
+
+		/* and never loses a page that the complete set keeps */
+		for (uint64_t pfn = 0; pfn < MACHINE_PFNS; pfn++)
+			if (!in_hole(pfn) && pages_excluded(pages_class(pfn)))
+				assert_true(out(machine.class[pfn], level));
+	}
+}
+
+/* Any other line of any style: an answer that keeps what has to be kept */
+static void test_any_missing_entry(void **state)
+{
+	(void)state;
+	for (int style = 0; style < STYLE_NR; style++) {
+		char entry[64];
+		size_t pos = 0;
+
+		machine_build(style, MODEL_EXTREME, true, 8);
+		struct vmcoreinfo all = machine.vi;
+
+		while (machine.vi = all, machine_next_entry(&pos, entry, sizeof(entry))) {
+			unsigned level;
+
+			assert_true(machine_remove(entry));
+			level = init(LEVEL_MAX, NULL);
+			for (uint64_t pfn = 0; pfn < MACHINE_PFNS; pfn++)
+				if (!in_hole(pfn) && pages_excluded(pages_class(pfn)) &&
+				    !out(machine.class[pfn], level))
+					fail_msg(
+						"style %d, no %s: pfn %#llx of class %d lost",
+						style, entry, (unsigned long long)pfn,
+						machine.class[pfn]);
+		}
+		assert_int_equal(machine.stray, 0);
+	}
+}
+
+static void set_entry(const char *name, const char *value)
+{
+	struct vmcoreinfo *vi = &machine.vi;
+
+	assert_true(machine_remove(name));
+	vi->len += snprintf(vi->text + vi->len, sizeof(vi->text) - vi->len, "%s=%s\n", name, value);
+}
+
+static void test_absurd_entries(void **state)
+{
+	static const char *const values[] = {"0",
+					     "1",
+					     "-1",
+					     "7",
+					     "63",
+					     "64",
+					     "65",
+					     "4096",
+					     "9223372036854775807",
+					     "18446744073709551615",
+					     "ffffffffffffffff",
+					     "nonsense",
+					     ""};
+
+	(void)state;
+	machine_build(STYLE_5_10, MODEL_EXTREME, false, 9);
+	struct vmcoreinfo all = machine.vi;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(needed); i++) {
+		for (unsigned k = 0; k < ARRAY_SIZE(values); k++) {
+			machine.vi = all;
+			set_entry(needed[i].entry, values[k]);
+			init(LEVEL_MAX, NULL);
+			for (uint64_t pfn = 0; pfn < MACHINE_PFNS; pfn += 1 + pfn % 3)
+				pages_class(pfn);
+		}
+	}
+	assert_int_equal(machine.stray, 0);
+}
+
+static void test_plausibility(void **state)
+{
+	uint64_t good[PAGE_NR_CLASSES] = {[PAGE_KERNEL] = 20000, [PAGE_FREE] = 980000},
+		 bad[PAGE_NR_CLASSES];
+
+	(void)state;
+	machine_build(STYLE_5_10, MODEL_EXTREME, false, 10);
+	init(LEVEL_MAX, NULL);
+	assert_int_equal(pages_check(good, 1000000), LEVEL_MAX);
+
+	memcpy(bad, good, sizeof(bad));
+	bad[PAGE_FREE] = 0;
+	assert_int_equal(pages_check(bad, 1000000), LEVEL_ZERO);
+	assert_int_equal(pages_class(MACHINE_PFNS - 1), PAGE_KERNEL);
+
+	init(LEVEL_MAX, NULL);
+	memcpy(bad, good, sizeof(bad));
+	bad[PAGE_USER] = 1000001;
+	assert_int_equal(pages_check(bad, 1000000), LEVEL_ZERO);
+
+	/* everything free: struct page itself has to be somewhere */
+	init(LEVEL_MAX, NULL);
+	memcpy(bad, good, sizeof(bad));
+	bad[PAGE_KERNEL] = 100;
+	bad[PAGE_FREE] = 999900;
+	assert_int_equal(pages_check(bad, 1000000), LEVEL_ZERO);
+	/* levels that never looked at struct page are not touched */
+	init(LEVEL_ZERO, NULL);
+	assert_int_equal(pages_check(bad, 1000000), LEVEL_ZERO);
+}
+
+/* Seeded damage: no read outside RAM, a bounded number of reads, and an end */
+static void test_corruption(void **state)
+{
+	(void)state;
+	machine_build(STYLE_6_12, MODEL_EXTREME, false, 11);
+	machine_seed(12);
+	for (unsigned round = 0; round < 150; round++) {
+		struct { uint64_t pa, old; } saved[24];
+		uint64_t areas[] = {machine.vmemmap_pa, machine.vmemmap_pa, machine.sections_pa,
+				    machine.pgd, MIB(18)};
+		uint64_t sizes[] = { MIB(1), MIB(1), 0x1100, 4096, 0x10000 };
+
+		for (unsigned i = 0; i < ARRAY_SIZE(saved); i++) {
+			unsigned a = machine_random() % ARRAY_SIZE(areas);
+			uint64_t r = machine_random();
+
+			saved[i].pa = areas[a] + machine_random() % (sizes[a] / 8) * 8;
+			memcpy(&saved[i].old, machine.ram + saved[i].pa, 8);
+			r = r % 3 ? saved[i].old ^ BIT(r % 64) : r;
+			memcpy(machine.ram + saved[i].pa, &r, 8);
+		}
+		machine.reads = 0;
+		init(round % 2 ? LEVEL_MAX : LEVEL_ZERO, NULL);
+		for (uint64_t pfn = 0; pfn < MACHINE_PFNS; pfn++)
+			pages_class(pfn);
+		assert_true(machine.reads < 40 * MACHINE_PFNS);
+		for (unsigned i = ARRAY_SIZE(saved); i--; )
+			memcpy(machine.ram + saved[i].pa, &saved[i].old, 8);
+	}
+	assert_int_equal(machine.stray, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_styles),
+		cmocka_unit_test(test_second_pass),
+		cmocka_unit_test(test_image),
+		cmocka_unit_test(test_image_flag_unknown),
+		cmocka_unit_test(test_poison_inside),
+		cmocka_unit_test(test_bad_orders),
+		cmocka_unit_test(test_edges),
+		cmocka_unit_test(test_missing_entries),
+		cmocka_unit_test(test_any_missing_entry),
+		cmocka_unit_test(test_absurd_entries),
+		cmocka_unit_test(test_plausibility),
+		cmocka_unit_test(test_corruption),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * drivers/pci.c and the walk over all disks in stub/disk/devices.c, against simulated functions and
+ * devices.
+ */
+/* needs: drivers/pci.c drivers/dma_area.c drivers/blk/nvme.c stub/disk/devices.c stub/disk/blk.c */
+/* needs: drivers/virtio/virtio.c drivers/virtio/virtio_ring.c drivers/virtio/virtio_pci.c drivers/virtio/virtio_mmio.c */
+/* needs: drivers/blk/virtio_blk.c */
+/* needs: tests/unit/fake/bus.c tests/unit/fake/clock.c tests/unit/fake/log.c */
+/* needs: tests/unit/fake/pci_bus.c */
+/* needs: tests/unit/fake/nvme_ctrl.c tests/unit/fake/virtio_disk.c */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+#include "drivers/pci.h"
+#include "stub/disk/devices.h"
+#include "tests/unit/fake/bus.h"
+#include "tests/unit/fake/nvme_ctrl.h"
+#include "tests/unit/fake/virtio_disk.h"
+
+static struct pci_host host;
+static struct pci_dev dev;
+static uint8_t media[MIB(2)];
+
+static void set_up(bool ecam, uint8_t bus_end)
+{
+	fake_bus_reset();
+	fake_log_reset();
+	host = fake_pci_host(ecam, bus_end);
+}
+
+static void test_find(void **state)
+{
+	(void)state;
+	for (int ecam = 0; ecam < 2; ecam++) {
+		struct fake_pci_fn a = {.bus = 0, .devfn = 1 << 3},
+				   b = {.bus = 3, .devfn = 31 << 3 | 7};
+		struct fake_pci_fn b0 = {.bus = 3, .devfn = 31 << 3}, c = {.bus = 200, .devfn = 0};
+
+		set_up(ecam, 255);
+		host.segment = 1;
+		fake_pci_add(&a, 0x8086, 0x1237, 0x060000);
+		fake_pci_add(&b, 0x1b36, 0x0010, 0x010802);
+		fake_pci_add(&b0, 0x8086, 1, 0x060100);
+		fake_pci_add(&c, 0x1af4, 0x1042, 0x010000);
+		b0.cfg[0x0e] = 0x80;	/* more than one function */
+		a.cfg[0x0e] = 0x00;
+
+		assert_int_equal(pci_find(&host, 0, &dev), 0);
+		assert_int_equal(pci_position(&dev), 0x0008);
+		assert_int_equal(pci_find(&host, 0x0009, &dev), 0);
+		assert_string_equal(dev.name, "0001:03:1f.0");
+		assert_int_equal(pci_find(&host, pci_position(&dev) + 1, &dev), 0);
+		assert_string_equal(dev.name, "0001:03:1f.7");
+		assert_int_equal(dev.vendor, 0x1b36);
+		assert_int_equal(dev.device, 0x0010);
+		assert_int_equal(dev.class_code, 0x010802);
+		assert_int_equal(pci_find(&host, pci_position(&dev) + 1, &dev), 0);
+		assert_string_equal(dev.name, "0001:c8:00.0");
+		assert_int_equal(pci_find(&host, pci_position(&dev) + 1, &dev), -ENOENT);
+
+		/* function 0 says that there is only one: 7 is an echo, not a function */
+		b0.cfg[0x0e] = 0;
+		assert_int_equal(pci_find(&host, 0x0009, &dev), 0);
+		assert_int_equal(pci_find(&host, pci_position(&dev) + 1, &dev), 0);
+		assert_string_equal(dev.name, "0001:c8:00.0");
+
+		/* only the host's own buses are looked at */
+		host.bus_start = 4;
+		host.bus_end = 199;
+		assert_int_equal(pci_find(&host, 0, &dev), -ENOENT);
+	}
+}
+
+static void test_ports_reach_256_bytes(void **state)
+{
+	struct fake_pci_fn a = { .bus = 0, .devfn = 0 };
+
+	(void)state;
+	set_up(false, 0);
+	fake_pci_add(&a, 0x8086, 0x1237, 0x060000);
+	assert_int_equal(pci_find(&host, 0, &dev), 0);
+	assert_int_equal(pci_read32(&dev, 0), 0x12378086);
+	assert_int_equal(pci_read32(&dev, 0x100), 0xffffffff);
+	pci_write32(&dev, 0x110, 0x11111111);	/* must not end up in BAR 0 */
+	assert_int_equal(fake_pci_get32(&a, 0x10), 0);
+	pci_write16(&dev, 0x3e, 0xbeef);
+	assert_int_equal(pci_read16(&dev, 0x3e), 0xbeef);
+	assert_int_equal(pci_read8(&dev, 0x3f), 0xbe);
+	assert_int_equal(pci_read16(&dev, 0x3c), 0);
+}
+
+static void test_capabilities(void **state)
+{
+	struct fake_pci_fn a = { .bus = 0, .devfn = 0 };
+	unsigned first, second;
+
+	(void)state;
+	set_up(true, 0);
+	fake_pci_add(&a, 0x1af4, 0x1042, 0x010000);
+	assert_int_equal(pci_find(&host, 0, &dev), 0);
+	assert_int_equal(pci_find_cap(&dev, PCI_CAP_PM, 0), 0);
+	first = fake_pci_cap(&a, PCI_CAP_VENDOR, 16);
+	fake_pci_cap(&a, PCI_CAP_PM, 8);
+	second = fake_pci_cap(&a, PCI_CAP_VENDOR, 16);
+	assert_int_equal(pci_find_cap(&dev, PCI_CAP_VENDOR, 0), first);
+	assert_int_equal(pci_find_cap(&dev, PCI_CAP_VENDOR, first), second);
+	assert_int_equal(pci_find_cap(&dev, PCI_CAP_VENDOR, second), 0);
+	assert_int_equal(pci_find_cap(&dev, PCI_CAP_PCIE, 0), 0);
+
+	a.cfg[second + 1] = (uint8_t)first;	/* a loop ends */
+	assert_int_equal(pci_find_cap(&dev, PCI_CAP_PCIE, 0), 0);
+	a.cfg[second + 1] = 0x10; /* into the header: not a capability, whatever it looks like */
+	fake_pci_bar32(&a, 0, 0xfebf0010, false);
+	assert_int_equal(pci_find_cap(&dev, PCI_CAP_PCIE, 0), 0);
+	a.cfg[6] = 0;				/* no list at all */
+	assert_int_equal(pci_find_cap(&dev, PCI_CAP_VENDOR, 0), 0);
+	a.gone = true;				/* all ones everywhere */
+	assert_int_equal(pci_find_cap(&dev, PCI_CAP_VENDOR, 0), 0);
+}
+
+static void test_bars(void **state)
+{
+	struct fake_pci_fn a = { .bus = 0, .devfn = 0 };
+	struct pci_bar bar = { 0 };
+
+	(void)state;
+	set_up(true, 0);
+	fake_pci_add(&a, 0x1af4, 0x1042, 0x010000);
+	fake_pci_bar32(&a, 0, 0xc040, true);
+	fake_pci_bar32(&a, 1, 0xfebf1000, false);
+	fake_pci_bar64(&a, 2, 0x12345678000ULL);
+	fake_pci_set32(&a, 0x24, 0x4);		/* 64 bits in the last one */
+	assert_int_equal(pci_find(&host, 0, &dev), 0);
+	assert_int_equal(pci_bar(&dev, 0, &bar), 0);
+	assert_true(bar.io && bar.addr == 0xc040);
+	assert_int_equal(pci_bar(&dev, 1, &bar), 0);
+	assert_true(!bar.io && bar.addr == 0xfebf1000);
+	assert_int_equal(pci_bar(&dev, 2, &bar), 0);
+	assert_true(!bar.io && bar.addr == 0x12345678000ULL);
+	assert_int_equal(pci_bar(&dev, 4, &bar), -ENODEV);	/* unassigned */
+	assert_int_equal(pci_bar(&dev, 5, &bar), -ENODEV);
+	assert_int_equal(pci_bar(&dev, 6, &bar), -ENODEV);
+	fake_pci_set32(&a, 0x14, 0xfebf1002);			/* reserved type */
+	assert_int_equal(pci_bar(&dev, 1, &bar), -ENODEV);
+	a.cfg[0x0e] = 1;					/* a bridge has others */
+	assert_int_equal(pci_bar(&dev, 0, &bar), -ENODEV);
+	a.cfg[0x0e] = 0;
+	a.gone = true;
+	assert_int_equal(pci_bar(&dev, 0, &bar), -ENODEV);
+	assert_true(bar.addr == 0x12345678000ULL);		/* written on success only */
+}
+
+static void test_wake(void **state)
+{
+	struct fake_pci_fn a = { .bus = 0, .devfn = 0 };
+	unsigned msi, msix, pm;
+
+	(void)state;
+	set_up(false, 0);
+	fake_pci_add(&a, 0x1b36, 0x0010, 0x010802);
+	msi = fake_pci_cap(&a, PCI_CAP_MSI, 24);
+	msix = fake_pci_cap(&a, PCI_CAP_MSIX, 12);
+	pm = fake_pci_cap(&a, PCI_CAP_PM, 8);
+	fake_pci_set16(&a, msi + 2, 0x0081);
+	fake_pci_set16(&a, msix + 2, 0xc007);
+	fake_pci_set16(&a, pm + 4, 0x0003);	/* D3hot */
+	fake_pci_bar64(&a, 0, 0xfe000000);
+	fake_pci_set16(&a, 4, 0x0000);
+	assert_int_equal(pci_find(&host, 0, &dev), 0);
+	assert_int_equal(pci_wake(&dev), 0);
+	assert_int_equal(a.d3_exits, 1);
+	assert_int_equal(fake_pci_get16(&a, pm + 4) & 3, 0);
+	assert_int_equal(fake_pci_get32(&a, 0x10), 0xfe000004);	/* survived the loss */
+	assert_int_equal(fake_pci_get16(&a, msi + 2), 0x0080);
+	assert_int_equal(fake_pci_get16(&a, msix + 2), 0x4007);
+	/* decoding on, INTx off, and no DMA on our account */
+	assert_int_equal(fake_pci_get16(&a, 4), 0x0403);
+	pci_set_master(&dev, true);
+	assert_int_equal(fake_pci_get16(&a, 4), 0x0407);
+	pci_set_master(&dev, false);
+	assert_int_equal(fake_pci_get16(&a, 4), 0x0403);
+	a.gone = true;
+	assert_int_equal(pci_wake(&dev), -ENODEV);
+}
+
+static void test_flr(void **state)
+{
+	struct fake_pci_fn a = { .bus = 0, .devfn = 0 };
+	unsigned pcie;
+
+	(void)state;
+	set_up(true, 0);
+	fake_pci_add(&a, 0x1b36, 0x0010, 0x010802);
+	fake_pci_bar64(&a, 0, 0x4000000000ULL);
+	assert_int_equal(pci_find(&host, 0, &dev), 0);
+	assert_int_equal(pci_flr(&dev), -EOPNOTSUPP);	/* no PCI Express capability */
+	pcie = fake_pci_cap(&a, PCI_CAP_PCIE, 60);
+	assert_int_equal(pci_flr(&dev), -EOPNOTSUPP);	/* not able to */
+	assert_int_equal(a.flrs, 0);
+	fake_pci_set32(&a, pcie + 4, BIT(28));
+	fake_pci_set16(&a, pcie + 8, 0x2810);
+	fake_pci_set16(&a, pcie + 10,
+		       0x0020); /* transactions pending, for ever: waited for, within limits */
+	fake_now_us = 0;
+	assert_int_equal(pci_flr(&dev), 0);
+	assert_int_equal(a.flrs, 1);
+	assert_true(fake_now_us >= 200000 && fake_now_us < 400000);
+	assert_int_equal(fake_pci_get32(&a, 0x10), 4);
+	assert_int_equal(fake_pci_get32(&a, 0x14), 0x40);
+	assert_int_equal(fake_pci_get16(&a, pcie + 8), 0x2810);
+	/* decoding as before, but no DMA until somebody asks for it */
+	assert_int_equal(fake_pci_get16(&a, 4), 0x0403);
+	a.no_return = true;
+	assert_int_equal(pci_flr(&dev), -ENODEV);
+}
+
+/* --- stub/disk/devices.c --- */
+
+static struct fake_nvme ctrl;
+static struct fake_vblk vpci, vmmio;
+static struct boot_info bi;
+
+static void machine(void)
+{
+	set_up(true, 1);
+	memset(&bi, 0, sizeof(bi));
+	fake_vblk_init(&vpci, FAKE_PCI_MODERN, media, sizeof(media));
+	fake_nvme_init(&ctrl, 9, media, sizeof(media));
+	fake_vblk_init(&vmmio, FAKE_MMIO_LEGACY, media, sizeof(media));
+	ctrl.ns[1] = ctrl.ns[0];
+	ctrl.ns[1].nsid = 7;
+	bi.nr_pci_hosts = 1;
+	bi.pci_hosts[0] = host;
+	/* empty slots around the one that is filled, as on arm64 machines */
+	bi.nr_virtio_mmio = 3;
+	for (unsigned i = 0; i < 3; i++)
+		bi.virtio_mmio[i] = (struct virtio_mmio_spec){FAKE_VIRTIO_MMIO + 0x200 * i - 0x200,
+							      0x200, true};
+}
+
+static unsigned walk(struct disk_iter *it, const char *const names[], unsigned max)
+{
+	struct blk_dev *disk;
+	unsigned n = 0;
+
+	while (!disk_next(it, &bi, &disk)) {
+		assert_true(n < max);
+		assert_string_equal(disk->name, names[n++]);
+		assert_int_equal(blk_rw(disk, BLK_READ, 0, media, 512), 0);
+		blk_shutdown(disk);
+	}
+	/* and stays at the end */
+	assert_int_equal(disk_next(it, &bi, &disk), -ENOENT);
+	return n;
+}
+
+static void test_all_disks(void **state)
+{
+	static const char *const names[] = {
+		"virtio-blk 0000:00:03.0",
+		"nvme 0000:00:04.0 ns 1",
+		"nvme 0000:00:04.0 ns 7",
+		"virtio-blk mmio 0xa003e00",
+	};
+
+	(void)state;
+	/* twice, since the machine is walked once per dump= word */
+	machine();
+	for (int i = 0; i < 2; i++) {
+		struct disk_iter it = { 0 };
+
+		assert_int_equal(walk(&it, names, 4), 4);
+		assert_int_equal(it.failures, 0);
+	}
+	assert_false(fake_pci_is_master(&ctrl.fn));
+	assert_false(fake_pci_is_master(&vpci.fn));
+}
+
+static void test_broken_ones_are_skipped(void **state)
+{
+	static const char *const names[] = {"nvme 0000:00:04.0 ns 7", "virtio-blk mmio 0xa003e00"};
+	struct disk_iter it = { 0 };
+
+	(void)state;
+	machine();
+	vpci.never_reset = true;
+	ctrl.ns[0].ms = 8;
+	assert_int_equal(walk(&it, names, 2), 2);
+	assert_int_equal(it.failures, 2);
+	assert_int_equal(it.last_error, -EOPNOTSUPP);
+}
+
+/* A controller without any namespace is neither a disk nor a failure */
+static void test_empty_controller(void **state)
+{
+	static const char *const names[] = {"virtio-blk 0000:00:03.0", "virtio-blk mmio 0xa003e00"};
+	struct disk_iter it = { 0 };
+
+	(void)state;
+	machine();
+	ctrl.ns[0].nsid = ctrl.ns[1].nsid = 0;
+	assert_int_equal(walk(&it, names, 2), 2);
+	assert_int_equal(it.failures, 0);
+}
+
+static void test_no_disks(void **state)
+{
+	struct disk_iter it = { 0 };
+	struct blk_dev *disk;
+
+	(void)state;
+	set_up(true, 255);
+	memset(&bi, 0, sizeof(bi));
+	assert_int_equal(disk_next(&it, &bi, &disk), -ENOENT);
+	bi.nr_pci_hosts = 1;
+	bi.pci_hosts[0] = host;
+	assert_int_equal(disk_next(&it, &bi, &disk), -ENOENT);
+	assert_int_equal(it.failures, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_ports_reach_256_bytes),
+		cmocka_unit_test(test_capabilities),
+		cmocka_unit_test(test_bars),
+		cmocka_unit_test(test_wake),
+		cmocka_unit_test(test_flr),
+		cmocka_unit_test(test_all_disks),
+		cmocka_unit_test(test_broken_ones_are_skipped),
+		cmocka_unit_test(test_empty_controller),
+		cmocka_unit_test(test_no_disks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

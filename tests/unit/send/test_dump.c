@@ -1,0 +1,598 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The dump writer on a simulated disk: requests complete in random order, the power goes at random moments (with the requests in
+ * flight half written), blocks fail, memory cannot be read. After each run the disk is read as a reader would: whatever a
+ * descriptor points at must be the page it says.
+ */
+/* needs: stub/send/dump.c stub/dead/capture.c stub/format/stopcode.c stub/send/out.c stub/disk/blk.c stub/format/crc.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vread.c */
+/* needs: stub/dead/pages.c stub/dead/priority.c stub/dead/dmesg.c stub/dead/vtop_x86_64.c tests/unit/fake/clock.c tests/unit/fake/log.c */
+#include <errno.h>
+#include <lzo/lzo1x.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "capstub/kdump_format.h"
+#include "stub/format/crc.h"
+#include "stub/send/dump.h"
+#include "stub/dead/pages.h"
+#include "tests/unit/fake/bus.h"
+
+#define PAGE		4096u
+#define BLOCK		512u
+#define DISK_BYTES	(12u << 20)
+#define RAM_PAGES	1024u		/* frames 256 .. 1279 */
+#define RAM_START	MIB(1)
+#define LOW_PAGES	16u		/* frames 0 .. 15, kept elsewhere as by kexec's backup region */
+#define LOW_SOURCE	0x10000000ULL
+#define MAX_PFN		(256 + RAM_PAGES)
+
+static uint8_t ram[RAM_PAGES * PAGE];
+static uint8_t low[LOW_PAGES * PAGE];
+static uint8_t disk[DISK_BYTES];
+static uint64_t poisoned;		/* frame that cannot be read; 0: none */
+
+static uint32_t seed;
+
+static uint32_t rnd(void)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return seed >> 8;
+}
+
+/* ---- the dead machine ---- */
+
+static uint8_t *dead(phys_addr_t pa, size_t len)
+{
+	if (poisoned && pa < (poisoned + 1) * PAGE && pa + len > poisoned * PAGE)
+		return NULL;
+	if (range_inside(pa, len, RAM_START, RAM_START + sizeof(ram)))
+		return ram + (pa - RAM_START);
+	if (range_inside(pa, len, LOW_SOURCE, LOW_SOURCE + sizeof(low)))
+		return low + (pa - LOW_SOURCE);
+	return NULL;
+}
+
+int arch_read_mem(void *dst, phys_addr_t pa, size_t len)
+{
+	const uint8_t *p = dead(pa, len);
+
+	if (!p)
+		return -EFAULT;
+	memcpy(dst, p, len);
+	return 0;
+}
+
+int arch_mem_is_zero(phys_addr_t pa, size_t len)
+{
+	const uint8_t *p = dead(pa, len);
+
+	if (!p)
+		return -EFAULT;
+	return !p[0] && !memcmp(p, p + 1, len - 1);
+}
+
+static const uint8_t *page_of(uint64_t pfn)
+{
+	return pfn < LOW_PAGES ? low + pfn * PAGE : ram + (pfn - 256) * PAGE;
+}
+
+/* A third zero, a third text-like, a third noise */
+static void fill_ram(void)
+{
+	for (unsigned i = 0; i < RAM_PAGES + LOW_PAGES; i++) {
+		uint8_t *p = i < RAM_PAGES ? ram + i * PAGE : low + (i - RAM_PAGES) * PAGE;
+		unsigned kind = rnd() % 3;
+
+		for (unsigned j = 0; j < PAGE; j++)
+			p[j] = kind == 0 ? 0 : kind == 1 ? "capstub "[j % 8] + (j % 512 == 7 ? rnd() % 8 : 0) : (uint8_t)rnd();
+		if (kind)
+			memcpy(p, &i, sizeof(i));
+	}
+}
+
+/* ---- the disk ---- */
+
+static struct {
+	struct blk_req *queue[16];
+	unsigned nr;
+	unsigned completions;
+	unsigned cut_after;	/* completions until the power goes; 0: never */
+	bool cut;
+	uint64_t bad_lba;	/* writes that touch it fail; 0: none */
+	unsigned bad_times;	/* how often; 0: always */
+	uint64_t bad_read;	/* reads that begin at this block fail; 0: none */
+	uint64_t bad_from, bad_to;	/* writes that begin between these blocks fail */
+	unsigned fail_one_in;	/* random write errors; 0: none */
+	unsigned tear;		/* unit in which a cut request is written or not: 512, or a disk that writes 4 KiB at once */
+} sim;
+
+static void apply(const struct blk_req *req, bool torn)
+{
+	uint64_t at = req->lba * BLOCK;
+	bool keep = true;
+
+	for (unsigned i = 0; i < req->nr_segs; i++) {
+		for (uint32_t done = 0; done < req->segs[i].len; done += BLOCK, at += BLOCK) {
+			phys_addr_t pa = req->segs[i].pa + done;
+			uint8_t *mem = dead(pa, BLOCK);
+
+			if (!mem && pa / PAGE == poisoned)
+				continue;
+			if (!mem)
+				mem = (uint8_t *)(uintptr_t)pa;
+			assert_true(at + BLOCK <= DISK_BYTES);
+			if (torn && done % sim.tear == 0)
+				keep = rnd() % 2;
+			if (torn && !keep)
+				continue;
+			if (req->op == BLK_READ)
+				memcpy(mem, disk + at, BLOCK);
+			else
+				memcpy(disk + at, mem, BLOCK);
+		}
+	}
+}
+
+static bool fails(const struct blk_req *req)
+{
+	if (req->op != BLK_WRITE)
+		return sim.bad_read && req->lba == sim.bad_read;
+	for (unsigned i = 0; i < req->nr_segs; i++)
+		if (poisoned && req->segs[i].pa < (poisoned + 1) * PAGE &&
+		    req->segs[i].pa + req->segs[i].len > poisoned * PAGE)
+			return true;
+	if (sim.bad_lba && req->lba <= sim.bad_lba && sim.bad_lba < req->lba + req->nr_blocks)
+		return !sim.bad_times || sim.bad_times-- > 1;
+	if (req->lba >= sim.bad_from && req->lba < sim.bad_to)
+		return true;
+	return sim.fail_one_in && rnd() % sim.fail_one_in == 0;
+}
+
+static int sim_submit(struct blk_dev *dev, struct blk_req *req)
+{
+	if (sim.nr == dev->queue_depth)
+		return -EBUSY;
+	sim.queue[sim.nr++] = req;
+	return 0;
+}
+
+static int sim_poll(struct blk_dev *dev)
+{
+	struct blk_req *req;
+	unsigned pick;
+
+	(void)dev;
+	if (sim.cut)
+		return -ENODEV;
+	if (!sim.nr || rnd() % 3 == 0)
+		return 0;
+	if (sim.cut_after && ++sim.completions >= sim.cut_after) {
+		for (unsigned i = 0; i < sim.nr; i++)
+			if (sim.queue[i]->op == BLK_WRITE)
+				apply(sim.queue[i], true);
+		sim.cut = true;
+		return -ENODEV;
+	}
+	pick = rnd() % sim.nr;
+	req = sim.queue[pick];
+	sim.queue[pick] = sim.queue[--sim.nr];
+	if (req->op == BLK_FLUSH) {
+		req->status = 0;
+	} else if (fails(req)) {
+		apply(req, true);
+		req->status = -EIO;
+	} else {
+		apply(req, false);
+		req->status = 0;
+	}
+	return 1;
+}
+
+static void sim_shutdown(struct blk_dev *dev)
+{
+	(void)dev;
+	sim.nr = 0;
+}
+
+static const struct blk_ops sim_ops = { sim_submit, sim_poll, sim_shutdown };
+static struct blk_dev dev;
+uint8_t target_block[4096] __attribute__((aligned(4096)));
+
+/* stub/disk/target.c without the search: the same checks by hand, so that a wrong offset shows here */
+int target_lba(const struct target *t, uint64_t offset, uint64_t len, uint64_t *ret_lba)
+{
+	assert_true(len && range_inside(offset, len, 0, t->end));
+	assert_true(IS_ALIGNED(offset | len, BLOCK));
+	*ret_lba = t->first_block + offset / BLOCK;
+	return 0;
+}
+
+int target_rw(struct target *t, enum blk_op op, uint64_t offset, void *buf, size_t len)
+{
+	uint64_t lba;
+
+	target_lba(t, offset, len, &lba);
+	return blk_rw(t->dev, op, lba, buf, len);
+}
+
+static uint32_t label_crc(const struct capstub_label *l)
+{
+	struct capstub_label copy = *l;
+
+	copy.crc32c = 0;
+	return crc32c(0, &copy, sizeof(copy));
+}
+
+int target_write_label(struct target *t)
+{
+	t->label->crc32c = label_crc(t->label);
+	return target_rw(t, BLK_WRITE, t->end - CAPSTUB_LABEL_SIZE, t->label, sizeof(*t->label));
+}
+
+enum capstub_stop target_stop_code(const struct target *t, int rc)
+{
+	(void)rc;
+	return t->dev->failed && t->dev->fail_code == -ENODEV ? STOP_DEVICE_GONE : STOP_WRITE_ERROR;
+}
+
+const char *log_text(size_t *ret_len)
+{
+	static char text[8192] __attribute__((aligned(4096))) = "a line of the log\n";
+
+	*ret_len = strlen(text);
+	return text;
+}
+
+/* ---- one run and the look at the disk ---- */
+
+static struct capture cap;
+static struct cmdline cl;
+static struct target target;
+static struct capstub_label label __attribute__((aligned(4096)));
+static struct boot_info bi;
+static uint64_t end_bytes;
+
+static void setup_machine(unsigned level, bool lzo, uint64_t bytes)
+{
+	memset(&cap, 0, sizeof(cap));
+	memset(&cl, 0, sizeof(cl));
+	memset(&sim, 0, sizeof(sim));
+	sim.tear = BLOCK;
+	poisoned = 0;
+	end_bytes = bytes;
+	cl.level = level;
+	cl.compress = lzo ? KDUMP_COMPRESSED_LZO : 0;
+	cl.overwrite = true;
+	cap.bi = &bi;
+	cap.cl = &cl;
+	cap.vc.read = arch_read_mem;
+	cap.vc.is_zero = arch_mem_is_zero;
+	cap.vc.page_size = PAGE;
+	cap.vc.nr_ranges = 2;
+	cap.vc.ranges[0] = (struct memory_range){ .start = 0, .end = LOW_PAGES * PAGE, .source = LOW_SOURCE };
+	cap.vc.ranges[1] = (struct memory_range){ .start = RAM_START, .end = RAM_START + sizeof(ram), .source = RAM_START };
+	dev = (struct blk_dev){
+		.ops = &sim_ops, .name = "sim", .block_size = BLOCK, .nr_blocks = DISK_BYTES / BLOCK, .max_bytes = 65536,
+		.max_segs = 16, .queue_depth = 6, .has_flush = true,
+	};
+	memset(&label, 0, sizeof(label));
+	memcpy(label.magic, CAPSTUB_LABEL_MAGIC, sizeof(label.magic));
+	label.version = CAPSTUB_LABEL_VERSION;
+	label.target_bytes = bytes;
+	/* What was on the disk before is garbage that looks like descriptors */
+	for (unsigned i = 0; i < DISK_BYTES; i += 4)
+		memcpy(disk + i, &(uint32_t){ i % 24 ? 4096 : 65536 }, 4);
+	target = (struct target){ .dev = &dev, .end = bytes, .label = &label, .name = "sim" };
+	fake_log_reset();
+}
+
+struct verdict {
+	bool opens;
+	uint32_t status;
+	unsigned present, missing, zero;
+	struct capstub_label label;
+	bool label_valid;
+};
+
+static void check_page(const struct page_desc *d, uint64_t pfn, uint64_t limit)
+{
+	static uint8_t buf[PAGE];
+	lzo_uint len = sizeof(buf);
+
+	assert_true(d->size && d->size <= PAGE && range_inside((uint64_t)d->offset, d->size, PAGE, limit));
+	if (d->flags == KDUMP_COMPRESSED_LZO)
+		assert_int_equal(lzo1x_decompress_safe(disk + d->offset, d->size, buf, &len, NULL), LZO_E_OK);
+	else
+		memcpy(buf, disk + d->offset, PAGE);
+	assert_int_equal(len, PAGE);
+	assert_memory_equal(buf, page_of(pfn), PAGE);
+}
+
+/* Read the disk as a reader does: everything present must be right */
+static struct verdict look(void)
+{
+	const struct disk_dump_header *h = (const void *)disk;
+	struct verdict v = { 0 };
+	const uint8_t *bitmap1, *bitmap2;
+	uint64_t at, index = 0;
+
+	memcpy(&v.label, disk + end_bytes - CAPSTUB_LABEL_SIZE, sizeof(v.label));
+	v.label_valid = !memcmp(v.label.magic, CAPSTUB_LABEL_MAGIC, 8) && v.label.crc32c == label_crc(&v.label);
+	v.opens = !memcmp(h->signature, KDUMP_SIGNATURE, 8);
+	if (!v.opens)
+		return v;
+	v.status = h->status;
+	assert_int_equal(h->block_size, PAGE);
+	at = (uint64_t)(1 + h->sub_hdr_size) * PAGE;
+	bitmap1 = disk + at;
+	bitmap2 = bitmap1 + (uint64_t)h->bitmap_blocks / 2 * PAGE;
+	at += (uint64_t)h->bitmap_blocks * PAGE;
+	for (uint64_t pfn = 0; pfn < MAX_PFN; pfn++) {
+		struct page_desc d;
+		bool is_ram = pfn < LOW_PAGES || pfn >= 256;
+
+		assert_int_equal(bitmap1[pfn / 8] >> pfn % 8 & 1, is_ram);
+		assert_int_equal(bitmap2[pfn / 8] >> pfn % 8 & 1, is_ram);
+		if (!is_ram)
+			continue;
+		memcpy(&d, disk + at + index++ * sizeof(d), sizeof(d));
+		/* Offset and size of an entry may lie in two blocks of the disk, and only one of them was written when the power went */
+		/* A size without an offset would read as the page at 0 */
+		assert_true(d.offset || !d.size || sim.tear < PAGE);
+		if (!d.offset || !d.size) {
+			v.missing++;
+			continue;
+		}
+		v.present++;
+		check_page(&d, pfn, end_bytes - CAPSTUB_LOG_OFFSET);
+	}
+	return v;
+}
+
+static enum capstub_stop run_dump(void)
+{
+	return dump_to_target(&cap, &target);
+}
+
+static void test_complete(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct verdict v;
+
+		setup_machine(i & 1, i & 2, 8u << 20);
+		assert_int_equal(run_dump(), STOP_OK);
+		v = look();
+		assert_true(v.opens && v.label_valid);
+		assert_int_equal(v.missing, 0);
+		assert_int_equal(v.present, RAM_PAGES + LOW_PAGES);
+		assert_int_equal(v.status & KDUMP_INCOMPLETE, 0);
+		assert_int_equal(v.label.state, CAPSTUB_COMPLETE);
+		assert_int_equal(v.label.captures, 1);
+		assert_int_equal(v.label.pages_stored, RAM_PAGES + LOW_PAGES);
+		assert_true(!!v.label.pages_by_class[PAGE_ZERO] == (i & 1));
+		assert_true(v.label.log_bytes > 0);
+	}
+}
+
+/* Nothing outside the target's window changes */
+static void test_window(void **state)
+{
+	static uint8_t before[DISK_BYTES];
+
+	(void)state;
+	setup_machine(1, true, 8u << 20);
+	target.first_block = MIB(2) / BLOCK;
+	memcpy(before, disk, sizeof(disk));
+	assert_int_equal(run_dump(), STOP_OK);
+	assert_memory_equal(disk, before, MIB(2));
+	assert_memory_equal(disk + MIB(10), before + MIB(10), DISK_BYTES - MIB(10));
+}
+
+/* 300 power cuts: untouched (label empty), or whatever is present is right */
+static void test_power_cut(void **state)
+{
+	unsigned opened = 0, partial = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 600; i++) {
+		struct verdict v;
+
+		setup_machine(i & 1, i & 2, 8u << 20);
+		sim.tear = i & 4 ? PAGE : BLOCK;
+		sim.cut_after = 1 + rnd() % (i & 2 ? 400 : 160);
+		if (run_dump() == STOP_OK)
+			assert_false(sim.cut);
+		v = look();
+		/* A label torn by the cut is not valid, and then there was nothing before or after it to lose */
+		if (v.label_valid && v.label.state != CAPSTUB_EMPTY)
+			assert_true(v.opens);
+		if (v.label_valid && v.label.state == CAPSTUB_COMPLETE)
+			assert_int_equal(v.missing, 0);
+		if (v.opens && v.missing)
+			assert_true(v.status & KDUMP_INCOMPLETE);
+		opened += v.opens;
+		partial += v.opens && v.missing && v.present;
+	}
+	assert_true(opened > 100 && partial > 50);
+}
+
+/* Single bad spots and random errors: only what was hit is lost, nothing is wrong, and the label says how much */
+static void test_write_errors(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 200; i++) {
+		enum capstub_stop stop;
+		struct verdict v;
+
+		setup_machine(i & 1, i & 2, 8u << 20);
+		if (i & 4)
+			sim.fail_one_in = 40;
+		else
+			sim.bad_lba = 300 + rnd() % 6000;
+		stop = run_dump();
+		v = look();
+		if (!v.opens || !v.label_valid)
+			continue;
+		if (stop == STOP_OK)
+			assert_int_equal(v.missing, 0);
+		if (v.missing)
+			assert_true(v.status & KDUMP_INCOMPLETE);
+		if (v.label.state != CAPSTUB_DUMPING)
+			assert_true(v.label.pages_missing >= v.missing || v.label.stop_code == STOP_WRITE_ERROR);
+	}
+}
+
+/* One bad block in the data area costs at most the pages of one buffer */
+static void test_one_bad_block(void **state)
+{
+	(void)state;
+	for (unsigned lzo = 0; lzo < 2; lzo++) {
+		struct verdict v;
+
+		setup_machine(0, lzo, 8u << 20);
+		sim.bad_lba = MIB(1) / BLOCK + 77;
+		assert_int_equal(run_dump(), STOP_WRITE_ERROR);
+		v = look();
+		assert_true(v.opens && v.label_valid);
+		assert_in_range(v.missing, 1, lzo ? 200 : 2);
+		assert_int_equal(v.label.state, CAPSTUB_INCOMPLETE);
+		assert_int_equal(v.label.pages_missing, v.missing);
+	}
+}
+
+/* A disk that is broken from some block on is given up; what is on it is right, and the label claims no page more */
+static void test_broken_disk(void **state)
+{
+	struct verdict v;
+
+	(void)state;
+	setup_machine(0, true, 8u << 20);
+	sim.bad_from = 600 * 1024 / BLOCK;
+	sim.bad_to = MIB(6) / BLOCK;
+	assert_int_equal(run_dump(), STOP_WRITE_ERROR);
+	v = look();
+	assert_true(v.opens && v.label_valid);
+	assert_true(v.present > 100 && v.missing > 100);
+	assert_int_equal(v.label.state, CAPSTUB_INCOMPLETE);
+	assert_in_range(v.label.pages_stored, 1, v.present);
+	assert_int_equal(v.label.pages_stored + v.label.pages_missing, RAM_PAGES + LOW_PAGES);
+}
+
+/* bitmap2 is read back for the second pass: header, sub-header and bitmap1 come before it */
+static void test_unreadable_bitmap(void **state)
+{
+	struct verdict v;
+
+	(void)state;
+	setup_machine(1, true, 8u << 20);
+	sim.bad_read = 3 * PAGE / BLOCK;
+	assert_int_equal(run_dump(), STOP_READ_ERROR);
+	v = look();
+	assert_true(v.opens && v.label_valid && (v.status & KDUMP_INCOMPLETE));
+	assert_int_equal(v.label.state, CAPSTUB_INCOMPLETE);
+	assert_int_equal(v.label.stop_code, STOP_READ_ERROR);
+}
+
+static void test_unreadable_page(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct verdict v;
+
+		setup_machine(i & 1, i & 2, 8u << 20);
+		poisoned = 700;
+		run_dump();
+		v = look();
+		assert_true(v.opens);
+		assert_int_equal(v.missing, 1);
+		assert_true(v.status & KDUMP_INCOMPLETE);
+		assert_int_equal(v.label.pages_unreadable + v.label.pages_missing, 1);
+	}
+}
+
+/* Too small for all pages: what fits is stored, and right */
+static void test_small_target(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct verdict v;
+		enum capstub_stop stop;
+
+		setup_machine(i & 1, i & 2, (1u << 20) + (i & 2 ? 0 : 65536));
+		stop = run_dump();
+		v = look();
+		assert_int_equal(stop, STOP_SPACE);
+		assert_true(v.opens && v.label_valid);
+		assert_true(v.present > 100 && v.missing > 100);
+		assert_int_equal(v.label.pages_stored, v.present);
+		assert_int_equal(v.label.pages_missing, v.missing);
+		assert_int_equal(v.label.state, CAPSTUB_INCOMPLETE);
+		assert_true(v.status & KDUMP_INCOMPLETE);
+	}
+}
+
+static void test_unsaved(void **state)
+{
+	(void)state;
+	setup_machine(1, true, 8u << 20);
+	cl.overwrite = false;
+	label.state = CAPSTUB_COMPLETE;
+	assert_int_equal(run_dump(), STOP_UNSAVED_DUMP);
+	assert_int_equal(sim.completions, 0);
+	label.state = CAPSTUB_EMPTY;
+	label.dmesg_bytes = 1;
+	assert_int_equal(run_dump(), STOP_UNSAVED_DUMP);
+	assert_int_equal(sim.completions, 0);
+	label.state = CAPSTUB_SAVED;
+	assert_int_equal(run_dump(), STOP_OK);
+}
+
+static void test_deadline(void **state)
+{
+	struct verdict v;
+
+	(void)state;
+	setup_machine(0, true, 8u << 20);
+	cl.deadline_s = 1;
+	fake_step_us = 2000;
+	assert_int_equal(run_dump(), STOP_DEADLINE);
+	fake_step_us = 10;
+	v = look();
+	assert_int_equal(v.label.stop_code, STOP_DEADLINE);
+	assert_int_equal(v.label.state, CAPSTUB_INCOMPLETE);
+}
+
+static int once(void **state)
+{
+	const char *s = getenv("TEST_SEED");
+
+	(void)state;
+	seed = s ? (uint32_t)strtoul(s, NULL, 0) : 1;
+	fill_ram();
+	return lzo_init() == LZO_E_OK ? 0 : -1;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_complete),
+		cmocka_unit_test(test_window),
+		cmocka_unit_test(test_power_cut),
+		cmocka_unit_test(test_write_errors),
+		cmocka_unit_test(test_one_bad_block),
+		cmocka_unit_test(test_broken_disk),
+		cmocka_unit_test(test_unreadable_bitmap),
+		cmocka_unit_test(test_unreadable_page),
+		cmocka_unit_test(test_small_target),
+		cmocka_unit_test(test_unsaved),
+		cmocka_unit_test(test_deadline),
+	};
+
+	return cmocka_run_group_tests(tests, once, NULL);
+}

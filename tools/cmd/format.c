@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * capstub format: make a partition, disk or image file a dump target. The label is the only
+ * permission to write that the stub ever gets, so nothing is labelled that could belong to
+ * somebody.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "tools/cmd/commands.h"
+#include "tools/media/inuse.h"
+#include "tools/media/target.h"
+#include "tools/util.h"
+
+#ifndef CAPSTUB_LIBDIR
+#define CAPSTUB_LIBDIR "/usr/local/lib/capstub"
+#endif
+
+#define CLEAR_BYTES	(1u << 20)	/* zeroed at the start: headers of whatever was there */
+
+struct format_args {
+	const char *path;
+	const char *name;
+	const uint8_t *uuid;		/* NULL: random */
+	uint8_t uuid_buf[16];
+	uint64_t size;			/* of a new image file; 0: none */
+	bool force;
+};
+
+static const struct argp_option options[] = {
+	{"force", 'f', NULL, 0,
+	 "Format even if a filesystem, a partition table or an unsaved dump "
+	 "is there",
+	 0},
+	{"name", 'n', "NAME", 0, "A name for people, at most 63 bytes", 0},
+	{"size", 's', "SIZE", 0, "Create the image file TARGET with this size (4G, 512M, bytes)",
+	 0},
+	{"uuid", 'U', "UUID", 0, "Use this UUID (default: a random one)", 0},
+	{0},
+};
+
+/* The name is printed on consoles and terminals: no control characters */
+static void parse_name(struct format_args *a, const char *name, struct argp_state *state)
+{
+	const char *p;
+
+	if (strlen(name) >= sizeof(((struct capstub_label *)NULL)->name))
+		argp_error(state, "the name is longer than 63 bytes");
+	for (p = name; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			argp_error(state, "the name holds a control character");
+	a->name = name;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct format_args *a = state->input;
+
+	switch (key) {
+	case 'f':
+		a->force = true;
+		return 0;
+	case 'n':
+		parse_name(a, arg, state);
+		return 0;
+	case 's':
+		if (parse_bytes(arg, &a->size) || !a->size || a->size > INT64_MAX)
+			argp_error(state, "'%s' is not a size", arg);
+		return 0;
+	case 'U':
+		if (uuid_parse_text(arg, a->uuid_buf))
+			argp_error(state, "'%s' is not a UUID", arg);
+		a->uuid = a->uuid_buf;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (a->path)
+			argp_error(state, "one TARGET at a time");
+		a->path = arg;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which TARGET? A partition, a whole disk or an image file");
+		return EINVAL;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "TARGET",
+	.doc = "Write a capstub label to TARGET, a block device or an image file. "
+	       "All its contents are lost.",
+};
+
+/*
+ * Mode 0600: a dump will hold every secret of the machine. Sparse: it costs nothing until then.
+ */
+static int create_image(const struct format_args *a)
+{
+	int fd = open(a->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int rc = 0;
+
+	if (fd < 0 && errno == EEXIST)
+		return fail(-EEXIST, "%s exists: --size is for new image files", a->path);
+	if (fd < 0)
+		return fail(-errno, "%s: %s", a->path, strerror(errno));
+	if (ftruncate(fd, (off_t)a->size))
+		rc = fail(-errno, "%s: %s", a->path, strerror(errno));
+	if (close(fd) && !rc)
+		rc = fail(-errno, "%s: %s", a->path, strerror(errno));
+	if (rc)
+		unlink(a->path);
+	return rc;
+}
+
+/*
+ * Everything that speaks against writing here. In use is never overruled; the rest is by --force.
+ */
+static int check_target(const struct target *t, bool force)
+{
+	unsigned found;
+	int rc;
+
+	if (t->end < CAPSTUB_TARGET_MIN)
+		return fail(-ENOSPC, "%s has %s: a target needs at least %s", t->path,
+			    human_bytes(t->bytes), human_bytes(CAPSTUB_TARGET_MIN));
+	rc = inuse_check(t);
+	if (!rc)
+		rc = target_lock(t);
+	if (rc || force)
+		return rc;
+	if (t->status == LABEL_OK && capstub_label_unsaved(&t->label))
+		return fail(-EEXIST, "%s holds a dump that was not saved (%s, %s): run "
+			    "'capstub save %s' first, or use --force", t->path,
+			    state_name(t->label.state), human_time(t->label.crash_time), t->path);
+	rc = inuse_signatures(t, false, &found);
+	if (!rc && found)
+		return fail(-EEXIST, "%s is not empty: choose another target, or use --force to "
+			    "lose what is there", t->path);
+	return rc;
+}
+
+/* Random UUID, RFC 4122 §4.4: version 4 in octet 6, variant 10 in octet 8 */
+static int random_uuid(uint8_t uuid[16])
+{
+	if (getrandom(uuid, 16, 0) != 16)
+		return fail(-EIO, "the kernel gives no random numbers: %s", strerror(errno));
+	uuid[6] = (uuid[6] & 0x0f) | 0x40;
+	uuid[8] = (uuid[8] & 0x3f) | 0x80;
+	return 0;
+}
+
+/* Headers, dump and log of an earlier life go, so that an empty label means nothing to read. */
+static int clear_areas(const struct target *t)
+{
+	uint64_t log = t->end - CAPSTUB_LOG_OFFSET;
+	size_t head = log < CLEAR_BYTES ? log : CLEAR_BYTES;
+	uint8_t *zero = must_alloc(CLEAR_BYTES, 1);
+	int rc = write_at(t->fd, zero, head, 0);
+
+	if (!rc)
+		rc = write_at(t->fd, zero, CAPSTUB_LOG_OFFSET, log);
+	/* The zeros must be there before the label says that they are */
+	if (!rc && fsync(t->fd))
+		rc = -errno;
+	free(zero);
+	return rc ? fail(rc, "%s: clearing it failed: %s", t->path, strerror(-rc)) : 0;
+}
+
+/* All fields that are not set here are 0: no result yet */
+static int write_label(struct target *t, const struct format_args *a)
+{
+	struct capstub_label *l = &t->label;
+	int rc = 0;
+
+	memset(l, 0, sizeof(*l));
+	memcpy(l->magic, CAPSTUB_LABEL_MAGIC, sizeof(l->magic));
+	l->version = CAPSTUB_LABEL_VERSION;
+	l->target_bytes = t->end;
+	l->state = CAPSTUB_EMPTY;
+	if (a->name)
+		strcpy(l->name, a->name);
+	if (a->uuid)
+		memcpy(l->uuid, a->uuid, sizeof(l->uuid));
+	else
+		rc = random_uuid(l->uuid);
+	return rc ? rc : target_write_label(t);
+}
+
+/* Sum of some /proc/meminfo lines, in bytes; 0 when there is no such file */
+static uint64_t meminfo(const char *const *keys)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	char line[128], name[64];
+	unsigned long long kib;
+	uint64_t sum = 0;
+	const char *const *k;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63[^:]: %llu", name, &kib) != 2)
+			continue;
+		for (k = keys; *k; k++)
+			if (!strcmp(name, *k))
+				sum += kib * 1024;
+	}
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+/*
+ * Rough: at level 31 the dump holds what is neither free, cache nor user memory. Taken from this
+ * machine as it runs now, uncompressed; two bitmaps (2 bits a page) and one 24-byte descriptor a
+ * page of that come on top.
+ */
+static void note_size(const struct target *t)
+{
+	static const char *const total_keys[] = { "MemTotal", NULL };
+	static const char *const out_keys[] = { "MemFree", "Buffers", "Cached", "SwapCached",
+						"AnonPages", NULL };
+	uint64_t total = meminfo(total_keys), out = meminfo(out_keys), need;
+
+	if (!t->is_blk || !total || out > total)
+		return;
+	need = total - out;
+	need += need / 4096 * 24 + total / 4096 / 4 + CAPSTUB_LOG_OFFSET + (1 << 20);
+	if (t->end < need)
+		note("%s has %s. At level=31 this machine (%s of memory) would need about %s now, "
+		     "half of that with LZO; a smaller target gets the most valuable pages",
+		     t->path, human_bytes(t->end), human_bytes(total), human_bytes(need));
+}
+
+/* The line to type next, for the machine that runs this */
+static void print_next(const struct target *t)
+{
+	char uuid[UUID_TEXT];
+	struct utsname u;
+	bool arm = !uname(&u) && !strcmp(u.machine, "aarch64");
+
+	uuid_format(uuid, t->label.uuid);
+	printf("%s: %s, ready to take a dump\n", t->path, human_bytes(t->end));
+	printf("UUID %s\n\n", uuid);
+	printf("With crashkernel=1M on the kernel's command line, load the stub by\n");
+	printf("  kexec -p %s/%s --append=\"dump=UUID=%s\"\n", CAPSTUB_LIBDIR,
+	       arm ? "capstub.Image" : "capstub.bzImage", uuid);
+	/*
+	 * kexec_file_load() wants more room: for a header of 900 KiB where the kernel has
+	 * CRASH_HOTPLUG; on arm64 for the device tree, which like the image begins on 2 MiB
+	 */
+	printf("If that says \"Cannot assign requested address\"%s, use kexec -c -p,\n"
+	       "or crashkernel=%s.\n", arm ? "" : " (Linux 6.5 and later)", arm ? "3M" : "2M");
+	if (arm)
+		printf("With kexec -s nobody but the stub looks whether its words stayed intact: write\n"
+		       "  --append=\"$(capstub words dump=UUID=%s)\"\n",
+		       uuid);
+}
+
+/* Nothing is written before every check has passed */
+static int format(const struct format_args *a)
+{
+	struct target t;
+	unsigned found;
+	int rc;
+
+	if (a->size && (rc = create_image(a)))
+		return rc;
+	if (!a->size && access(a->path, F_OK) && errno == ENOENT)
+		return fail(-ENOENT, "%s does not exist: for a new image file give --size, for "
+			    "instance --size 4G", a->path);
+	rc = target_open(&t, a->path, O_RDWR | O_EXCL);
+	if (rc)
+		return rc;
+	rc = check_target(&t, a->force);
+	if (!rc && a->force)
+		rc = inuse_signatures(&t, true, &found);
+	if (!rc)
+		rc = clear_areas(&t);
+	if (!rc)
+		rc = write_label(&t, a);
+	if (!rc) {
+		note_size(&t);
+		print_next(&t);
+	}
+	target_close(&t);
+	return rc;
+}
+
+int format_main(int argc, char **argv)
+{
+	struct format_args a = { 0 };
+
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	return format(&a) ? EXIT_FAILED : EXIT_OK;
+}

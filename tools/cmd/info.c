@@ -1,0 +1,576 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * capstub info: what is on a target, for people and (--json) for scripts. The keys of the JSON form
+ * are listed in docs/capstub.8 and stay as they are.
+ *
+ * Three parts: collecting (info_collect(), used by `save` too), the JSON form (also written by
+ * `save`, as info.json), and the form for people. Everything that is shown was written after a
+ * panic or comes from a file that somebody sent, so text goes through json_text() or print_text(),
+ * and figures are shown as they are but never used as a size without a bound.
+ */
+#include <argp.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/cmd/commands.h"
+#include "tools/cmd/info.h"
+#include "tools/util.h"
+
+/* A screen of it: what people look for stands at the end */
+#define TAIL_LINES	20
+/* the kernel's own limit for log_buf is 2 GiB; no dump has that */
+#define DMESG_MAX	(64u << 20)
+
+/* In the order of enum file_kind and enum label_status. The names are part of the JSON form. */
+static const char *const kind_names[] = { "target", "kdump", "flattened", "elf", "unknown" };
+static const char *const kind_texts[] = {
+	"capstub target", "kdump-compressed dump", "flattened makedumpfile stream", "ELF core dump",
+	"nothing that capstub knows",
+};
+static const char *const label_names[] = {
+	"ok", "none", "bad-crc", "bad-version", "bad-size", "bad-fields",
+};
+
+struct info_args {
+	const char *path;
+	bool json, dmesg, log;
+};
+
+static const struct argp_option options[] = {
+	{ "json", 'j', NULL, 0, "For scripts: one JSON object", 0 },
+	{ "dmesg", 'd', NULL, 0, "Only the whole dmesg of the dead kernel", 0 },
+	{ "log", 'l', NULL, 0, "Only the stub's own log of the capture", 0 },
+	{ 0 }
+};
+
+/* argp; wrong usage ends here with status 2 */
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct info_args *a = state->input;
+
+	switch (key) {
+	case 'j':
+		a->json = true;
+		return 0;
+	case 'd':
+		a->dmesg = true;
+		return 0;
+	case 'l':
+		a->log = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (a->path)
+			argp_error(state, "one TARGET at a time");
+		a->path = arg;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which TARGET? A dump target, or a saved vmcore");
+		return EINVAL;
+	case ARGP_KEY_END:
+		if (a->json + a->dmesg + a->log > 1)
+			argp_error(state, "--json, --dmesg and --log exclude each other");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "TARGET",
+	.doc = "Show the label, the result of the last capture and the end of the dead kernel's "
+	       "dmesg. TARGET is a block device or an image file; a saved vmcore is described too.",
+};
+
+/*
+ * Where the dump may lie: as the label says, or up to the log area when the capture was cut or the
+ * label is damaged. dump_bytes is written at the end of a capture only. Without a label it is a
+ * saved file, all of it.
+ */
+static uint64_t dump_limit(const struct target *t)
+{
+	uint64_t room = t->end < CAPSTUB_TARGET_MIN ? t->bytes : t->end - CAPSTUB_LOG_OFFSET;
+
+	if (t->status == LABEL_NONE)
+		return t->bytes;
+	if (t->status != LABEL_OK || t->label.state == CAPSTUB_DUMPING)
+		return room;
+	return t->label.dump_bytes;
+}
+
+/*
+ * Of a file without a label: what else may it be? Only to say so: neither can be read here. The
+ * flattened format begins with makedumpfile's own signature, an ELF core with ET_CORE right behind
+ * e_ident.
+ */
+static enum file_kind other_kind(const struct target *t)
+{
+	unsigned char magic[EI_NIDENT + 2];
+
+	if (t->bytes < sizeof(magic) || read_at(t->fd, magic, sizeof(magic), 0))
+		return KIND_UNKNOWN;
+	if (!memcmp(magic, ELFMAG, SELFMAG) && magic[EI_NIDENT] == ET_CORE)
+		return KIND_ELF;
+	if (!memcmp(magic, "makedumpfile", 13))
+		return KIND_FLATTENED;
+	return KIND_UNKNOWN;
+}
+
+/*
+ * Three sources, each optional: the label, the dump header, the descriptors. What one of them says
+ * wrong must not keep the others from being shown, because this is what people run after a crash.
+ *
+ * A damaged label does not hide the dump (it may be all that is left to save); a label that says
+ * "empty" does, because what may lie there is no dump of this label's.
+ */
+int info_collect(struct info *info, const struct target *t)
+{
+	const struct capstub_label *l = &t->label;
+	int rc = -ENOMSG;
+
+	*info = (struct info){ .t = *t, .kind = KIND_TARGET };
+	if (t->status != LABEL_NONE && t->status != LABEL_OK) {
+		info->damaged = true;
+		fail(0, "%s: %s", t->path, label_problem(t));
+	}
+	if (t->status != LABEL_OK || l->state != CAPSTUB_EMPTY)
+		rc = kdump_open(&info->dump, t->path, t->fd, dump_limit(t));
+	info->has_dump = rc == 0;
+	info->damaged |= rc && rc != -ENOMSG;
+	if (t->status == LABEL_NONE)
+		info->kind = rc == -ENOMSG ? other_kind(t) : KIND_KDUMP;
+	/* Where no label has the figures, they are counted: a walk over the descriptors */
+	if (info->has_dump &&
+	    (t->status != LABEL_OK || l->state == CAPSTUB_DUMPING || !l->pages_stored)) {
+		rc = kdump_count(&info->dump, t->path, &info->counts);
+		info->counted = rc == 0;
+		info->damaged |= rc != 0;
+	}
+	return 0;
+}
+
+/*
+ * @len comes from a label whose CRC was right, but a bound costs nothing. *ret is the caller's to
+ * free(), with a NUL that is not counted.
+ */
+static int read_text(const struct info *info, const char *what, uint64_t offset, uint64_t len,
+		     char **ret, size_t *ret_len)
+{
+	char *buf;
+	int rc;
+
+	if (len > DMESG_MAX)
+		len = DMESG_MAX;
+	buf = must_alloc(len + 1, 1);
+	rc = len ? read_at(info->t.fd, buf, len, offset) : 0;
+	if (rc) {
+		free(buf);
+		return fail(rc, "%s: reading %s failed: %s", info->t.path, what, strerror(-rc));
+	}
+	*ret = buf;
+	*ret_len = len;
+	return 0;
+}
+
+/* Of a damaged label offset and length are not used: the text is "", which is no error */
+int info_dmesg(const struct info *info, char **ret, size_t *ret_len)
+{
+	const struct capstub_label *l = &info->t.label;
+	bool ok = info->t.status == LABEL_OK;
+
+	return read_text(info, "dmesg", l->dmesg_offset, ok ? l->dmesg_bytes : 0, ret, ret_len);
+}
+
+int info_log(const struct info *info, char **ret, size_t *ret_len)
+{
+	bool ok = info->t.status == LABEL_OK;
+
+	return read_text(info, "the stub's log", info->t.end - CAPSTUB_LOG_OFFSET,
+			 ok ? info->t.label.log_bytes : 0, ret, ret_len);
+}
+
+/* Seconds for arithmetic, ISO 8601 for people */
+static void json_time(struct json *j, const char *key, const char *key_utc, int64_t t)
+{
+	time_t when = (time_t)t;
+	char text[64];
+	struct tm tm;
+
+	json_i64(j, key, t);
+	if (t && gmtime_r(&when, &tm) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
+		json_str(j, key_utc, text);
+	else
+		json_null(j, key_utc);
+}
+
+/* Before the first capture there is no result: 0 would read as success */
+static void json_stop(struct json *j, const struct capstub_label *l)
+{
+	if (l->state == CAPSTUB_EMPTY && !l->stop_code) {
+		json_null(j, "stop_code");
+		json_null(j, "stop_name");
+		json_null(j, "stop_text");
+		return;
+	}
+	json_u64(j, "stop_code", l->stop_code);
+	json_str(j, "stop_name", stop_name(l->stop_code));
+	json_str(j, "stop_text", stop_text(l->stop_code));
+}
+
+/*
+ * How the last capture ended and how long it took. Also for damaged labels, whose strings need not
+ * end: hence strnlen().
+ */
+static void json_result(struct json *j, const struct capstub_label *l)
+{
+	json_stop(j, l);
+	json_u64(j, "dump_level", l->dump_level);
+	json_u64(j, "dump_level_asked", l->dump_level_asked);
+	json_u64(j, "compress", l->compress);
+	json_str(j, "compress_name", compress_name(l->compress));
+	json_time(j, "crash_time", "crash_time_utc", l->crash_time);
+	json_text(j, "release", l->release, strnlen(l->release, sizeof(l->release)));
+	json_text(j, "machine", l->machine, strnlen(l->machine, sizeof(l->machine)));
+	json_u64(j, "dump_bytes", l->dump_bytes);
+	json_u64(j, "dmesg_bytes", l->dmesg_bytes);
+	json_u64(j, "log_bytes", l->log_bytes);
+	json_u64(j, "page_size", l->page_size);
+	json_u64(j, "elapsed_us", l->elapsed_us);
+	json_u64(j, "first_block_us", l->first_block_us);
+	json_u64(j, "data_us", l->data_us);
+}
+
+/* Pages and bytes; ratios are null rather than a division by zero */
+static void json_pages(struct json *j, const struct capstub_label *l)
+{
+	unsigned i;
+
+	json_u64(j, "pages_total", l->pages_total);
+	json_u64(j, "pages_stored", l->pages_stored);
+	json_u64(j, "pages_missing", l->pages_missing);
+	json_u64(j, "pages_unreadable", l->pages_unreadable);
+	json_u64(j, "data_bytes_raw", l->data_bytes_raw);
+	json_u64(j, "data_bytes_stored", l->data_bytes_stored);
+	if (l->data_bytes_stored)
+		json_double(j, "compression_ratio",
+			    (double)l->data_bytes_raw / l->data_bytes_stored);
+	else
+		json_null(j, "compression_ratio");
+	if (l->data_us)
+		json_double(j, "data_bytes_per_second", l->data_bytes_stored * 1e6 / l->data_us);
+	else
+		json_null(j, "data_bytes_per_second");
+	json_open(j, "pages_by_class", '{');
+	for (i = 0; i < CAPSTUB_NR_CLASSES; i++)
+		json_u64(j, class_names[i], l->pages_by_class[i]);
+	json_close(j, '}');
+}
+
+/* A damaged label is shown too: "status" says how far to trust it */
+static void json_label(struct json *j, const struct target *t)
+{
+	const struct capstub_label *l = &t->label;
+	char uuid[UUID_TEXT];
+
+	if (t->status == LABEL_NONE) {
+		json_null(j, "label");
+		return;
+	}
+	uuid_format(uuid, l->uuid);
+	json_open(j, "label", '{');
+	json_str(j, "status", label_names[t->status]);
+	json_u64(j, "version", l->version);
+	json_str(j, "uuid", uuid);
+	json_text(j, "name", l->name, strnlen(l->name, sizeof(l->name)));
+	json_u64(j, "target_bytes", l->target_bytes);
+	json_u64(j, "state", l->state);
+	json_str(j, "state_name", state_name(l->state));
+	json_u64(j, "captures", l->captures);
+	json_result(j, l);
+	json_pages(j, l);
+	json_close(j, '}');
+}
+
+/* The dump header speaks for itself, whatever the label says */
+static void json_dump(struct json *j, const struct info *info)
+{
+	const struct kdump *k = &info->dump;
+
+	if (!info->has_dump) {
+		json_null(j, "dump");
+		return;
+	}
+	json_open(j, "dump", '{');
+	json_str(j, "format", "kdump-compressed");
+	json_i64(j, "header_version", k->hdr.header_version);
+	json_u64(j, "status", k->hdr.status);
+	json_bool(j, "incomplete", k->hdr.status & KDUMP_INCOMPLETE);
+	json_i64(j, "page_size", k->hdr.block_size);
+	json_u64(j, "max_pfn", k->max_mapnr);
+	json_i64(j, "nr_cpus", k->hdr.nr_cpus);
+	json_i64(j, "dump_level", k->sub.dump_level);
+	json_time(j, "crash_time", "crash_time_utc", k->hdr.tv_sec);
+	json_str(j, "release", k->hdr.release);
+	json_str(j, "machine", k->hdr.machine);
+	json_str(j, "nodename", k->hdr.nodename);
+	json_u64(j, "pages_selected", k->nr_descs);
+	if (info->counted) {
+		json_u64(j, "pages_stored", info->counts.stored);
+		json_u64(j, "pages_missing", info->counts.missing);
+		json_u64(j, "pages_damaged", info->counts.bad);
+		json_u64(j, "pages_compressed", info->counts.compressed);
+		json_u64(j, "bytes", info->counts.end);
+	}
+	json_close(j, '}');
+}
+
+/* Only in the file that `save` writes: `info` cannot know what became of a copy */
+static void json_saved(struct json *j, const struct saved *saved)
+{
+	if (!saved)
+		return;
+	json_open(j, "saved", '{');
+	json_str(j, "file", saved->file);
+	json_u64(j, "bytes", saved->bytes);
+	json_u64(j, "crc32c", saved->crc);
+	json_bool(j, "complete", saved->complete);
+	json_close(j, '}');
+}
+
+void info_json(const struct info *info, FILE *f, const char *dmesg, size_t dmesg_len,
+	       const struct saved *saved)
+{
+	const char *line = last_lines(dmesg, dmesg_len, TAIL_LINES), *end = dmesg + dmesg_len, *nl;
+	struct json j = { .f = f };
+
+	json_open(&j, NULL, '{');
+	json_str(&j, "path", info->t.path);
+	json_str(&j, "kind", kind_names[info->kind]);
+	json_u64(&j, "bytes", info->t.bytes);
+	json_bool(&j, "damaged", info->damaged);
+	json_label(&j, &info->t);
+	json_dump(&j, info);
+	json_saved(&j, saved);
+	/*
+	 * Line by line, because that is how it is looked at: no need to take a string apart again
+	 */
+	json_open(&j, "dmesg_tail", '[');
+	for (; line < end; line = nl + 1) {
+		nl = memchr(line, '\n', (size_t)(end - line));
+		if (!nl)
+			nl = end;
+		json_text(&j, NULL, line, (size_t)(nl - line));
+	}
+	json_close(&j, ']');
+	json_close(&j, '}');
+}
+
+/* "Release:    TEXT", with whatever a dead kernel put there made harmless */
+static void row(const char *name, const char *text)
+{
+	printf("%-11s ", name);
+	print_text(stdout, text, strlen(text));
+	putchar('\n');
+}
+
+/* Only classes that occur: eight lines of zeros tell nobody anything */
+static void print_classes(const struct capstub_label *l)
+{
+	unsigned i;
+
+	for (i = 0; i < CAPSTUB_NR_CLASSES; i++)
+		if (l->pages_by_class[i])
+			printf("  %-14s %12" PRIu64 "  %10s\n", class_names[i],
+			       l->pages_by_class[i],
+			       human_bytes(l->pages_by_class[i] * l->page_size));
+}
+
+/* MISSING in capitals: it is the one word here that must not be overlooked */
+static void print_pages(const struct capstub_label *l)
+{
+	printf("%-11s %" PRIu64 " in RAM (%s), %" PRIu64 " stored (%s)", "Pages:", l->pages_total,
+	       human_bytes(l->pages_total * l->page_size), l->pages_stored,
+	       human_bytes(l->pages_stored * l->page_size));
+	if (l->pages_missing)
+		printf(", %" PRIu64 " MISSING", l->pages_missing);
+	if (l->pages_unreadable)
+		printf(", %" PRIu64 " unreadable", l->pages_unreadable);
+	putchar('\n');
+	print_classes(l);
+	if (l->data_bytes_stored)
+		printf("%-11s %s of pages stored as %s (%s), ratio %.2f\n", "Data:",
+		       human_bytes(l->data_bytes_raw), human_bytes(l->data_bytes_stored),
+		       compress_name(l->compress),
+		       (double)l->data_bytes_raw / l->data_bytes_stored);
+}
+
+/*
+ * Everything that stems from the last capture. From here on labels are LABEL_OK, and their strings
+ * are known to end (label_fields_ok()); a capture that was cut has zeros where finish() would have
+ * written.
+ */
+static void print_result(const struct capstub_label *l)
+{
+	printf("%-11s stop code %u (%s): %s\n", "Result:", l->stop_code, stop_name(l->stop_code),
+	       stop_text(l->stop_code));
+	row("Crashed:", human_time(l->crash_time));
+	printf("%-11s ", "Kernel:");
+	print_text(stdout, l->release, strlen(l->release));
+	putchar(' ');
+	print_text(stdout, l->machine, strlen(l->machine));
+	printf("\n%-11s %s, level %u", "Dump:", human_bytes(l->dump_bytes), l->dump_level);
+	if (l->dump_level != l->dump_level_asked)
+		printf(" (%u was asked for: see --log)", l->dump_level_asked);
+	putchar('\n');
+	if (l->pages_total)
+		print_pages(l);
+	if (l->elapsed_us) {
+		printf("%-11s %s in all, first block after %s, pages in %s", "Time:",
+		       human_us(l->elapsed_us), human_us(l->first_block_us), human_us(l->data_us));
+		if (l->data_us)
+			printf(" (%s/s of memory, %s/s to the disk)",
+			       human_bytes((uint64_t)(l->pages_stored * l->page_size * 1e6 /
+						      l->data_us)),
+			       human_bytes((uint64_t)(l->data_bytes_stored * 1e6 / l->data_us)));
+		putchar('\n');
+	}
+}
+
+/* Identity first, then the result, if there has been a capture */
+static void print_label(const struct target *t)
+{
+	const struct capstub_label *l = &t->label;
+	char uuid[UUID_TEXT];
+
+	uuid_format(uuid, l->uuid);
+	row("UUID:", uuid);
+	if (l->name[0])
+		row("Name:", l->name);
+	printf("%-11s %s: %s\n", "State:", state_name(l->state),
+	       state_text(l->state, l->stop_code));
+	printf("%-11s %u since format\n", "Captures:", l->captures);
+	if (l->state != CAPSTUB_EMPTY || l->stop_code)
+		print_result(l);
+}
+
+/*
+ * Of a file without a label, and of a capture that was cut: what the headers and descriptors say.
+ * kdump_open() has terminated the strings.
+ */
+static void print_dump(const struct info *info)
+{
+	const struct kdump *k = &info->dump;
+
+	if (info->t.status != LABEL_OK) {
+		row("Crashed:", human_time(k->hdr.tv_sec));
+		printf("%-11s ", "Kernel:");
+		print_text(stdout, k->hdr.release, strlen(k->hdr.release));
+		putchar(' ');
+		print_text(stdout, k->hdr.machine, strlen(k->hdr.machine));
+		printf("\n%-11s %d\n", "CPUs:", k->hdr.nr_cpus);
+		printf("%-11s level %d%s\n", "Dump:", k->sub.dump_level,
+		       k->hdr.status & KDUMP_INCOMPLETE ? ", marked INCOMPLETE" : "");
+	}
+	if (!info->counted)
+		return;
+	printf("%-11s %" PRIu64 " selected, %" PRIu64 " readable (%s, %" PRIu64 " compressed)",
+	       "Found:", k->nr_descs, info->counts.stored,
+	       human_bytes(info->counts.stored * (uint64_t)k->hdr.block_size),
+	       info->counts.compressed);
+	if (info->counts.missing)
+		printf(", %" PRIu64 " MISSING", info->counts.missing);
+	if (info->counts.bad)
+		printf(", %" PRIu64 " with a DAMAGED descriptor", info->counts.bad);
+	printf("; %s used\n", human_bytes(info->counts.end));
+}
+
+/*
+ * A damaged label is not printed: info_collect() said what is wrong with it, and to people a wrong
+ * figure is worse than none. --json has it, beside its status.
+ */
+static void print_info(const struct info *info, const char *dmesg, size_t dmesg_len)
+{
+	const char *tail = last_lines(dmesg, dmesg_len, TAIL_LINES);
+
+	printf("%-11s %s, %s (%s)\n", "Target:", info->t.path, human_bytes(info->t.bytes),
+	       kind_texts[info->kind]);
+	if (info->t.status == LABEL_OK)
+		print_label(&info->t);
+	if (info->has_dump)
+		print_dump(info);
+	if (dmesg_len) {
+		printf("\nLast lines of the dead kernel's log (--dmesg shows all):\n");
+		print_text(stdout, tail, (size_t)(dmesg + dmesg_len - tail));
+		if (dmesg[dmesg_len - 1] != '\n')
+			putchar('\n');
+	}
+}
+
+/* --dmesg and --log: the bare text for a pager or grep, nothing around it */
+static int only_text(const struct info *info, const struct info_args *a)
+{
+	size_t len;
+	char *text;
+	int rc = a->dmesg ? info_dmesg(info, &text, &len) : info_log(info, &text, &len);
+
+	if (rc)
+		return rc;
+	if (!len)
+		rc = fail(-ENODATA, "%s holds no %s%s", info->t.path,
+			  a->dmesg ? "dmesg" : "log of the stub",
+			  info->kind == KIND_KDUMP && a->dmesg ?
+			  ": try 'makedumpfile --dump-dmesg'" : "");
+	print_text(stdout, text, len);
+	free(text);
+	return rc;
+}
+
+/*
+ * -EBADMSG when something is damaged, so that scripts see it without reading JSON. What can be
+ * shown is shown before that.
+ */
+static int show(const struct target *t, const struct info_args *a)
+{
+	struct info info;
+	char *dmesg;
+	size_t len;
+	int rc = info_collect(&info, t);
+
+	if (!rc && (a->dmesg || a->log))
+		return only_text(&info, a);
+	if (!rc)
+		rc = info_dmesg(&info, &dmesg, &len);
+	if (rc)
+		return rc;
+	if (a->json)
+		info_json(&info, stdout, dmesg, len, NULL);
+	else
+		print_info(&info, dmesg, len);
+	free(dmesg);
+	if (info.kind == KIND_UNKNOWN)
+		return fail(-ENOMSG, "%s %s", t->path, label_problem(t));
+	return info.damaged ? -EBADMSG : 0;
+}
+
+int info_main(int argc, char **argv)
+{
+	struct info_args a = { 0 };
+	struct target t;
+	int rc;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	rc = target_open(&t, a.path, O_RDONLY);
+	if (rc)
+		return EXIT_FAILED;
+	rc = show(&t, &a);
+	target_close(&t);
+	/* A full disk behind '>' must not look like success to a script that keeps the JSON */
+	if (fflush(stdout) || ferror(stdout))
+		rc = fail(-EIO, "standard output cannot be written");
+	return rc ? EXIT_FAILED : EXIT_OK;
+}

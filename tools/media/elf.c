@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * ELF core from a kdump-compressed dump, for gdb, which finds memory by virtual address.
+ *
+ *	Elf64_Ehdr
+ *	Elf64_Shdr	only with 65535 program headers or more: one that holds their number
+ *	Elf64_Phdr[]	one PT_NOTE, then a PT_LOAD for each piece of virtual memory whose pages are
+ *			stored; several may name the same bytes (direct map, image, vmalloc)
+ *	notes		NT_PRSTATUS of each CPU, the one that panicked first; VMCOREINFO
+ *	pages		each stored page once, in order of physical address; zero pages are holes
+ *
+ * A page that is not in the dump is in no PT_LOAD: gdb says that it cannot be read, and not that
+ * it is zero.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <libkdumpfile/kdumpfile.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/media/elf.h"
+#include "tools/util.h"
+#include "tools/media/vmap.h"
+
+/*
+ * A page has two or three addresses at most: direct map, image or vmalloc. Tables that give it
+ * more on average are damaged, and must not make the headers outgrow the dump.
+ */
+#define SEGMENTS_PER_PAGE	4
+#define SEGMENTS_SLACK		1024
+#define PR_PID_OFFSET	32		/* pr_pid in struct elf_prstatus, 64-bit */
+
+/* Stored pages that follow each other in physical memory, and so in the file */
+struct run {
+	uint64_t pa, len;
+	uint64_t offset;	/* relative to the first page's place in the file */
+};
+
+struct segment {
+	uint64_t va, pa, len, offset;
+};
+
+struct elf {
+	struct elf_job *job;
+	kdump_ctx_t *ctx;
+	uint64_t page;
+	struct run *runs;
+	size_t nr_runs, room_runs;
+	struct segment *segs;
+	size_t nr_segs, room_segs;
+	size_t max_segs;
+	bool segs_cut;		/* max_segs was reached */
+	uint64_t *lost;		/* pfns that libkdumpfile could not decompress, ascending */
+	size_t nr_lost, room_lost;
+	uint8_t *notes;
+	size_t notes_len;
+};
+
+/* Also the page-table walk reads through this: pages that are not stored fail */
+static int read_phys(void *ctx, uint64_t pa, void *buf, size_t len)
+{
+	struct elf *e = ctx;
+	size_t got = len;
+
+	return kdump_read(e->ctx, KDUMP_MACHPHYSADDR, pa, buf, &got) == KDUMP_OK && got == len ?
+	       0 : -EIO;
+}
+
+/* @next keeps the place: both lists ascend */
+static bool is_lost(const struct elf *e, uint64_t pfn, size_t *next)
+{
+	while (*next < e->nr_lost && e->lost[*next] < pfn)
+		++*next;
+	return *next < e->nr_lost && e->lost[*next] == pfn;
+}
+
+static void add_page(struct elf *e, uint64_t pa)
+{
+	struct run *last = e->nr_runs ? &e->runs[e->nr_runs - 1] : NULL;
+	uint64_t offset = last ? last->offset + last->len : 0;
+
+	if (last && last->pa + last->len == pa) {
+		last->len += e->page;
+		return;
+	}
+	if (e->nr_runs == e->room_runs) {
+		e->room_runs = e->room_runs ? e->room_runs * 2 : 1024;
+		e->runs = must_grow(e->runs, e->room_runs, sizeof(*e->runs));
+	}
+	e->runs[e->nr_runs++] = (struct run){
+		.pa = pa, .len = e->page, .offset = offset,
+	};
+}
+
+/* What is in the dump, as few pieces as possible */
+static int find_runs(struct elf *e)
+{
+	struct kdump_walk w;
+	struct kdump_page p;
+	size_t next_lost = 0;
+	int rc;
+
+	e->nr_runs = 0;
+	e->job->pages = 0;
+	kdump_walk_start(&w, e->job->dump);
+	while ((rc = kdump_walk_next(&w, &p)) == 1)
+		if (p.state == PAGE_STORED && !is_lost(e, p.pfn, &next_lost)) {
+			add_page(e, p.pfn * e->page);
+			e->job->pages++;
+		}
+	return rc ? fail(rc, "%s: reading the page descriptors failed", e->job->path) : 0;
+}
+
+/* First run that ends behind @pa */
+static size_t find_run(const struct elf *e, uint64_t pa)
+{
+	size_t lo = 0, hi = e->nr_runs;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (e->runs[mid].pa + e->runs[mid].len <= pa)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* PT_LOADs for what is stored of [pa, pa + len) */
+static void add_segments(struct elf *e, uint64_t va, uint64_t pa, uint64_t len)
+{
+	uint64_t end = len > UINT64_MAX - pa ? UINT64_MAX : pa + len;
+	size_t i;
+
+	for (i = find_run(e, pa); i < e->nr_runs && e->runs[i].pa < end; i++) {
+		const struct run *r = &e->runs[i];
+		uint64_t from = r->pa > pa ? r->pa : pa;
+		uint64_t to = r->pa + r->len < end ? r->pa + r->len : end;
+
+		if (e->nr_segs >= e->max_segs) {
+			e->segs_cut = true;
+			return;
+		}
+		if (e->nr_segs == e->room_segs) {
+			e->room_segs = e->room_segs ? e->room_segs * 2 : 1024;
+			e->segs = must_grow(e->segs, e->room_segs, sizeof(*e->segs));
+		}
+		e->segs[e->nr_segs++] = (struct segment){
+			va + (from - pa), from, to - from, r->offset + (from - r->pa),
+		};
+	}
+}
+
+static int by_pa(const void *a, const void *b)
+{
+	const struct segment *x = a, *y = b;
+
+	return x->pa < y->pa ? -1 : x->pa > y->pa;
+}
+
+static int by_va(const void *a, const void *b)
+{
+	const struct segment *x = a, *y = b;
+
+	return x->va < y->va ? -1 : x->va > y->va;
+}
+
+/*
+ * Stored pages that no table maps (or all but the image, without tables): they get the address
+ * that the direct map would give them, which is the longest mapping there is; else their physical
+ * one.
+ */
+static void add_unmapped(struct elf *e, uint64_t linear)
+{
+	size_t i, s = 0, nr = e->nr_segs;
+	struct segment *sorted = must_alloc(nr, sizeof(*sorted));
+
+	if (nr)
+		memcpy(sorted, e->segs, nr * sizeof(*sorted));
+	qsort(sorted, nr, sizeof(*sorted), by_pa);
+	for (i = 0; i < e->nr_runs; i++) {
+		uint64_t at = e->runs[i].pa, end = at + e->runs[i].len;
+
+		for (; s < nr && sorted[s].pa < end; s++) {
+			if (sorted[s].pa > at)
+				add_segments(e, at + linear, at, sorted[s].pa - at);
+			if (sorted[s].pa + sorted[s].len > at)
+				at = sorted[s].pa + sorted[s].len;
+		}
+		if (at < end)
+			add_segments(e, at + linear, at, end - at);
+	}
+	free(sorted);
+}
+
+static void find_segments(struct elf *e, const struct vmap *m)
+{
+	uint64_t longest = 0, linear = 0;
+	size_t i;
+
+	e->nr_segs = 0;
+	e->segs_cut = false;
+	e->max_segs = e->job->pages * SEGMENTS_PER_PAGE + SEGMENTS_SLACK;
+	for (i = 0; i < m->nr; i++) {
+		add_segments(e, m->v[i].va, m->v[i].pa, m->v[i].len);
+		if (m->walked && m->v[i].len > longest) {
+			longest = m->v[i].len;
+			linear = m->v[i].va - m->v[i].pa;
+		}
+	}
+	/* At most one for each page that has none yet: no limit needed, and no page is left out */
+	e->max_segs = SIZE_MAX;
+	add_unmapped(e, linear);
+	if (e->nr_segs)
+		qsort(e->segs, e->nr_segs, sizeof(*e->segs), by_va);
+	e->job->segments = e->nr_segs;
+	if (e->segs_cut || m->cut)
+		note("%s: its page tables are damaged: not all of its virtual memory is mapped in the ELF "
+		     "file",
+		     e->job->path);
+}
+
+/*
+ * One note with its padding (ELF gABI, chapter 5); NULL at the end or where the notes are damaged
+ */
+static const Elf64_Nhdr *next_note(const struct elf *e, size_t *at, size_t *ret_len)
+{
+	const Elf64_Nhdr *n = (const void *)(e->notes + *at);
+	size_t left = e->notes_len - *at, name, desc;
+
+	if (left < sizeof(*n) || !n->n_namesz)
+		return NULL;
+	name = ((size_t)n->n_namesz + 3) & ~(size_t)3;
+	desc = ((size_t)n->n_descsz + 3) & ~(size_t)3;
+	left -= sizeof(*n);
+	if (name > left || desc > left - name)
+		return NULL;
+	*ret_len = sizeof(*n) + name + desc;
+	*at += *ret_len;
+	return n;
+}
+
+/* "CORE", with its NUL, and long enough to hold the pid */
+static bool is_prstatus(const Elf64_Nhdr *n)
+{
+	return n->n_type == NT_PRSTATUS && n->n_namesz == 5 && n->n_descsz >= PR_PID_OFFSET + 4 &&
+	       !memcmp(n + 1, "CORE", 5);
+}
+
+static uint32_t note_pid(const Elf64_Nhdr *n)
+{
+	uint32_t pid;
+
+	memcpy(&pid, (const uint8_t *)(n + 1) + 8 + PR_PID_OFFSET, sizeof(pid));
+	return pid;
+}
+
+/*
+ * The kernel's report of a panic or oops has "CPU: 2 [UID: 0] PID: 345 Comm: sh"; the last one
+ * counts.
+ */
+static bool panic_task(const struct elf_job *job, unsigned *cpu, unsigned *pid)
+{
+	const char *p = job->dmesg, *end = p ? p + job->dmesg_len : NULL;
+	bool found = false;
+
+	while (p && p < end) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p)), *c, *d;
+		char line[256];
+		size_t len = (size_t)((nl ? nl : end) - p);
+
+		if (len >= sizeof(line))
+			len = sizeof(line) - 1;
+		memcpy(line, p, len);
+		line[len] = 0;
+		c = strstr(line, "CPU: ");
+		d = c ? strstr(c, " PID: ") : NULL;
+		found |= d && sscanf(c, "CPU: %u", cpu) == 1 && sscanf(d, " PID: %u", pid) == 1;
+		p = nl ? nl + 1 : end;
+	}
+	return found;
+}
+
+/*
+ * gdb shows the first NT_PRSTATUS's registers, so the panicking CPU's goes first: the note with
+ * the pid of the report; for the idle task (pid 0, on every CPU) the CPU's number tells.
+ */
+static void order_notes(struct elf *e)
+{
+	unsigned cpu = 0, pid = 0, index = 0;
+	size_t at = 0, start, len;
+	const Elf64_Nhdr *n;
+	uint8_t *copy;
+
+	if (!panic_task(e->job, &cpu, &pid))
+		return;
+	for (start = 0; (n = next_note(e, &at, &len)); start = at, index++)
+		if (is_prstatus(n) && note_pid(n) == pid && (pid || index == cpu))
+			break;
+	if (!n || !start)
+		return;
+	copy = must_alloc(len, 1);
+	memcpy(copy, e->notes + start, len);
+	memmove(e->notes + len, e->notes, start);
+	memcpy(e->notes, copy, len);
+	free(copy);
+}
+
+/*
+ * gdb tells threads by pid and takes two notes with one pid for one thread; the idle task has pid
+ * 0 on every CPU. As QEMU does in its dumps, such CPUs get a number of their own: above any real
+ * pid.
+ */
+static void number_idle(struct elf *e)
+{
+	const Elf64_Nhdr *n;
+	size_t at = 0, len;
+	uint32_t fresh = 1u << 22;	/* PID_MAX_LIMIT */
+
+	while ((n = next_note(e, &at, &len)))
+		if (is_prstatus(n) && note_pid(n) == 0) {
+			memcpy((uint8_t *)(n + 1) + 8 + PR_PID_OFFSET, &fresh, sizeof(fresh));
+			fresh++;
+		}
+}
+
+/* p_offset and p_vaddr agree modulo the page size, as the gABI wants it (Program Header) */
+static int write_headers(struct elf *e, struct outfile *out)
+{
+	size_t nr = e->nr_segs + 1, i, shdrs = nr >= PN_XNUM;
+	uint64_t phoff = sizeof(Elf64_Ehdr) + shdrs * sizeof(Elf64_Shdr);
+	uint64_t notes = phoff + nr * sizeof(Elf64_Phdr), data = notes + e->notes_len;
+	Elf64_Shdr shdr = { .sh_info = (uint32_t)nr };
+	Elf64_Phdr ph = { .p_type = PT_NOTE, .p_offset = notes, .p_filesz = e->notes_len };
+	Elf64_Ehdr eh = {
+		.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+			    EV_CURRENT},
+		.e_type = ET_CORE,
+		.e_version = EV_CURRENT,
+		.e_phoff = phoff,
+		.e_ehsize = sizeof(eh),
+		.e_phentsize = sizeof(ph),
+		.e_phnum = shdrs ? PN_XNUM : (uint16_t)nr,
+		.e_shoff = shdrs ? sizeof(eh) : 0,
+		.e_shnum = (uint16_t)shdrs,
+		.e_shentsize = shdrs ? sizeof(shdr) : 0,
+	};
+	int rc;
+
+	eh.e_machine = strcmp(e->job->dump->hdr.machine, "aarch64") ? EM_X86_64 : EM_AARCH64;
+	data = (data + e->page - 1) & ~(e->page - 1);
+	rc = outfile_append(out, &eh, sizeof(eh));
+	if (!rc && shdrs)
+		rc = outfile_append(out, &shdr, sizeof(shdr));
+	if (!rc)
+		rc = outfile_append(out, &ph, sizeof(ph));
+	for (i = 0; i < e->nr_segs && !rc; i++) {
+		const struct segment *s = &e->segs[i];
+
+		ph = (Elf64_Phdr){
+			.p_type = PT_LOAD, .p_flags = PF_R | PF_W | PF_X,
+			.p_offset = data + s->offset, .p_vaddr = s->va, .p_paddr = s->pa,
+			.p_filesz = s->len, .p_memsz = s->len, .p_align = e->page,
+		};
+		rc = outfile_append(out, &ph, sizeof(ph));
+	}
+	if (!rc)
+		rc = outfile_append(out, e->notes, e->notes_len);
+	return rc ? rc : outfile_append_zeros(out, data - out->bytes);
+}
+
+static void add_lost(struct elf *e, uint64_t pfn)
+{
+	if (e->nr_lost == e->room_lost) {
+		e->room_lost = e->room_lost ? e->room_lost * 2 : 64;
+		e->lost = must_grow(e->lost, e->room_lost, sizeof(*e->lost));
+	}
+	e->lost[e->nr_lost++] = pfn;
+}
+
+static bool is_zero(const uint8_t *p, size_t len)
+{
+	return !p[0] && !memcmp(p, p + 1, len - 1);
+}
+
+/* An unreadable page becomes zeros here and leaves the file in the next round of write_all() */
+static int write_run(struct elf *e, const struct run *r, struct outfile *out, uint8_t *buf,
+		     size_t *ret_lost)
+{
+	uint64_t pa;
+	int rc = 0;
+
+	for (pa = r->pa; pa < r->pa + r->len && !rc; pa += e->page) {
+		if (read_phys(e, pa, buf, e->page)) {
+			++*ret_lost;
+			add_lost(e, pa / e->page);
+			memset(buf, 0, e->page);
+		}
+		rc = is_zero(buf, e->page) ? outfile_append_zeros(out, e->page) :
+					     outfile_append(out, buf, e->page);
+	}
+	return rc;
+}
+
+/* *ret_lost: pages that turned out to be unreadable, noted in e->lost */
+static int write_pages(struct elf *e, struct outfile *out, size_t *ret_lost)
+{
+	uint8_t *buf = must_alloc(e->page, 1);
+	struct progress p;
+	uint64_t done = 0;
+	size_t i;
+	int rc = 0;
+
+	*ret_lost = 0;
+	progress_start(&p, "converting", e->job->pages * e->page);
+	for (i = 0; i < e->nr_runs && !rc; i++) {
+		rc = write_run(e, &e->runs[i], out, buf, ret_lost);
+		done += e->runs[i].len;
+		progress_step(&p, done);
+	}
+	progress_end(&p);
+	free(buf);
+	return rc;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/*
+ * A page that cannot be decompressed shows only when it is read, after the headers were written:
+ * then all is written once more without those pages. The second time none is new.
+ */
+static int write_all(struct elf *e, const struct vmap *m, struct outfile *out)
+{
+	size_t lost;
+	int rc;
+
+	do {
+		outfile_rewind(out);
+		rc = find_runs(e);
+		if (rc)
+			return rc;
+		find_segments(e, m);
+		rc = write_headers(e, out);
+		if (!rc)
+			rc = write_pages(e, out, &lost);
+		if (e->nr_lost)
+			qsort(e->lost, e->nr_lost, sizeof(*e->lost), by_number);
+	} while (!rc && lost);
+	e->job->lost = e->nr_lost;
+	return rc;
+}
+
+/*
+ * After kdump_open(): libkdumpfile follows offsets without asking, and those were checked there
+ */
+static int open_reader(struct elf *e)
+{
+	const char *why;
+
+	e->ctx = kdump_new();
+	if (!e->ctx)
+		return fail(-ENOMEM, "libkdumpfile: no memory");
+	if (kdump_open_fd(e->ctx, e->job->dump->fd) == KDUMP_OK)
+		return 0;
+	why = kdump_get_err(e->ctx);
+	return fail(-EIO, "%s: libkdumpfile cannot open it: %s", e->job->path,
+		    why ? why : "unknown");
+}
+
+/* Headers need the runs, the runs need the descriptors, the addresses need the page tables */
+int elf_write(struct elf_job *job, struct outfile *out)
+{
+	struct elf e = { .job = job, .page = (uint64_t)job->dump->hdr.block_size };
+	struct vmap_source src = {
+		.machine = job->dump->hdr.machine, .page_size = (uint32_t)e.page,
+		.phys_base = job->dump->sub.phys_base, .max_tables = job->dump->nr_descs,
+		.read = read_phys, .ctx = &e,
+	};
+	struct vmap map = { 0 };
+	char *vmcoreinfo = NULL;
+	int rc = kdump_vmcoreinfo(job->dump, job->path, &vmcoreinfo);
+
+	if (!rc)
+		rc = kdump_notes(job->dump, job->path, &e.notes, &e.notes_len);
+	if (!rc)
+		rc = open_reader(&e);
+	src.vmcoreinfo = vmcoreinfo;
+	if (!rc)
+		rc = vmap_build(&map, &src);
+	if (!rc) {
+		vmcoreinfo_value(vmcoreinfo, "KERNELOFFSET", &job->kernel_offset);
+		job->identity = !map.walked;
+		order_notes(&e);
+		number_idle(&e);
+		rc = write_all(&e, &map, out);
+	}
+	if (e.ctx)
+		kdump_free(e.ctx);
+	vmap_free(&map);
+	free(vmcoreinfo);
+	free(e.notes);
+	free(e.runs);
+	free(e.segs);
+	free(e.lost);
+	return rc;
+}

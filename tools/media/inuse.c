@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What stands against writing to a target. The kernel's O_EXCL is the judge for block devices; the
+ * lists in /proc and /sys only turn "busy" into words, and cover image files, which have no O_EXCL.
+ */
+#include <blkid/blkid.h>
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "tools/media/inuse.h"
+#include "tools/util.h"
+
+/* Names lie (links, by-id paths): device numbers or inode decide */
+static bool same_thing(const struct target *t, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return false;
+	if (t->is_blk)
+		return S_ISBLK(st.st_mode) && st.st_rdev == t->st.st_rdev;
+	return st.st_dev == t->st.st_dev && st.st_ino == t->st.st_ino;
+}
+
+/* /proc/self/mounts names block devices by path, pseudo file systems by other words */
+static int check_mounts(const struct target *t)
+{
+	FILE *f = setmntent("/proc/self/mounts", "r");
+	struct mntent *m;
+	int rc = 0;
+
+	while (f && !rc && (m = getmntent(f)))
+		if (m->mnt_fsname[0] == '/' && same_thing(t, m->mnt_fsname))
+			rc = fail(-EBUSY, "%s is mounted on %s: umount it first", t->path,
+				  m->mnt_dir);
+	if (f)
+		endmntent(f);
+	return rc;
+}
+
+/* Swap files are listed by path too */
+static int check_swaps(const struct target *t)
+{
+	FILE *f = fopen("/proc/swaps", "r");
+	char line[4352], path[4096];
+	int rc = 0;
+
+	while (f && !rc && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%4095s", path) == 1 && path[0] == '/' && same_thing(t, path))
+			rc = fail(-EBUSY, "%s is swap space: swapoff it first", t->path);
+	if (f)
+		fclose(f);
+	return rc;
+}
+
+/* /sys/dev/block/MAJ:MIN/holders names the RAID, LVM or dm device on top */
+static int check_holders(const struct target *t)
+{
+	char path[64];
+	struct dirent *e;
+	int rc = 0;
+	DIR *d;
+
+	if (!t->is_blk)
+		return 0;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", major(t->st.st_rdev),
+		 minor(t->st.st_rdev));
+	d = opendir(path);
+	while (d && !rc && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			rc = fail(-EBUSY, "%s is part of /dev/%s: take that apart first", t->path,
+				  e->d_name);
+	if (d)
+		closedir(d);
+	return rc;
+}
+
+/* An image file that a loop device shows: writing below its page cache would be lost or mixed up */
+static int check_loops(const struct target *t)
+{
+	struct dirent *e;
+	DIR *d = t->is_blk ? NULL : opendir("/sys/block");
+	int rc = 0;
+
+	while (d && !rc && (e = readdir(d))) {
+		char path[300], file[4096] = "";
+		FILE *f;
+
+		if (strncmp(e->d_name, "loop", 4))
+			continue;
+		snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file", e->d_name);
+		f = fopen(path, "r");
+		if (!f)
+			continue;
+		if (fgets(file, sizeof(file), f))
+			file[strcspn(file, "\n")] = 0;
+		fclose(f);
+		if (same_thing(t, file))
+			rc = fail(-EBUSY, "%s is attached to /dev/%s: name that device, or detach "
+				  "it with 'losetup -d /dev/%s'", t->path, e->d_name, e->d_name);
+	}
+	if (d)
+		closedir(d);
+	return rc;
+}
+
+int inuse_check(const struct target *t)
+{
+	int rc = check_mounts(t);
+
+	if (!rc)
+		rc = check_swaps(t);
+	if (!rc)
+		rc = check_holders(t);
+	return rc ? rc : check_loops(t);
+}
+
+static const char *probe_value(blkid_probe pr, const char *name)
+{
+	const char *value;
+
+	return blkid_probe_lookup_value(pr, name, &value, NULL) ? NULL : value;
+}
+
+/* "ext4 filesystem at byte 1080", "gpt partition table at byte 512" */
+static void report_signature(const struct target *t, blkid_probe pr)
+{
+	const char *table = probe_value(pr, "PTTYPE"), *type = probe_value(pr, "TYPE");
+	const char *usage = probe_value(pr, "USAGE"), *label = probe_value(pr, "LABEL");
+	const char *at = probe_value(pr, table ? "PTMAGIC_OFFSET" : "SBMAGIC_OFFSET");
+
+	note("%s: found %s%s%s%s%s at byte %s", t->path, table ? table : type ? type : "something",
+	     table ? " partition table" : usage ? " " : "", table || !usage ? "" : usage,
+	     label ? ", label " : "", label ? label : "", at ? at : "?");
+}
+
+/*
+ * Superblocks of every usage and partition tables; BADCSUM and FORCE_GPT make it find damaged
+ * ones
+ */
+static blkid_probe new_probe(const struct target *t)
+{
+	blkid_probe pr = blkid_new_probe();
+
+	if (!pr)
+		return NULL;
+	if (blkid_probe_set_device(pr, t->fd, 0, 0)) {
+		blkid_free_probe(pr);
+		return NULL;
+	}
+	blkid_probe_enable_superblocks(pr, true);
+	/* BADCSUM: a damaged filesystem is still somebody's filesystem */
+	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_USAGE |
+					  BLKID_SUBLKS_LABEL | BLKID_SUBLKS_MAGIC |
+					  BLKID_SUBLKS_BADCSUM);
+	blkid_probe_enable_partitions(pr, true);
+	blkid_probe_set_partitions_flags(pr, BLKID_PARTS_MAGIC | BLKID_PARTS_FORCE_GPT);
+	return pr;
+}
+
+/*
+ * blkid_do_wipe() erases the signature just found and steps back, so that the loop finds the
+ * next
+ */
+int inuse_signatures(const struct target *t, bool wipe, unsigned *ret_found)
+{
+	blkid_probe pr = new_probe(t);
+	unsigned found = 0;
+	int rc;
+
+	if (!pr)
+		return fail(-ENOMEM, "%s: libblkid cannot look at it", t->path);
+	/* 0: one found, 1: no more, -2 ambivalent never happens with this call, -1: error */
+	while ((rc = blkid_do_probe(pr)) == 0) {
+		found++;
+		if (!wipe) {
+			report_signature(t, pr);
+			continue;
+		}
+		rc = blkid_do_wipe(pr, false);
+		if (rc)
+			break;
+	}
+	blkid_free_probe(pr);
+	if (rc < 0)
+		return fail(-EIO, "%s: %s signatures failed: is the device healthy?", t->path,
+			    wipe ? "erasing" : "looking for");
+	*ret_found = found;
+	return 0;
+}

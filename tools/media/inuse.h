@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Is a target free to be written, and what does it hold now? Used by `capstub format`. */
+#ifndef TOOLS_INUSE_H
+#define TOOLS_INUSE_H
+
+#include <stdbool.h>
+
+#include "tools/media/target.h"
+
+/* Mounted, swap, held by RAID, LVM or dm, behind a loop device: -EBUSY with a message, else 0. */
+int inuse_check(const struct target *t);
+
+/*
+ * Look for filesystem, swap, RAID, LVM, crypto and partition-table signatures by libblkid. Every
+ * one found is reported with its place; *ret_found says how many. With @wipe they are also erased,
+ * so that nobody takes the target for one later. 0 or -errno with a message.
+ */
+int inuse_signatures(const struct target *t, bool wipe, unsigned *ret_found);
+
+#endif

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Structure of kdump-compressed files: see tools/media/kdump.h. The format is described in
+ * include/capstub/kdump_format.h.
+ *
+ * All that is read is checked once, where it is read, by subtraction from what remains, so that no
+ * sum can wrap around; what struct kdump and the walk give out afterwards lies inside the file.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/media/kdump.h"
+#include "tools/util.h"
+
+#define NOTES_MAX	 (16u << 20) /* 8192 CPUs with room; a hostile header cannot ask for more */
+#define VMCOREINFO_LIMIT (1u << 20)
+
+/* Is [offset, offset + len) inside [0, end)? */
+static bool inside(uint64_t offset, uint64_t len, uint64_t end)
+{
+	return offset <= end && len <= end - offset;
+}
+
+/* makedumpfile fills all 65 bytes if the name is that long */
+static void terminate_strings(struct disk_dump_header *h)
+{
+	h->sysname[KDUMP_UTS_LEN - 1] = 0;
+	h->nodename[KDUMP_UTS_LEN - 1] = 0;
+	h->release[KDUMP_UTS_LEN - 1] = 0;
+	h->version[KDUMP_UTS_LEN - 1] = 0;
+	h->machine[KDUMP_UTS_LEN - 1] = 0;
+	h->domainname[KDUMP_UTS_LEN - 1] = 0;
+}
+
+/*
+ * Geometry: every area that the headers name must lie inside the file, in order. The number of
+ * pages is max_mapnr_64, which came with version 6. A split dump has the pages of its other pieces
+ * in other files.
+ */
+static int check_geometry(struct kdump *k, const char *path)
+{
+	const struct disk_dump_header *h = &k->hdr;
+	uint64_t block = (uint64_t)h->block_size, one, sub_end, bitmaps;
+
+	if (h->block_size < 4096 || h->block_size > 65536 || (block & (block - 1)))
+		return fail(-EINVAL, "%s: damaged dump header: block size %d", path, h->block_size);
+	if (h->header_version < 6)
+		return fail(-EINVAL, "%s: kdump header version %d is older than 6: "
+			    "read it with crash or makedumpfile", path, h->header_version);
+	if (h->sub_hdr_size < 1 || (uint64_t)h->sub_hdr_size > k->limit / block)
+		return fail(-EINVAL, "%s: damaged dump header: sub-header of %d blocks", path,
+			    h->sub_hdr_size);
+	if (k->sub.split)
+		return fail(-EINVAL, "%s is one piece of a split dump: join the pieces with "
+			    "'makedumpfile --reassemble'", path);
+	sub_end = (1 + (uint64_t)h->sub_hdr_size) * block;
+	bitmaps = (uint64_t)h->bitmap_blocks * block;
+	one = bitmaps / 2;
+	k->max_mapnr = k->sub.max_mapnr_64;
+	if (h->bitmap_blocks % 2 || !inside(sub_end, bitmaps, k->limit) ||
+	    (k->max_mapnr + 7) / 8 > one || k->max_mapnr > UINT64_MAX - 7)
+		return fail(-EINVAL, "%s: damaged dump header: bitmaps of %u blocks for %llu pages",
+			    path, h->bitmap_blocks, (unsigned long long)k->max_mapnr);
+	k->bitmap2 = sub_end + one;
+	k->descs = sub_end + bitmaps;
+	return 0;
+}
+
+/*
+ * Bits set in bitmap2 below max_mapnr: that many descriptors follow. Bits above it are padding,
+ * which readers ignore. The table must fit: after this every index of the walk can be read.
+ */
+static int count_bitmap2(struct kdump *k, const char *path)
+{
+	uint64_t bytes = (k->max_mapnr + 7) / 8, done, word;
+	uint8_t buf[65536];
+
+	for (done = 0; done < bytes; done += sizeof(buf)) {
+		size_t i, len = bytes - done < sizeof(buf) ? bytes - done : sizeof(buf);
+		int rc = read_at(k->fd, buf, len, k->bitmap2 + done);
+
+		if (rc)
+			return fail(rc, "%s: reading the bitmap failed: %s", path, strerror(-rc));
+		if (done + len == bytes && k->max_mapnr % 8)
+			buf[len - 1] &= (uint8_t)((1u << k->max_mapnr % 8) - 1);
+		memset(buf + len, 0, sizeof(buf) - len);
+		for (i = 0; i < len; i += 8) {
+			memcpy(&word, buf + i, 8);
+			k->nr_descs += (uint64_t)__builtin_popcountll(word);
+		}
+	}
+	if (k->nr_descs > (k->limit - k->descs) / sizeof(struct page_desc))
+		return fail(-EINVAL, "%s: cut short: %llu page descriptors do not fit", path,
+			    (unsigned long long)k->nr_descs);
+	k->data = k->descs + k->nr_descs * sizeof(struct page_desc);
+	return 0;
+}
+
+/*
+ * "Not one" is told apart from "a broken one": the first is for the caller to judge, the second is
+ * said here
+ */
+int kdump_open(struct kdump *k, const char *path, int fd, uint64_t limit)
+{
+	int rc;
+
+	*k = (struct kdump){ .fd = fd, .limit = limit };
+	if (limit < sizeof(k->hdr))
+		return -ENOMSG;
+	rc = read_at(fd, &k->hdr, sizeof(k->hdr), 0);
+	if (rc)
+		return fail(rc, "%s: reading the dump header failed: %s", path, strerror(-rc));
+	if (memcmp(k->hdr.signature, KDUMP_SIGNATURE, sizeof(k->hdr.signature)))
+		return -ENOMSG;
+	terminate_strings(&k->hdr);
+	if (k->hdr.block_size > 0 &&
+	    inside((uint64_t)k->hdr.block_size, sizeof(k->sub), limit)) {
+		rc = read_at(fd, &k->sub, sizeof(k->sub), (uint64_t)k->hdr.block_size);
+		if (rc)
+			return fail(rc, "%s: reading the dump header failed: %s", path,
+				    strerror(-rc));
+	}
+	rc = check_geometry(k, path);
+	return rc ? rc : count_bitmap2(k, path);
+}
+
+/*
+ * One of the areas that the sub-header names. A NUL is put behind it, for those that are text. *ret
+ * is the caller's to free(), and set on success only.
+ */
+static int read_piece(const struct kdump *k, const char *path, const char *what, int64_t offset,
+		      uint64_t size, uint64_t max, char **ret)
+{
+	char *buf;
+	int rc;
+
+	if (size > max || offset < 0 || !inside((uint64_t)offset, size, k->limit))
+		return fail(-EINVAL, "%s: damaged dump header: %s outside the file", path, what);
+	buf = must_alloc(size + 1, 1);
+	rc = read_at(k->fd, buf, size, (uint64_t)offset);
+	if (rc) {
+		free(buf);
+		return fail(rc, "%s: reading %s failed: %s", path, what, strerror(-rc));
+	}
+	*ret = buf;
+	return 0;
+}
+
+int kdump_notes(const struct kdump *k, const char *path, uint8_t **ret_notes, size_t *ret_len)
+{
+	char *notes;
+	int rc = read_piece(k, path, "the CPU notes", k->sub.offset_note, k->sub.size_note,
+			    NOTES_MAX, &notes);
+
+	if (rc)
+		return rc;
+	*ret_notes = (uint8_t *)notes;
+	*ret_len = k->sub.size_note;
+	return 0;
+}
+
+int kdump_vmcoreinfo(const struct kdump *k, const char *path, char **ret_text)
+{
+	return read_piece(k, path, "VMCOREINFO", k->sub.offset_vmcoreinfo, k->sub.size_vmcoreinfo,
+			  VMCOREINFO_LIMIT, ret_text);
+}
+
+void kdump_walk_start(struct kdump_walk *w, const struct kdump *k)
+{
+	w->k = k;
+	w->pfn = 0;
+	w->index = 0;
+	w->bits_at = UINT64_MAX;
+	w->descs_at = UINT64_MAX;
+}
+
+/* Have the piece of bitmap2 that holds @pfn in w->bits */
+static int walk_load_bits(struct kdump_walk *w)
+{
+	uint64_t at = w->pfn / 8 / sizeof(w->bits) * sizeof(w->bits);
+	uint64_t bytes = (w->k->max_mapnr + 7) / 8 - at;
+	int rc;
+
+	if (w->bits_at == at)
+		return 0;
+	memset(w->bits, 0, sizeof(w->bits));
+	rc = read_at(w->k->fd, w->bits, bytes < sizeof(w->bits) ? bytes : sizeof(w->bits),
+		     w->k->bitmap2 + at);
+	if (!rc)
+		w->bits_at = at;
+	return rc;
+}
+
+/* Have the piece of the table that holds descriptor w->index in w->buf; copy it out */
+static int walk_load_desc(struct kdump_walk *w, struct page_desc *ret)
+{
+	const uint64_t nr = sizeof(w->buf) / sizeof(w->buf[0]);
+	uint64_t at = w->index / nr * nr, left = w->k->nr_descs - at;
+	int rc;
+
+	if (w->descs_at != at) {
+		rc = read_at(w->k->fd, w->buf, (left < nr ? left : nr) * sizeof(*ret),
+			     w->k->descs + at * sizeof(*ret));
+		if (rc)
+			return rc;
+		w->descs_at = at;
+	}
+	*ret = w->buf[w->index - at];
+	return 0;
+}
+
+/*
+ * A page may lie anywhere behind the table and use at most a block. Raw pages use exactly one; with
+ * compression a page that did not shrink is stored raw. Several descriptors may share data: all
+ * zero pages of a dump are one.
+ */
+static enum page_state desc_state(const struct kdump *k, const struct page_desc *d)
+{
+	uint64_t block = (uint64_t)k->hdr.block_size;
+
+	/*
+	 * An offset alone is half a descriptor: it goes on in the next block, which was not written
+	 * when the power failed (stub/send/out.c writes blocks in order, so the other half alone cannot
+	 * be)
+	 */
+	if (!d->size && !d->flags)
+		return PAGE_MISSING;
+	if (!d->offset)
+		return PAGE_BAD;
+	if (d->offset < 0 || (uint64_t)d->offset < k->data || d->size == 0 || d->size > block ||
+	    !inside((uint64_t)d->offset, d->size, k->limit))
+		return PAGE_BAD;
+	switch (d->flags) {
+	case 0:
+		return d->size == block ? PAGE_STORED : PAGE_BAD;
+	case KDUMP_COMPRESSED_ZLIB:
+	case KDUMP_COMPRESSED_LZO:
+	case KDUMP_COMPRESSED_SNAPPY:
+	case KDUMP_COMPRESSED_ZSTD:
+		return PAGE_STORED;
+	default:
+		return PAGE_BAD;
+	}
+}
+
+/*
+ * Empty bytes of the bitmap are stepped over: most of a large machine is not in the dump. An error
+ * ends the walk for good: the number of a descriptor is the number of bits before it.
+ */
+int kdump_walk_next(struct kdump_walk *w, struct kdump_page *ret)
+{
+	for (; w->pfn < w->k->max_mapnr; w->pfn++) {
+		unsigned byte;
+		int rc = walk_load_bits(w);
+
+		if (rc)
+			return rc;
+		byte = w->bits[w->pfn / 8 % sizeof(w->bits)];
+		if (!byte)
+			w->pfn |= 7;
+		else if (byte >> w->pfn % 8 & 1)
+			break;
+	}
+	if (w->pfn >= w->k->max_mapnr || w->index >= w->k->nr_descs)
+		return 0;
+	ret->pfn = w->pfn++;
+	ret->index = w->index;
+	if (walk_load_desc(w, &ret->desc))
+		return -EIO;
+	ret->state = desc_state(w->k, &ret->desc);
+	w->index++;
+	return 1;
+}
+
+/*
+ * No table of its own: memory stays the same for any size of dump. @end is what there is to copy of
+ * a dump whose label does not know its length.
+ */
+int kdump_count(const struct kdump *k, const char *path, struct kdump_counts *ret)
+{
+	struct kdump_counts c = { .end = k->data };
+	struct kdump_walk w;
+	struct kdump_page p;
+	int rc;
+
+	kdump_walk_start(&w, k);
+	while ((rc = kdump_walk_next(&w, &p)) == 1) {
+		c.missing += p.state == PAGE_MISSING;
+		c.bad += p.state == PAGE_BAD;
+		if (p.state != PAGE_STORED)
+			continue;
+		c.stored++;
+		c.raw += !p.desc.flags;
+		c.compressed += p.desc.flags != 0;
+		if ((uint64_t)p.desc.offset + p.desc.size > c.end)
+			c.end = (uint64_t)p.desc.offset + p.desc.size;
+	}
+	if (rc < 0)
+		return fail(rc, "%s: reading the page descriptors failed: %s", path, strerror(-rc));
+	*ret = c;
+	return 0;
+}
+
+/* Only at the start of a line: a key may be the end of another */
+const char *vmcoreinfo_find(const char *text, const char *key)
+{
+	size_t len = strlen(key);
+
+	while (text && *text) {
+		if (!strncmp(text, key, len) && text[len] == '=')
+			return text + len + 1;
+		text = strchr(text, '\n');
+		text += text != NULL;
+	}
+	return NULL;
+}
+
+/*
+ * Same reading as crash and makedumpfile: a number ends at the end of its line. SYMBOL() and
+ * KERNELOFFSET are hexadecimal without 0x: the kernel prints them with %lx.
+ */
+int vmcoreinfo_value(const char *text, const char *key, uint64_t *ret)
+{
+	const char *value = vmcoreinfo_find(text, key);
+	int base = strncmp(key, "SYMBOL(", 7) && strcmp(key, "KERNELOFFSET") ? 0 : 16;
+	unsigned long long v;
+	char *end;
+
+	if (!value || *value == '\n' || *value == ' ')
+		return -ENOENT;
+	/* NUMBER() is decimal: a leading zero must not make it octal */
+	if (base == 0 && strncmp(value, "0x", 2))
+		base = 10;
+	errno = 0;
+	v = strtoull(value, &end, base);
+	if (errno || end == value || (*end && *end != '\n'))
+		return -ENOENT;
+	*ret = v;
+	return 0;
+}

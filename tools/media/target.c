@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Targets and labels on the host: see tools/media/target.h. The stub's half is stub/disk/target.c; what both
+ * agree on is include/capstub/label.h and nothing else, so that a label of one version can be
+ * refused by the other.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "capstub/kdump_format.h"
+#include "capstub/stopcode.h"
+#include "stub/format/crc.h"
+#include "tools/media/target.h"
+#include "tools/util.h"
+
+/* The media are little-endian and the structures are used as they lie there. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "the host tool needs a little-endian host");
+
+const char *const class_names[CAPSTUB_NR_CLASSES] = CAPSTUB_CLASS_NAMES;
+
+static const struct {
+	const char *name, *text;
+} states[] = {
+	[CAPSTUB_EMPTY] = {"empty", "ready for a crash, nothing captured"},
+	[CAPSTUB_DUMPING] = {"dumping", "the capture was cut off (power, reset, watchdog)"},
+	[CAPSTUB_COMPLETE] = {"complete", "the dump is whole"},
+	[CAPSTUB_INCOMPLETE] = {"incomplete", "the capture ended in good order, pages are missing"},
+	[CAPSTUB_SAVED] = {"saved", "the dump was copied, the next capture may overwrite it"},
+};
+
+/* Numbers that a later version may have added are "unknown", never an index behind the table */
+const char *state_name(uint32_t state)
+{
+	return state < sizeof(states) / sizeof(states[0]) ? states[state].name : "unknown";
+}
+
+/*
+ * The stub counts the capture and sets "interrupted" while the state is still "empty": it becomes
+ * "dumping" only when there is something to open (stub/send/dump.c)
+ */
+const char *state_text(uint32_t state, uint32_t stop)
+{
+	if (state == CAPSTUB_EMPTY && stop)
+		return "a capture began but was cut off before it wrote a page";
+	return state < sizeof(states) / sizeof(states[0]) ? states[state].text : "unknown";
+}
+
+const char *compress_name(uint32_t method)
+{
+	switch (method) {
+	case 0: return "none";
+	case KDUMP_COMPRESSED_ZLIB: return "zlib";
+	case KDUMP_COMPRESSED_LZO: return "lzo";
+	case KDUMP_COMPRESSED_SNAPPY: return "snappy";
+	case KDUMP_COMPRESSED_ZSTD: return "zstd";
+	default: return "unknown";
+	}
+}
+
+/* The bytes are in the order in which they are printed (RFC 4122), unlike those of a GPT entry */
+void uuid_format(char text[UUID_TEXT], const uint8_t u[16])
+{
+	snprintf(text, UUID_TEXT,
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		 u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7],
+		 u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+}
+
+/* -1: none */
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* @uuid is written on success only; upper and lower case are the same */
+int uuid_parse_text(const char *text, uint8_t uuid[16])
+{
+	uint8_t parsed[16];
+	unsigned i;
+
+	for (i = 0; i < 16; i++) {
+		int hi, lo;
+
+		if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-')
+			return -EINVAL;
+		hi = hex_digit(text[0]);
+		lo = hi < 0 ? -1 : hex_digit(text[1]);
+		if (lo < 0)
+			return -EINVAL;
+		parsed[i] = (uint8_t)(hi << 4 | lo);
+		text += 2;
+	}
+	if (*text)
+		return -EINVAL;
+	memcpy(uuid, parsed, sizeof(parsed));
+	return 0;
+}
+
+/* Over the whole label with the CRC field as 0 (include/capstub/label.h) */
+static uint32_t label_crc(const struct capstub_label *label)
+{
+	struct capstub_label l = *label;
+
+	l.crc32c = 0;
+	return crc32c(0, &l, sizeof(l));
+}
+
+/* Is [offset, offset + len) inside [0, end)? */
+static bool inside(uint64_t offset, uint64_t len, uint64_t end)
+{
+	return offset <= end && len <= end - offset;
+}
+
+/*
+ * Offsets and lengths inside the target, strings terminated, page size possible. A right CRC proves
+ * that the label is as it was written, not that its writer was sane or honest: after this check
+ * every field may be used as an offset, a length or a string.
+ */
+static bool label_fields_ok(const struct target *t)
+{
+	const struct capstub_label *l = &t->label;
+	uint64_t room = t->end - CAPSTUB_LOG_OFFSET;
+
+	return memchr(l->name, 0, sizeof(l->name)) && memchr(l->release, 0, sizeof(l->release)) &&
+	       memchr(l->machine, 0, sizeof(l->machine)) && l->state <= CAPSTUB_SAVED &&
+	       l->dump_bytes <= room && l->log_bytes <= CAPSTUB_LOG_SIZE &&
+	       (l->dmesg_bytes == 0 || inside(l->dmesg_offset, l->dmesg_bytes, room)) &&
+	       l->page_size <= 65536 && (l->page_size & (l->page_size - 1)) == 0;
+}
+
+/*
+ * In the order of what each test needs: a field means nothing before CRC and version are right
+ */
+static enum label_status label_check(const struct target *t)
+{
+	const struct capstub_label *l = &t->label;
+
+	if (memcmp(l->magic, CAPSTUB_LABEL_MAGIC, sizeof(l->magic)))
+		return LABEL_NONE;
+	if (l->crc32c != label_crc(l))
+		return LABEL_BAD_CRC;
+	if (l->version != CAPSTUB_LABEL_VERSION)
+		return LABEL_BAD_VERSION;
+	if (l->target_bytes != t->end)
+		return LABEL_BAD_SIZE;
+	return label_fields_ok(t) ? LABEL_OK : LABEL_BAD_FIELDS;
+}
+
+/*
+ * What to do next is part of each sentence. "Format it again" loses a dump that may be there, so
+ * where the dump proper is untouched the sentence says how to get at it first.
+ */
+const char *label_problem(const struct target *t)
+{
+	switch (t->status) {
+	case LABEL_NONE:
+		return "carries no capstub label: run 'capstub format' on it";
+	case LABEL_BAD_CRC:
+		return "its label is damaged (CRC): 'capstub format' writes a new one, "
+		       "'capstub save --force' tries to read the dump first";
+	case LABEL_BAD_VERSION:
+		return "its label is of another version: use the capstub that formatted it";
+	case LABEL_BAD_SIZE:
+		return "it was resized after 'capstub format': format it again, "
+		       "'capstub save --force' tries to read the dump first";
+	case LABEL_BAD_FIELDS:
+		return "its label holds impossible values: format it again, "
+		       "'capstub save --force' tries to read the dump first";
+	default:
+		return NULL;
+	}
+}
+
+/*
+ * A block device has no st_size. The size decides where the label is, so it is asked for each time.
+ */
+static int target_size(struct target *t)
+{
+	if (S_ISREG(t->st.st_mode)) {
+		t->bytes = (uint64_t)t->st.st_size;
+		return 0;
+	}
+	t->is_blk = true;
+	if (ioctl(t->fd, BLKGETSIZE64, &t->bytes))
+		return fail(-errno, "%s: its size cannot be read: %s", t->path, strerror(errno));
+	return 0;
+}
+
+/* errno of open() in words that say what to do */
+static int open_failed(const struct target *t, int flags)
+{
+	int rc = -errno;
+
+	if (rc == -EBUSY)
+		return fail(rc, "%s is in use (mounted, swap, or part of RAID, LVM or dm): "
+			    "see 'lsblk %s' and release it first", t->path, t->path);
+	if (rc == -EACCES || rc == -EPERM)
+		return fail(rc, "%s cannot be opened for %s: %s: become root, or change its mode",
+			    t->path, (flags & O_ACCMODE) == O_RDONLY ? "reading" : "writing",
+			    strerror(-rc));
+	if (rc == -EROFS)
+		return fail(rc, "%s is read-only: use another target", t->path);
+	return fail(rc, "%s: %s", t->path, strerror(-rc));
+}
+
+/*
+ * A target too small for a label has none, and is no error: `info` describes any file. O_NONBLOCK:
+ * after stat() the path may have become a FIFO, whose open() would wait for somebody.
+ */
+int target_open(struct target *t, const char *path, int flags)
+{
+	int rc;
+
+	*t = (struct target){ .path = path, .fd = -1, .status = LABEL_NONE };
+	if (stat(path, &t->st))
+		return open_failed(t, flags);
+	if (!S_ISREG(t->st.st_mode) && !S_ISBLK(t->st.st_mode))
+		return fail(-EINVAL, "%s is neither a block device nor a file", path);
+	/* O_EXCL without O_CREAT has a meaning for block devices only (open(2)) */
+	if (!S_ISBLK(t->st.st_mode))
+		flags &= ~O_EXCL;
+	t->fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
+	if (t->fd < 0)
+		return open_failed(t, flags);
+	rc = target_size(t);
+	if (rc)
+		goto out;
+	t->end = t->bytes & ~(uint64_t)4095;
+	if (t->end < CAPSTUB_TARGET_MIN)
+		return 0;
+	rc = read_at(t->fd, &t->label, sizeof(t->label), t->end - CAPSTUB_LABEL_SIZE);
+	if (rc) {
+		fail(rc, "%s: the label cannot be read: %s", path, strerror(-rc));
+		goto out;
+	}
+	t->status = label_check(t);
+	return 0;
+out:
+	target_close(t);
+	return rc;
+}
+
+void target_close(struct target *t)
+{
+	if (t->fd >= 0)
+		close(t->fd);
+	t->fd = -1;
+}
+
+int target_lock(const struct target *t)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	/*
+	 * Block devices: O_EXCL at open has asked already. Filesystems without locks: go on. A lock
+	 * of the open file description (fcntl(2)) ends with the last close, however we end.
+	 */
+	if (t->is_blk || !fcntl(t->fd, F_OFD_SETLK, &lock))
+		return 0;
+	if (errno != EAGAIN && errno != EACCES)
+		return 0;
+	return fail(-EBUSY, "%s is in use by another program (a running virtual machine?): "
+		    "stop that first", t->path);
+}
+
+/*
+ * `save` and `format` report success after this: so neither the page cache nor a write that the
+ * device swallowed may stand in for the medium
+ */
+int target_write_label(struct target *t)
+{
+	uint64_t offset = t->end - CAPSTUB_LABEL_SIZE;
+	struct capstub_label back;
+	int rc;
+
+	t->label.crc32c = label_crc(&t->label);
+	rc = write_at(t->fd, &t->label, sizeof(t->label), offset);
+	if (!rc && fsync(t->fd))
+		rc = -errno;
+	if (!rc) {
+		/* What comes back must come from the device, not from the page cache */
+		posix_fadvise(t->fd, (off_t)offset, CAPSTUB_LABEL_SIZE, POSIX_FADV_DONTNEED);
+		rc = read_at(t->fd, &back, sizeof(back), offset);
+	}
+	if (rc)
+		return fail(rc, "%s: writing the label failed: %s", t->path, strerror(-rc));
+	if (memcmp(&back, &t->label, sizeof(back)))
+		return fail(-EIO, "%s: the label reads back changed: the device is faulty",
+			    t->path);
+	t->status = label_check(t);
+	return 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A dump target (block device or image file) and its label, as the host sees them. The layout is
+ * in include/capstub/label.h. A label that is read here was written by a program that ran after a
+ * kernel panic, or by somebody who wants to fool us: every field is checked before it is used.
+ */
+#ifndef TOOLS_TARGET_H
+#define TOOLS_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "capstub/label.h"
+#include "stub/format/stopcode.h"
+
+enum label_status {
+	LABEL_OK,
+	LABEL_NONE,		/* no magic: never formatted, or not at this size */
+	LABEL_BAD_CRC,
+	LABEL_BAD_VERSION,
+	LABEL_BAD_SIZE,		/* the target was resized after it was formatted */
+	LABEL_BAD_FIELDS,	/* CRC right, contents impossible */
+};
+
+struct target {
+	const char *path;
+	int fd;
+	bool is_blk;
+	struct stat st;
+	uint64_t bytes;		/* size of the device or file */
+	uint64_t end;		/* the same rounded down to 4 KiB: END of label.h */
+	enum label_status status;
+	struct capstub_label label;	/* as on the media unless status is LABEL_NONE */
+};
+
+/*
+ * Open @path with @flags (O_RDONLY, O_RDWR, and O_EXCL, which for a block device means "not in
+ * use"), and read its label. -errno with a message; a missing or damaged label is not an error
+ * here.
+ */
+int target_open(struct target *t, const char *path, int flags);
+void target_close(struct target *t);
+
+/*
+ * Lock an image file against other programs (QEMU locks its images too). 0, or -EBUSY with a
+ * message.
+ */
+int target_lock(const struct target *t);
+
+/*
+ * Write t->label with a fresh CRC, wait until it is on stable storage, read it back past the page
+ * cache and compare. Needs O_RDWR. 0 with t->status anew, or -errno with a message: what the label
+ * on the media is then is not known.
+ */
+int target_write_label(struct target *t);
+
+/* One sentence on what is wrong with the label and what to do; NULL when it is LABEL_OK. */
+const char *label_problem(const struct target *t);
+
+const char *state_name(uint32_t state);		/* "empty", "dumping", … or "unknown" */
+/* The same in words; an empty state with a stop code is no fresh one */
+const char *state_text(uint32_t state, uint32_t stop);
+const char *compress_name(uint32_t method);	/* "none", "lzo", … */
+extern const char *const class_names[CAPSTUB_NR_CLASSES];
+
+#define UUID_TEXT	37	/* with NUL */
+void uuid_format(char text[UUID_TEXT], const uint8_t uuid[16]);
+int uuid_parse_text(const char *text, uint8_t uuid[16]);	/* 0 or -EINVAL */
+
+#endif

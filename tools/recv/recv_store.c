@@ -1,0 +1,666 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The files of one capture over a line: see tools/recv/recv_store.h. Everything that decides where a byte goes was checked in
+ * store_parse_meta(): frames are looked up in the ranges of RAM, and there is nowhere else to write.
+ */
+#include "tools/recv/recv_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "capstub/kdump_format.h"
+#include "stub/bits.h"
+#include "tools/media/outfile.h"
+#include "tools/util.h"
+
+#define META_NAME	".meta"
+#define MARK_NAME	".excluded"
+#define NEW_NAME	"vmcore.part"
+#define DESC_BATCH	1024u
+#define COPY_BUF	(1u << 16)
+#define ZLIB_LEVEL	1	/* what makedumpfile -c takes */
+#define NOTES_MAX	(64u << 20)
+
+/*---------------------------------------------------------------- meta */
+
+int store_parse_meta(const uint8_t *blob, size_t len, struct serial_meta *m, struct store_range *ranges)
+{
+	uint64_t next = 0, index = 0;
+
+	if (len < sizeof(*m))
+		return -EINVAL;
+	memcpy(m, blob, sizeof(*m));
+	if (m->version != SERIAL_VERSION || m->page_size < SERIAL_UNIT || m->page_size > 65536 || !is_power_of_2(m->page_size) ||
+	    !m->nr_ranges || m->nr_ranges > SERIAL_MAX_RANGES || len != sizeof(*m) + m->nr_ranges * 16 ||
+	    m->nr_passes > SERIAL_MAX_PASSES || m->nr_vital > m->nr_passes || m->notes_bytes > NOTES_MAX || m->nr_cpus > 65536)
+		return -EINVAL;
+	if (!range_inside(m->vmcoreinfo_offset, m->vmcoreinfo_bytes, 0, m->notes_bytes))
+		return -EINVAL;
+	for (unsigned i = 0; i < m->nr_ranges; i++) {
+		struct store_range *r = &ranges[i];
+
+		memcpy(&r->pfn, blob + sizeof(*m) + i * 16, 8);
+		memcpy(&r->nr, blob + sizeof(*m) + i * 16 + 8, 8);
+		r->index = index;
+		/* Sorted, disjoint, not empty, and bounded in sum and place */
+		if (!r->nr || r->pfn < next || r->pfn > (1ULL << 40) || r->nr > STORE_MAX_PAGES - index)
+			return -EINVAL;
+		next = r->pfn + r->nr;
+		index += r->nr;
+	}
+	if (m->max_pfn != next || next > (1ULL << 36))
+		return -EINVAL;
+	for (unsigned i = 0; i < 6; i++)
+		m->uts[i][64] = '\0';
+	return 0;
+}
+
+/* Number of @pfn's descriptor; *ret_run: how many frames follow in its range. False: not RAM. */
+static bool lookup(const struct store *s, uint64_t pfn, uint64_t *ret_index, uint64_t *ret_run)
+{
+	unsigned low = 0, high = s->meta.nr_ranges;
+
+	while (low < high) {
+		unsigned mid = low + (high - low) / 2;
+
+		if (s->ranges[mid].pfn + s->ranges[mid].nr > pfn)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	if (low == s->meta.nr_ranges || s->ranges[low].pfn > pfn)
+		return false;
+	*ret_index = s->ranges[low].index + (pfn - s->ranges[low].pfn);
+	*ret_run = s->ranges[low].nr - (pfn - s->ranges[low].pfn);
+	return true;
+}
+
+/*---------------------------------------------------------------- open */
+
+static int write_failed(struct store *s, int rc)
+{
+	s->failed = true;
+	return fail(rc, "%s: cannot write: %s", s->dir, strerror(-rc));
+}
+
+static void plan(struct store *s)
+{
+	const struct serial_meta *m = &s->meta;
+	uint64_t bs = m->page_size;
+
+	s->units_per_page = m->page_size / SERIAL_UNIT;
+	s->nr_pages = s->ranges[m->nr_ranges - 1].index + s->ranges[m->nr_ranges - 1].nr;
+	s->notes_at = bs + sizeof(struct kdump_sub_header);
+	s->bitmap_at = bs + ALIGN_UP(sizeof(struct kdump_sub_header) + m->notes_bytes, bs);
+	s->bitmap_len = ALIGN_UP(DIV_ROUND_UP(m->max_pfn, 8), bs);
+	s->table_at = s->bitmap_at + 2 * s->bitmap_len;
+	s->zero_at = ALIGN_UP(s->table_at + s->nr_pages * sizeof(struct page_desc), 4096);
+}
+
+static int write_headers(struct store *s, int fd, bool incomplete)
+{
+	const struct serial_meta *m = &s->meta;
+	struct disk_dump_header h = {
+		.header_version = KDUMP_HEADER_VERSION,
+		.tv_sec = m->crash_time,
+		.status = KDUMP_COMPRESSED_ZLIB | (incomplete ? KDUMP_INCOMPLETE : 0),
+		.block_size = (int32_t)m->page_size,
+		.sub_hdr_size = (int32_t)(s->bitmap_at / m->page_size - 1),
+		.bitmap_blocks = (uint32_t)(2 * s->bitmap_len / m->page_size),
+		.max_mapnr = (uint32_t)min_u64(m->max_pfn, UINT32_MAX),
+		.nr_cpus = (int32_t)m->nr_cpus,
+	};
+	struct kdump_sub_header sub = {
+		.phys_base = m->phys_base,
+		.dump_level = (int32_t)m->dump_level,
+		.offset_vmcoreinfo = m->vmcoreinfo_bytes ? (int64_t)(s->notes_at + m->vmcoreinfo_offset) : 0,
+		.size_vmcoreinfo = m->vmcoreinfo_bytes,
+		.offset_note = m->notes_bytes ? (int64_t)s->notes_at : 0,
+		.size_note = m->notes_bytes,
+		.max_mapnr_64 = m->max_pfn,
+	};
+	int rc;
+
+	memcpy(h.signature, KDUMP_SIGNATURE, sizeof(h.signature));
+	memcpy(h.sysname, m->uts, sizeof(m->uts));
+	rc = write_at(fd, &sub, sizeof(sub), m->page_size);
+	return rc ? rc : write_at(fd, &h, sizeof(h), 0);
+}
+
+/* Set the bits of all RAM in the bitmap at @offset; the file has zeros there. */
+static int write_ram_bitmap(struct store *s, int fd, uint64_t offset)
+{
+	uint8_t *buf = must_alloc(1, COPY_BUF);
+	int rc = 0;
+
+	for (unsigned i = 0; i < s->meta.nr_ranges && !rc; i++) {
+		uint64_t pfn = s->ranges[i].pfn, end = pfn + s->ranges[i].nr;
+
+		while (pfn < end && !rc) {
+			uint64_t first = ALIGN_DOWN(pfn, COPY_BUF * 8), stop = min_u64(end, first + COPY_BUF * 8);
+			uint64_t from = (pfn - first) / 8, to = DIV_ROUND_UP(stop - first, 8);
+
+			/* A byte at either end may hold another range's bits */
+			rc = read_at(fd, buf + from, to - from, offset + first / 8 + from);
+			for (uint64_t p = pfn; p < stop; p++)
+				buf[(p - first) / 8] |= (uint8_t)(1u << p % 8);
+			if (!rc)
+				rc = write_at(fd, buf + from, to - from, offset + first / 8 + from);
+			pfn = stop;
+		}
+	}
+	free(buf);
+	return rc;
+}
+
+/* A new vmcore: everything but the header's first block, so that nobody opens it too early, then that */
+static int create_vmcore(struct store *s)
+{
+	uint8_t *zero = must_alloc(1, s->meta.page_size);
+	int rc;
+
+	s->data_end = s->zero_at + s->meta.page_size;
+	rc = ftruncate(s->fd, (off_t)s->data_end) ? -errno : 0;
+	if (!rc)
+		rc = write_at(s->fd, zero, s->meta.page_size, s->zero_at);
+	free(zero);
+	if (!rc)
+		rc = write_ram_bitmap(s, s->fd, s->bitmap_at);
+	if (!rc)
+		rc = write_ram_bitmap(s, s->fd, s->bitmap_at + s->bitmap_len);
+	if (!rc)
+		rc = write_headers(s, s->fd, true);
+	return rc;
+}
+
+static bool same_meta(struct store *s, const uint8_t *meta, size_t len)
+{
+	uint8_t old[STORE_META_MAX];
+	struct stat st;
+	int fd = openat(s->dirfd, META_NAME, O_RDONLY | O_CLOEXEC);
+	bool same;
+
+	if (fd < 0)
+		return false;
+	same = !fstat(fd, &st) && (size_t)st.st_size == len && len <= sizeof(old) && !read_at(fd, old, len, 0) &&
+	       !memcmp(old, meta, len);
+	close(fd);
+	return same;
+}
+
+static int open_vmcore(struct store *s, const uint8_t *meta, size_t len)
+{
+	struct stat st;
+	int rc;
+
+	/* .meta is written last: when it is there, the rest is whole */
+	if (same_meta(s, meta, len)) {
+		s->fd = openat(s->dirfd, "vmcore", O_RDWR | O_CLOEXEC);
+		s->mark_fd = openat(s->dirfd, MARK_NAME, O_RDWR | O_CLOEXEC);
+		if (s->fd >= 0 && s->mark_fd >= 0 && !fstat(s->fd, &st) &&
+		    (uint64_t)st.st_size >= s->zero_at + s->meta.page_size) {
+			s->data_end = (uint64_t)st.st_size;
+			return 0;
+		}
+		if (s->fd >= 0)
+			close(s->fd);
+		if (s->mark_fd >= 0)
+			close(s->mark_fd);
+	}
+	s->fd = openat(s->dirfd, "vmcore", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (s->fd < 0)
+		return -errno;
+	s->mark_fd = openat(s->dirfd, MARK_NAME, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (s->mark_fd < 0)
+		return -errno;
+	rc = ftruncate(s->mark_fd, (off_t)DIV_ROUND_UP(s->nr_pages, 8)) ? -errno : create_vmcore(s);
+	return rc ? rc : outfile_write(s->dirfd, s->dir, META_NAME, true, meta, len);
+}
+
+int store_open(struct store *s, const char *dir, const uint8_t *meta, size_t len)
+{
+	int rc;
+
+	memset(s, 0, sizeof(*s));
+	s->fd = s->mark_fd = -1;
+	rc = store_parse_meta(meta, len, &s->meta, s->ranges);
+	if (rc)
+		return rc;
+	plan(s);
+	s->dirfd = outdir_open(dir);
+	if (s->dirfd < 0)
+		return s->dirfd;
+	s->dir = strdup(dir);
+	if (!s->dir)
+		s->dir = must_alloc(1, 1);
+	s->buf_size = compressBound(s->meta.page_size);
+	s->buf = must_alloc(1, s->buf_size);
+	for (unsigned i = 0; i < STORE_PARTIALS; i++)
+		s->partial[i].data = s->units_per_page > 1 ? must_alloc(1, s->meta.page_size) : NULL;
+	rc = open_vmcore(s, meta, len);
+	if (rc) {
+		fail(rc, "%s: cannot create vmcore: %s", dir, strerror(-rc));
+		store_close(s);
+	}
+	return rc;
+}
+
+void store_close(struct store *s)
+{
+	if (!s->dir)
+		return;
+	if (s->fd >= 0)
+		close(s->fd);
+	if (s->mark_fd >= 0)
+		close(s->mark_fd);
+	close(s->dirfd);
+	for (unsigned i = 0; i < STORE_PARTIALS; i++)
+		free(s->partial[i].data);
+	free(s->buf);
+	free(s->dir);
+	memset(s, 0, sizeof(*s));
+}
+
+/*---------------------------------------------------------------- pages */
+
+static uint64_t desc_at(const struct store *s, uint64_t index)
+{
+	return s->table_at + index * sizeof(struct page_desc);
+}
+
+static int store_page(struct store *s, uint64_t index, const uint8_t *data)
+{
+	struct page_desc desc;
+	uLongf len = s->buf_size;
+	uint32_t size = s->meta.page_size;
+	int rc = read_at(s->fd, &desc, sizeof(desc), desc_at(s, index));
+
+	if (rc || desc.offset)
+		return rc ? write_failed(s, rc) : 0;
+	desc = (struct page_desc){ .offset = (int64_t)s->data_end, .size = size };
+	if (compress2(s->buf, &len, data, size, ZLIB_LEVEL) == Z_OK && len < size) {
+		desc.size = (uint32_t)len;
+		desc.flags = KDUMP_COMPRESSED_ZLIB;
+		data = s->buf;
+	}
+	rc = write_at(s->fd, data, desc.size, s->data_end);
+	if (!rc)
+		rc = write_at(s->fd, &desc, sizeof(desc), desc_at(s, index));
+	if (rc)
+		return write_failed(s, rc);
+	s->data_end += desc.size;
+	s->pages++;
+	s->bytes_raw += size;
+	s->bytes_stored += desc.size;
+	return 0;
+}
+
+/* The page that @pfn's units are collected in; an old unfinished one gives way. */
+static struct store_partial *partial(struct store *s, uint64_t pfn, uint64_t *ret_dropped, bool *ret_lost)
+{
+	struct store_partial *p;
+
+	*ret_lost = false;
+	for (unsigned i = 0; i < STORE_PARTIALS; i++)
+		if (s->partial[i].have && s->partial[i].pfn == pfn)
+			return &s->partial[i];
+	for (unsigned i = 0; i < STORE_PARTIALS; i++) {
+		p = &s->partial[i];
+		if (!p->have) {
+			p->pfn = pfn;
+			return p;
+		}
+	}
+	p = &s->partial[s->next_partial++ % STORE_PARTIALS];
+	*ret_dropped = p->pfn;
+	*ret_lost = true;
+	p->have = 0;
+	p->pfn = pfn;
+	return p;
+}
+
+static int store_part(struct store *s, uint64_t index, uint64_t unit, const uint8_t *data, uint64_t *ret_dropped)
+{
+	unsigned n = s->units_per_page, part = (unsigned)(unit % n);
+	bool lost;
+	struct store_partial *p = partial(s, unit / n, ret_dropped, &lost);
+	int rc = 0;
+
+	if (data)
+		memcpy(p->data + part * SERIAL_UNIT, data, SERIAL_UNIT);
+	else
+		memset(p->data + part * SERIAL_UNIT, 0, SERIAL_UNIT);
+	p->have |= 1u << part;
+	if (p->have == (uint32_t)GENMASK(n - 1, 0)) {
+		rc = store_page(s, index, p->data);
+		p->have = 0;
+	}
+	return rc ? rc : lost ? -EAGAIN : 0;
+}
+
+int store_unit(struct store *s, uint64_t unit, const uint8_t *data, uint64_t *ret_dropped)
+{
+	uint64_t index, run;
+
+	if (s->failed)
+		return -EIO;
+	if (!lookup(s, unit / s->units_per_page, &index, &run))
+		return -ENOENT;
+	if (s->units_per_page > 1)
+		return store_part(s, index, unit, data, ret_dropped);
+	return data ? store_page(s, index, data) : store_zeros(s, unit, 1);
+}
+
+/* Point those of the descriptors [index, index + nr) that have nothing yet at the shared zero page. */
+static int zero_descs(struct store *s, uint64_t index, uint64_t nr)
+{
+	const struct page_desc zero = { .offset = (int64_t)s->zero_at, .size = s->meta.page_size };
+	struct page_desc descs[DESC_BATCH];
+
+	while (nr) {
+		unsigned n = (unsigned)min_u64(nr, DESC_BATCH);
+		int rc = read_at(s->fd, descs, n * sizeof(*descs), desc_at(s, index));
+
+		for (unsigned i = 0; i < n && !rc; i++) {
+			if (descs[i].offset)
+				continue;
+			descs[i] = zero;
+			s->pages++;
+		}
+		if (!rc)
+			rc = write_at(s->fd, descs, n * sizeof(*descs), desc_at(s, index));
+		if (rc)
+			return write_failed(s, rc);
+		index += n;
+		nr -= n;
+	}
+	return 0;
+}
+
+static int mark_excluded(struct store *s, uint64_t index, uint64_t nr)
+{
+	uint8_t buf[4096];
+
+	while (nr) {
+		uint64_t first = ALIGN_DOWN(index, 8), n = min_u64(nr, sizeof(buf) * 8 - (index - first));
+		size_t len = DIV_ROUND_UP(index - first + n, 8);
+		int rc = read_at(s->mark_fd, buf, len, first / 8);
+
+		for (uint64_t i = index - first; i < index - first + n; i++)
+			buf[i / 8] |= (uint8_t)(1u << i % 8);
+		if (!rc)
+			rc = write_at(s->mark_fd, buf, len, first / 8);
+		if (rc)
+			return write_failed(s, rc);
+		index += n;
+		nr -= n;
+	}
+	return 0;
+}
+
+/* @each for the parts of [pfn, pfn + nr) that are RAM */
+static int over_ram(struct store *s, uint64_t pfn, uint64_t nr, int (*each)(struct store *s, uint64_t index, uint64_t nr))
+{
+	for (unsigned i = 0; i < s->meta.nr_ranges; i++) {
+		const struct store_range *r = &s->ranges[i];
+		uint64_t from = max_u64(pfn, r->pfn), to = min_u64(pfn + nr, r->pfn + r->nr);
+		int rc = from < to ? each(s, r->index + (from - r->pfn), to - from) : 0;
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int store_zeros(struct store *s, uint64_t pfn, uint64_t nr)
+{
+	return s->failed ? -EIO : over_ram(s, pfn, nr, zero_descs);
+}
+
+int store_excluded(struct store *s, uint64_t pfn, uint64_t nr)
+{
+	return s->failed ? -EIO : over_ram(s, pfn, nr, mark_excluded);
+}
+
+/*---------------------------------------------------------------- notes, text */
+
+int store_notes(struct store *s, uint64_t offset, const void *buf, size_t len)
+{
+	int rc;
+
+	if (!range_inside(offset, len, 0, s->meta.notes_bytes))
+		return -EINVAL;
+	rc = s->failed ? -EIO : write_at(s->fd, buf, len, s->notes_at + offset);
+	return rc ? write_failed(s, rc) : 0;
+}
+
+int store_text(struct store *s, const char *name, uint64_t total, uint64_t offset, const void *buf, size_t len)
+{
+	int fd = openat(s->dirfd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600), rc;
+
+	if (fd < 0)
+		return write_failed(s, -errno);
+	rc = write_at(fd, buf, len, offset);
+	/* A log that was longer the first time */
+	if (!rc && ftruncate(fd, (off_t)min_u64(total, (uint64_t)lseek(fd, 0, SEEK_END))))
+		rc = -errno;
+	close(fd);
+	return rc ? write_failed(s, rc) : 0;
+}
+
+int store_replace(struct store *s, const char *name, const void *buf, size_t len)
+{
+	int fd = openat(s->dirfd, ".part", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), rc;
+
+	if (fd < 0)
+		return write_failed(s, -errno);
+	rc = write_at(fd, buf, len, 0);
+	close(fd);
+	if (!rc && renameat(s->dirfd, ".part", s->dirfd, name))
+		rc = -errno;
+	return rc ? write_failed(s, rc) : 0;
+}
+
+/*---------------------------------------------------------------- end */
+
+/* Walks over descriptors and marks together. */
+struct walk {
+	struct store *s;
+	uint64_t index, from, to;
+	struct page_desc descs[DESC_BATCH];
+	uint8_t marks[DESC_BATCH / 8];
+};
+
+static int walk_load(struct walk *w, uint64_t index)
+{
+	uint64_t n = min_u64(DESC_BATCH, w->s->nr_pages - index);
+	int rc = read_at(w->s->fd, w->descs, n * sizeof(*w->descs), desc_at(w->s, index));
+
+	w->from = index;
+	w->to = index + n;
+	return rc ? rc : read_at(w->s->mark_fd, w->marks, DIV_ROUND_UP(n, 8), index / 8);
+}
+
+/* 1 with the next descriptor, 0 at the end, -errno */
+static int walk_next(struct walk *w, struct page_desc *ret, bool *ret_excluded)
+{
+	uint64_t i;
+	int rc;
+
+	if (w->index == w->s->nr_pages)
+		return 0;
+	if (w->index >= w->to) {
+		rc = walk_load(w, w->index);
+		if (rc)
+			return rc;
+	}
+	i = w->index++ - w->from;
+	*ret = w->descs[i];
+	*ret_excluded = !ret->offset && w->marks[i / 8] >> i % 8 & 1;
+	return 1;
+}
+
+int store_count(struct store *s, struct store_counts *ret)
+{
+	struct walk *w = must_alloc(1, sizeof(*w));
+	struct store_counts c = { 0 };
+	struct page_desc desc;
+	bool excluded;
+	int rc;
+
+	w->s = s;
+	while ((rc = walk_next(w, &desc, &excluded)) == 1) {
+		c.stored += desc.offset != 0;
+		c.excluded += excluded;
+		c.missing += !desc.offset && !excluded;
+	}
+	free(w);
+	if (!rc)
+		*ret = c;
+	return rc;
+}
+
+/* The new file while it is written: three ascending streams, each with a buffer of its own */
+struct final {
+	struct store *s;
+	int fd;
+	uint64_t table_at, zero_at, data_end;
+	uint64_t next;			/* descriptor */
+	struct page_desc descs[DESC_BATCH];
+	unsigned nr_descs;
+	uint8_t bits[4096];
+	uint64_t bits_at;		/* frame of the first bit */
+};
+
+static int flush_bits(struct final *f)
+{
+	uint64_t at = f->s->bitmap_at + f->s->bitmap_len + f->bits_at / 8;
+	uint64_t len = min_u64(sizeof(f->bits), f->s->bitmap_len - f->bits_at / 8);
+	int rc = write_at(f->fd, f->bits, len, at);
+
+	memset(f->bits, 0, sizeof(f->bits));
+	return rc;
+}
+
+static int put_bit(struct final *f, uint64_t pfn)
+{
+	int rc = 0;
+
+	if (pfn >= f->bits_at + sizeof(f->bits) * 8) {
+		rc = flush_bits(f);
+		f->bits_at = ALIGN_DOWN(pfn, sizeof(f->bits) * 8);
+	}
+	f->bits[(pfn - f->bits_at) / 8] |= (uint8_t)(1u << pfn % 8);
+	return rc;
+}
+
+static int flush_descs(struct final *f)
+{
+	int rc = write_at(f->fd, f->descs, f->nr_descs * sizeof(*f->descs), f->table_at + f->next * sizeof(*f->descs));
+
+	f->next += f->nr_descs;
+	f->nr_descs = 0;
+	return rc;
+}
+
+static int put_desc(struct final *f, const struct page_desc *desc)
+{
+	f->descs[f->nr_descs++] = *desc;
+	return f->nr_descs == DESC_BATCH ? flush_descs(f) : 0;
+}
+
+static int put_page(struct final *f, struct page_desc *desc)
+{
+	uint8_t buf[65536];
+	int rc;
+
+	if (!desc->offset)
+		return put_desc(f, desc);
+	if ((uint64_t)desc->offset == f->s->zero_at) {
+		desc->offset = (int64_t)f->zero_at;
+		return put_desc(f, desc);
+	}
+	if (desc->size > sizeof(buf))
+		return -EINVAL;
+	rc = read_at(f->s->fd, buf, desc->size, (uint64_t)desc->offset);
+	if (!rc)
+		rc = write_at(f->fd, buf, desc->size, f->data_end);
+	desc->offset = (int64_t)f->data_end;
+	f->data_end += desc->size;
+	return rc ? rc : put_desc(f, desc);
+}
+
+static int write_final(struct final *f, const struct store_counts *c, bool incomplete)
+{
+	struct store *s = f->s;
+	struct walk *w = must_alloc(1, sizeof(*w));
+	struct page_desc desc;
+	bool excluded;
+	uint8_t zero[65536] = { 0 }, *notes = must_alloc(1, s->meta.notes_bytes + 1);
+	int rc;
+
+	w->s = s;
+	f->table_at = s->table_at;
+	f->zero_at = ALIGN_UP(f->table_at + (c->stored + c->missing) * sizeof(desc), 4096);
+	f->data_end = f->zero_at + s->meta.page_size;
+	rc = ftruncate(f->fd, (off_t)f->data_end) ? -errno : write_at(f->fd, zero, s->meta.page_size, f->zero_at);
+	if (!rc)
+		rc = read_at(s->fd, notes, s->meta.notes_bytes, s->notes_at);
+	if (!rc)
+		rc = write_at(f->fd, notes, s->meta.notes_bytes, s->notes_at);
+	free(notes);
+	if (!rc)
+		rc = write_ram_bitmap(s, f->fd, s->bitmap_at);
+	for (unsigned i = 0; i < s->meta.nr_ranges && !rc; i++) {
+		for (uint64_t k = 0; k < s->ranges[i].nr && !rc; k++) {
+			rc = walk_next(w, &desc, &excluded) == 1 ? 0 : -EIO;
+			if (rc || excluded)
+				continue;
+			rc = put_bit(f, s->ranges[i].pfn + k);
+			if (!rc)
+				rc = put_page(f, &desc);
+		}
+	}
+	free(w);
+	if (!rc)
+		rc = flush_bits(f);
+	if (!rc)
+		rc = flush_descs(f);
+	return rc ? rc : write_headers(s, f->fd, incomplete);
+}
+
+int store_finish(struct store *s, bool complete, uint64_t unreadable, struct store_counts *ret)
+{
+	struct store_counts c;
+	struct final *f;
+	int rc = s->failed ? -EIO : store_count(s, &c);
+
+	if (rc)
+		return rc;
+	/* They stay promised, without contents, as in a dump on a disk */
+	complete = complete && c.missing <= unreadable;
+	f = must_alloc(1, sizeof(*f));
+	f->s = s;
+	f->fd = openat(s->dirfd, NEW_NAME, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	rc = f->fd < 0 ? -errno : write_final(f, &c, !complete);
+	if (!rc && (fsync(f->fd) || renameat(s->dirfd, NEW_NAME, s->dirfd, "vmcore")))
+		rc = -errno;
+	if (f->fd >= 0)
+		close(f->fd);
+	free(f);
+	if (rc) {
+		unlinkat(s->dirfd, NEW_NAME, 0);
+		return fail(rc, "%s: cannot write the final vmcore, the working one stays: %s", s->dir, strerror(-rc));
+	}
+	unlinkat(s->dirfd, MARK_NAME, 0);
+	unlinkat(s->dirfd, META_NAME, 0);
+	fsync(s->dirfd);
+	c.missing -= min_u64(c.missing, unreadable);
+	*ret = c;
+	return 0;
+}
