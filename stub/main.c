@@ -184,7 +184,7 @@ static enum capstub_stop dump_to(const struct boot_info *bi, const struct target
 {
 	enum capstub_stop stop;
 
-	if (spec && spec->kind == TARGET_UART)
+	if (spec->kind == TARGET_UART)
 		return dump_to_line(bi, spec);
 	stop = target_open(&target, bi, spec);
 	return stop == STOP_OK ? dump_to_target(&capture, &target) : stop;
@@ -201,14 +201,16 @@ static bool stored_something(enum capstub_stop stop)
 
 /*
  * Try the dump= words in order; report the first failure if none works, because that is the one the
- * operator meant
+ * operator meant. Without a word no disk is even looked at: a label may be forged by whoever can
+ * write to the end of a partition, so it alone does not decide where this machine's secrets go.
  */
 static enum capstub_stop dump_somewhere(const struct boot_info *bi)
 {
 	enum capstub_stop first = STOP_OK;
 
 	if (!cmdline.nr_targets)
-		return dump_to(bi, NULL);
+		return log_err(STOP_NO_DUMP_WORD, "nothing is written without a good dump= word: say "
+			       "dump=any, or dump=UUID=... as capstub format prints it");
 	for (unsigned i = 0; i < cmdline.nr_targets; i++) {
 		enum capstub_stop stop = dump_to(bi, &cmdline.targets[i]);
 

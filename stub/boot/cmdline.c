@@ -6,7 +6,7 @@
  *
  * Nothing here fails, because there is nobody to tell: the person who made the typo will read of it
  * after the crash, and wants the dump nevertheless. A word that cannot be understood leaves the
- * default in place.
+ * default in place. dump= has no default: a place to write to must have been named.
  */
 #include "stub/boot/cmdline.h"
 
@@ -354,6 +354,8 @@ static const char *parse_target(struct target_spec *t, const char *s)
 	const char *v;
 	char name[16];
 
+	if (strcmp(s, "any") == 0)
+		return set_text(t, TARGET_ANY, s, sizeof(t->text) - 1);
 	if ((v = value_of(s, "UUID="))) {
 		t->kind = TARGET_UUID;
 		snprintf(t->text, sizeof(t->text), "%s", s);
@@ -374,7 +376,7 @@ static const char *parse_target(struct target_spec *t, const char *s)
 	if ((v = value_of(s, "SERIAL=")))
 		return set_text(t, TARGET_SERIAL, v, 40);
 	if (parse_uart(s, name, &t->uart) < 0)
-		return "neither UUID=, LABEL=, PARTUUID=, ... nor a UART";
+		return "not any, UUID=, LABEL=, PARTUUID=, ... or a UART";
 	t->kind = TARGET_UART;
 	t->baud = t->uart.baud;
 	snprintf(t->text, sizeof(t->text), "%s", name[0] ? name : s);

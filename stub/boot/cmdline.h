@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The stub's command line. Pure. Unknown words are reported and ignored; a bad value is reported
- * and changes nothing: a typo must not cost the dump. The last good value of a word counts.
+ * and changes nothing: a typo must not cost the dump. The last good value of a word counts. Only where
+ * the dump goes is never guessed: without a good dump= there is none.
  */
 #ifndef STUB_CMDLINE_H
 #define STUB_CMDLINE_H
@@ -17,6 +18,7 @@ enum target_kind {
 	TARGET_PARTLABEL,
 	TARGET_SERIAL,
 	TARGET_UART,
+	TARGET_ANY,		/* whatever carries the one valid label of this machine */
 };
 
 struct target_spec {
@@ -34,7 +36,7 @@ struct target_spec {
 enum after_action { AFTER_REBOOT, AFTER_HALT };
 
 struct cmdline {
-	unsigned nr_targets;	/* 0: first target with a valid label */
+	unsigned nr_targets;	/* 0: none was named, and nothing is written */
 	struct target_spec targets[CMDLINE_MAX_TARGETS];
 	unsigned level;		/* default 31 */
 	unsigned compress;	/* KDUMP_COMPRESSED_LZO (default) or 0 */

@@ -114,16 +114,15 @@ static int read_label(struct blk_dev *dev, const struct window *w)
 }
 
 /*
- * Does the word name this window before its label is looked at? UUID= and no word at all depend on
- * the label alone.
+ * Does the word name this window before its label is looked at? any, UUID= and LABEL= depend on the
+ * label alone.
  */
 static bool place_matches(const struct search *s, const struct part *p)
 {
 	const struct target_spec *spec = s->spec;
 
-	if (!spec)
-		return true;
 	switch (spec->kind) {
+	case TARGET_ANY:
 	case TARGET_UUID:
 	case TARGET_LABEL:
 		return true;
@@ -145,9 +144,9 @@ static bool place_matches(const struct search *s, const struct part *p)
 /* The other half of place_matches(): words that name the label, not the place */
 static bool label_matches(const struct target_spec *spec, const struct capstub_label *l)
 {
-	if (spec && spec->kind == TARGET_UUID)
+	if (spec->kind == TARGET_UUID)
 		return !memcmp(l->uuid, spec->uuid, sizeof(l->uuid));
-	if (spec && spec->kind == TARGET_LABEL)
+	if (spec->kind == TARGET_LABEL)
 		return !strcmp(l->name, spec->text);
 	return true;
 }
@@ -155,7 +154,7 @@ static bool label_matches(const struct target_spec *spec, const struct capstub_l
 /* Does the word itself point at a place (so that a missing label there is worth a message)? */
 static bool names_place(const struct target_spec *spec)
 {
-	return spec && spec->kind != TARGET_UUID && spec->kind != TARGET_LABEL;
+	return spec->kind != TARGET_ANY && spec->kind != TARGET_UUID && spec->kind != TARGET_LABEL;
 }
 
 /*
@@ -189,12 +188,9 @@ static int look_at(struct search *s, const struct part *p)
 	}
 	if (!label_matches(s->spec, &label_buf))
 		return 0;
-	if (s->matches && s->spec)
+	if (s->matches)
 		log_warn("%s part %u matches dump=%s too", s->dev->name, w.part, s->spec->text);
-	/*
-	 * Only the first is kept: a second one is counted, and either does not matter or forbids
-	 * both
-	 */
+	/* Only the first is kept: a second one is counted, and forbids both */
 	if (!s->matches++) {
 		s->match_disk = s->disk;
 		s->match = w;
@@ -208,8 +204,8 @@ static int look_at_part(void *ctx, const struct part *p)
 	return look_at(ctx, p);
 }
 
-/* Look at every place on the open disk. False: no need to look at further disks. */
-static bool search_disk(struct search *s)
+/* Look at every place on the open disk */
+static void search_disk(struct search *s)
 {
 	struct part_source src = {
 		.read = disk_read,
@@ -224,8 +220,6 @@ static bool search_disk(struct search *s)
 		rc = part_scan(&src, look_at_part, s);
 	if (rc)
 		s->read_error = rc;
-	/* Without a word the first label wins; with one, a second match must be found out */
-	return s->spec || !s->matches;
 }
 
 static enum capstub_stop stop_code(int rc, enum capstub_stop otherwise)
@@ -240,7 +234,7 @@ static enum capstub_stop stop_code(int rc, enum capstub_stop otherwise)
  */
 static enum capstub_stop search_failed(const struct search *s, const struct disk_iter *it)
 {
-	const char *word = s->spec ? s->spec->text : "(any label)";
+	const char *word = s->spec->text;
 
 	if (s->matches > 1)
 		return log_err(STOP_AMBIGUOUS_TARGET, "dump=%s: %u targets match, none is written",
@@ -292,40 +286,31 @@ static int reopen_disk(const struct boot_info *bi, unsigned nr, struct blk_dev *
 }
 
 /*
- * With a word every disk of the machine is started and stopped once, and then the right one again:
- * that time is the price of knowing that there is no second match. Without a word the first label
- * wins, because then there is nothing that two could be confused by.
+ * Every disk of the machine is started and stopped once, and then the right one again: that time is
+ * the price of knowing that there is no second match.
  */
 enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 			      const struct target_spec *spec)
 {
 	struct search s = { .spec = spec };
 	struct disk_iter it = { 0 };
-	bool go_on = true;
 	int rc;
 
-	while (go_on && !disk_next(&it, bi, &s.dev)) {
+	while (!disk_next(&it, bi, &s.dev)) {
 		log_info("disk %s: %lu blocks of %u bytes%s%s", s.dev->name, s.dev->nr_blocks,
 			 (unsigned)s.dev->block_size, s.dev->serial[0] ? ", serial " : "",
 			 s.dev->serial);
-		go_on = search_disk(&s);
-		if (go_on) {
-			blk_shutdown(s.dev);
-			s.disk++;
-		}
+		search_disk(&s);
+		blk_shutdown(s.dev);
+		s.disk++;
 	}
-	if (s.matches != 1 && (s.spec || !s.matches))
+	if (s.matches != 1)
 		return search_failed(&s, &it);
 
-	/*
-	 * The last disk looked at stays open when it is the one (no word given); else open it again
-	 */
-	if (go_on) {
-		rc = reopen_disk(bi, s.match_disk, &s.dev);
-		if (rc)
-			return log_err(STOP_DEVICE_INIT, "disk %u could not be opened again (%d)",
-				       s.match_disk, rc);
-	}
+	rc = reopen_disk(bi, s.match_disk, &s.dev);
+	if (rc)
+		return log_err(STOP_DEVICE_INIT, "disk %u could not be opened again (%d)",
+			       s.match_disk, rc);
 	rc = read_label(s.dev, &s.match);
 	if (rc || memcmp(label_buf.uuid, s.match_uuid, sizeof(s.match_uuid))) {
 		blk_shutdown(s.dev);

@@ -24,8 +24,8 @@ struct target {
 };
 
 /*
- * Find the one target that @spec names (NULL: the first with a valid label), open its disk. On any
- * return but STOP_OK every disk is shut down again and the reason was logged.
+ * Find the one target that @spec names, open its disk. On any return but STOP_OK every disk is shut
+ * down again and the reason was logged.
  */
 enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 			      const struct target_spec *spec);

@@ -13,7 +13,7 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 	(void)t;
 	(void)bi;
 	return log_err(STOP_NO_TARGET, "dump=%s: this image sends dumps over serial lines only",
-		       spec ? spec->text : "(none)");
+		       spec->text);
 }
 
 enum capstub_stop dump_to_target(struct capture *c, struct target *t)

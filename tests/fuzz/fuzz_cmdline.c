@@ -26,7 +26,7 @@ static void check(void)
 	for (unsigned i = 0; i < cl.nr_targets; i++) {
 		const struct target_spec *t = &cl.targets[i];
 
-		assert(t->kind <= TARGET_UART);
+		assert(t->kind <= TARGET_ANY);
 		assert(memchr(t->text, 0, sizeof(t->text)) && t->text[0]);
 		if (t->kind == TARGET_UART)
 			check_uart(&t->uart);

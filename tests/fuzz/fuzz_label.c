@@ -23,7 +23,7 @@ struct control {
 	uint8_t places;	  /* bit n: a label at window n */
 	uint8_t fix_crc;  /* bit n: with the right CRC */
 	uint8_t fix_rest; /* bit n: with the right magic, version and size */
-	uint8_t kind;	  /* of the dump= word; 7: none */
+	uint8_t kind;	  /* of the dump= word */
 	uint8_t id;	  /* what the word says */
 	uint8_t sizes;	  /* of the partitions */
 	uint8_t faults;
@@ -171,13 +171,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake_disks[1].bad_lba = c.faults & 4 ? 1 + 8191 : 0;
 
 	memset(&spec, 0, sizeof(spec));
-	spec.kind = c.kind % 7 == 6 ? TARGET_UUID : c.kind % 6;
+	spec.kind = c.kind % (TARGET_ANY + 1);
 	memset(spec.uuid, c.id, sizeof(spec.uuid));
 	spec.mbr = true;
 	spec.mbr_index = c.id & 3;
 	strcpy(spec.text, c.id & 1 ? "SERIAL1" : "lab");
 
-	stop = target_open(&t, &bi, c.kind == 7 ? NULL : &spec);
+	stop = target_open(&t, &bi, &spec);
 	for (unsigned i = 0; i < fake_nr_disks; i++) {
 		assert(fake_disks[i].writes == 0);
 		assert(fake_disks[i].open == (stop == STOP_OK && t.dev == &fake_disks[i].dev));

@@ -22,7 +22,7 @@ def cmdline():
         "kexec": "console=ttyS0 foo=bar acpi_rsdp=0xf59e0 elfcorehdr=508276K",
         "kernel": "elfcorehdr=0x1f000000 dmcryptkeys=0x1e000000 console=ttyS0,115200n8r",
         "targets": "dump=UUID=6f1d2c3b-4a59-4e8f-90a1-b2c3d4e5f607 dump=PARTUUID=deadbeef-01 "
-                   'dump=PARTLABEL="my dump" dump=SERIAL=S4EVNX dump=LABEL=lab dump=ttyAMA0,9600',
+                   'dump=PARTLABEL="my dump" dump=SERIAL=S4EVNX dump=LABEL=lab dump=ttyAMA0,9600 dump=any',
         "uarts": "console=uart8250,mmio32,0xfe001000,115200n8,48000000 dump=uart8250,io,0x3f8 "
                  "console=pl011,0x9000000,115200",
         "words": "level=31 compress=none after=halt overwrite=no deadline=3600 memmap=exactmap",
@@ -199,15 +199,15 @@ def label():
         return (struct.pack("<BBBBBBBB", places, crc, rest, kind, who, sizes, faults, 0) +
                 b"".join(struct.pack("<QQ", *w) for w in writes) + head)
 
-    put("label", "any", make(0x01, 0x3f, 0x3f, 7, 0))
+    put("label", "any", make(0x01, 0x3f, 0x3f, 6, 0))
     put("label", "uuid", make(0x10, 0x3f, 0x3f, 0, 5))
     put("label", "name_twice", make(0x12, 0x3f, 0x3f, 1, 0))
     put("label", "partuuid", make(0x04, 0x3f, 0x3f, 2, 2))
     put("label", "serial", make(0x08, 0x3f, 0x3f, 4, 1))
-    put("label", "same_end", make(0x05, 0x3f, 0x3f, 7, 0, 0))
-    put("label", "small", make(0x02, 0x3f, 0x3f, 7, 0, 0x07))
-    put("label", "crc", make(0x01, 0x00, 0x3f, 7, 0))
-    put("label", "faults", make(0x09, 0x3f, 0x3f, 7, 0, 8, 7))
+    put("label", "same_end", make(0x05, 0x3f, 0x3f, 6, 0, 0))
+    put("label", "small", make(0x02, 0x3f, 0x3f, 6, 0, 0x07))
+    put("label", "crc", make(0x01, 0x00, 0x3f, 6, 0))
+    put("label", "faults", make(0x09, 0x3f, 0x3f, 6, 0, 8, 7))
 
 
 def recv():

@@ -483,7 +483,8 @@ class Guest:
     def __init__(self, disks=(), arch="x86_64", suite="bookworm", cpu=None, smp=1, mem="512M",
                  machine=None, append="console=ttyS0", level=0, compress="none", kexec="-p",
                  crashkernel="1M", panic="sysrq", panic_cpu=0, io=False, write=(), words="",
-                 before="", pause="", stub=None, files=(), extra=(), hidden=False, pty=False):
+                 before="", pause="", stub=None, files=(), extra=(), hidden=False, pty=False,
+                 dump="any"):
         self.arch, self.suite, self.disks, self.mem, self.smp = arch, suite, list(disks), size_of(mem), smp
         self.panic, self.words, self.crashkernel, self.extra = panic, words, crashkernel, list(extra)
         self.files = list(files)        # NAME=PATH, further files for the guest's root
@@ -492,7 +493,10 @@ class Guest:
         self.machine = machine or {"x86_64": "q35", "arm64": "virt,gic-version=3"}[arch]
         append = append.replace("ttyS0", UART[arch])
         self.pty = pty          # the UART is a pseudo-terminal that somebody may answer on
+        # dump: where to, unless append says so itself; None: nothing is said
         self.append = append
+        if dump and "dump=" not in append:
+            self.append += " dump=" + dump
         if level is not None:
             self.append += " level=%d" % level
         if compress is not None:

@@ -10,8 +10,8 @@ from capstubtest import MIB, Disk, Guest, Label, case, check, done, run, wanted 
 UUID = "6f6e1f0a-9d3c-4c51-8f0e-0123456789ab"
 
 
-def refuse(name, stop, disks, untouched=True, **guest_args):
-    """disks: a function that makes them, inside the case."""
+def refuse(name, stop, disks, untouched=True, says="", **guest_args):
+    """disks: a function that makes them, inside the case. says: what a line on the console holds."""
     if not wanted(name):
         return
     with case(name):
@@ -19,6 +19,7 @@ def refuse(name, stop, disks, untouched=True, **guest_args):
         before = [run("sha256sum", d.path) for d in made] if untouched else []
         with Guest(disks=made, mem="256M", **guest_args) as guest:
             guest.capture(stop=stop, timeout=60)
+            check(says in guest.console(), "the console does not say " + says)
         if made and not untouched:
             made[0].expect(stop, "incomplete")
         for d, digest in zip(made, before):
@@ -31,6 +32,10 @@ def damaged():
     return [Disk("64M", name="victim").format(label=bytes(label))]
 
 
+# A disk with a good label, that nobody named
+refuse("no dump= word", "no-dump-word", lambda: [Disk("64M").format()], dump=None, says="dump=any, or dump=UUID=")
+refuse("no dump= word but a malformed one", "no-dump-word", lambda: [Disk("64M").format()],
+       append="console=ttyS0 dump=crash", says="dump=any, or dump=UUID=")
 refuse("no disk at all", "no-target", lambda: [])
 refuse("a disk without a label", "no-target", lambda: [Disk("64M")])
 refuse("a named disk without a label", "no-label", lambda: [Disk("64M", driver="nvme", name="victim")],
@@ -46,6 +51,8 @@ refuse("two disks with one label", "ambiguous-target",
        lambda: [Disk("64M").format(label=Label.make(64 * MIB, ident=__import__("uuid").UUID(UUID)))
                 for _ in range(2)],
        append="console=ttyS0 dump=UUID=" + UUID)
+refuse("two labelled disks, any asked for", "ambiguous-target",
+       lambda: [Disk("64M").format(), Disk("64M", driver="nvme", table="gpt").format()])
 refuse("a read-only disk", "target-read-only", lambda: [Disk("64M", blockdev={
     "driver": "raw", "read-only": True, "file": {"driver": "file", "filename": "@PATH@",
                                                  "read-only": True}}).format()])

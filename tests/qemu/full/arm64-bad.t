@@ -214,7 +214,7 @@ if wanted("malformed words"):
         bad = ("level=99", "compress=zip", "overwrite=perhaps", "dump=UUID=12345", "frobnicate",
                "virtio_mmio.device=1K@junk", "elfcorehdr=everywhere")
         disk = Disk("512M").format("target")
-        with ArmGuest(disks=[disk], mem="256M", level=None, compress=None, append="console=ttyAMA0 " + " ".join(bad)) as guest:
+        with ArmGuest(disks=[disk], mem="256M", level=None, compress=None, append="console=ttyAMA0 dump=any " + " ".join(bad)) as guest:
             guest.capture()
             label = disk.expect("ok", "complete")
             check(label.dump_level == label.dump_level_asked == 31 and label.compress == 2, "level %d, compression %d" %

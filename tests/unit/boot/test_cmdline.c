@@ -289,9 +289,9 @@ static void test_targets(void **state)
 	parse("dump=UUID=6f1d2c3b-4a59-4e8f-90a1-b2c3d4e5f607 "
 	      "dump=PARTUUID=6F1D2C3B-4A59-4E8F-90A1-B2C3D4E5F607 "
 	      "dump=PARTUUID=deadbeef-0a dump=PARTLABEL=crash dump=SERIAL=S4EVNX0R123456 "
-	      "dump=ttyS0,115200 dump=LABEL=lab");
+	      "dump=ttyS0,115200 dump=LABEL=lab dump=any");
 	assert_int_equal(cl.nr_complaints, 0);
-	assert_int_equal(cl.nr_targets, 7);
+	assert_int_equal(cl.nr_targets, 8);
 	assert_int_equal(t[0].kind, TARGET_UUID);
 	assert_memory_equal(t[0].uuid, uuid, 16);
 	assert_string_equal(t[0].text, "UUID=6f1d2c3b-4a59-4e8f-90a1-b2c3d4e5f607");
@@ -310,6 +310,13 @@ static void test_targets(void **state)
 	assert_int_equal(t[5].baud, 115200);
 	assert_int_equal(t[6].kind, TARGET_LABEL);
 	assert_string_equal(t[6].text, "lab");
+	assert_int_equal(t[7].kind, TARGET_ANY);
+	assert_string_equal(t[7].text, "any");
+	/* none is made up where none was named, or none well */
+	parse("level=1");
+	assert_int_equal(cl.nr_targets, 0);
+	parse("dump=LABEL= level=1");
+	assert_int_equal(cl.nr_targets, 0);
 }
 
 static void test_bad_targets(void **state)
@@ -340,6 +347,10 @@ static void test_bad_targets(void **state)
 		"/dev/sda1",
 		"sda1",
 		"uuid=1",
+		"anything",
+		"any,",
+		"Any",
+		"ANY=",
 		"LABEL=1234567890123456789012345678901234567890123456789012345678901234",
 	};
 	char text[200];

@@ -125,6 +125,8 @@ static const struct target_spec *spec(enum target_kind kind, const char *text, u
 	return &s;
 }
 
+static const struct target_spec any = {.kind = TARGET_ANY, .text = "any"};
+
 /* Whatever happens, disks that are not the target are shut down, and nobody has written anything */
 static enum capstub_stop open_target(const struct target_spec *s)
 {
@@ -151,7 +153,7 @@ static void test_whole_disk(void **state)
 	disk();
 	d = disk();
 	label(d, 0, DISK_BYTES, 1, "lab");
-	assert_int_equal(open_target(NULL), STOP_OK);
+	assert_int_equal(open_target(&any), STOP_OK);
 	assert_ptr_equal(target.dev, &d->dev);
 	assert_true(target.first_block == 0 && target.end == DISK_BYTES);
 	assert_string_equal(target.label->name, "lab");
@@ -179,7 +181,7 @@ static void test_partitions(void **state)
 		else
 			partition(d);
 		label(d, PART2, PART_BLOCKS * BLOCK, 5, "p2");
-		assert_int_equal(open_target(NULL), STOP_OK);
+		assert_int_equal(open_target(&any), STOP_OK);
 		assert_true(target.first_block == PART2 && target.end == PART_BLOCKS * BLOCK);
 		assert_string_equal(target.name, "disk0 partition 2");
 		assert_int_equal(open_target(spec(TARGET_UUID, "", 5)), STOP_OK);
@@ -236,7 +238,7 @@ static void test_damaged(void **state)
 			memset(l, 0, sizeof(*l));
 			break;
 		}
-		assert_int_equal(open_target(NULL), i < 5 ? STOP_BAD_LABEL : STOP_NO_TARGET);
+		assert_int_equal(open_target(&any), i < 5 ? STOP_BAD_LABEL : STOP_NO_TARGET);
 		assert_int_equal(open_target(spec(TARGET_UUID, "", 1)),
 				 i < 5 ? STOP_BAD_LABEL : STOP_NO_TARGET);
 		assert_int_equal(open_target(spec(TARGET_SERIAL, "SERIAL0", 0)),
@@ -248,7 +250,7 @@ static void test_damaged(void **state)
 	l = label(disk(), 0, DISK_BYTES, 1, "");
 	memset(l->name, 'n', sizeof(l->name));
 	seal(l);
-	assert_int_equal(open_target(NULL), STOP_OK);
+	assert_int_equal(open_target(&any), STOP_OK);
 	assert_int_equal(strlen(target.label->name), sizeof(l->name) - 1);
 }
 
@@ -264,12 +266,14 @@ static void test_one_of_two_damaged(void **state)
 	label(d, PART1, PART_BLOCKS * BLOCK, 1, "bad")->state = 1;
 	label(d, PART2, PART_BLOCKS * BLOCK, 2, "good");
 	assert_int_equal(open_target(spec(TARGET_LABEL, "good", 0)), STOP_OK);
-	assert_int_equal(open_target(NULL), STOP_OK);
+	assert_int_equal(open_target(&any), STOP_OK);
 	assert_true(target.first_block == PART2);
 }
 
 static void test_ambiguous(void **state)
 {
+	struct fake_disk *d;
+
 	(void)state;
 	begin();
 	label(disk(), 0, DISK_BYTES, 1, "lab");
@@ -277,14 +281,22 @@ static void test_ambiguous(void **state)
 	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_AMBIGUOUS_TARGET);
 	assert_int_equal(open_target(spec(TARGET_UUID, "", 2)), STOP_OK);
 	assert_ptr_equal(target.dev, &fake_disks[1].dev);
-	/* without a word the first one is it */
-	assert_int_equal(open_target(NULL), STOP_OK);
-	assert_ptr_equal(target.dev, &fake_disks[0].dev);
+	/* any is no wish to have the first of several */
+	assert_int_equal(open_target(&any), STOP_AMBIGUOUS_TARGET);
 	/* two disks of one machine with the same UUID: a copied image */
 	begin();
 	label(disk(), 0, DISK_BYTES, 1, "a");
 	label(disk(), 0, DISK_BYTES, 1, "b");
 	assert_int_equal(open_target(spec(TARGET_UUID, "", 1)), STOP_AMBIGUOUS_TARGET);
+	assert_int_equal(open_target(&any), STOP_AMBIGUOUS_TARGET);
+	/* two partitions of one disk */
+	begin();
+	d = disk();
+	partition(d);
+	label(d, PART1, PART_BLOCKS * BLOCK, 1, "a");
+	assert_int_equal(open_target(&any), STOP_OK);
+	label(d, PART2, PART_BLOCKS * BLOCK, 2, "b");
+	assert_int_equal(open_target(&any), STOP_AMBIGUOUS_TARGET);
 }
 
 /*
@@ -316,7 +328,7 @@ static void test_odd_size(void **state)
 	d = disk();
 	mbr_entry(d, 0, 0x83, 63, PART_BLOCKS + 7);
 	label(d, 63, PART_BLOCKS * BLOCK, 1, "odd");
-	assert_int_equal(open_target(NULL), STOP_OK);
+	assert_int_equal(open_target(&any), STOP_OK);
 	assert_true(target.first_block == 63 && target.end == PART_BLOCKS * BLOCK);
 }
 
@@ -329,10 +341,10 @@ static void test_too_small(void **state)
 	d = disk();
 	mbr_entry(d, 0, 0x83, PART1, CAPSTUB_TARGET_MIN / BLOCK - 1);
 	label(d, PART1, CAPSTUB_TARGET_MIN - 4096, 1, "tiny");
-	assert_int_equal(open_target(NULL), STOP_NO_TARGET);
+	assert_int_equal(open_target(&any), STOP_NO_TARGET);
 	mbr_entry(d, 0, 0x83, PART1, CAPSTUB_TARGET_MIN / BLOCK);
 	label(d, PART1, CAPSTUB_TARGET_MIN, 1, "small");
-	assert_int_equal(open_target(NULL), STOP_OK);
+	assert_int_equal(open_target(&any), STOP_OK);
 }
 
 static void test_devices(void **state)
@@ -341,18 +353,18 @@ static void test_devices(void **state)
 
 	(void)state;
 	begin();
-	assert_int_equal(open_target(NULL), STOP_NO_TARGET);
+	assert_int_equal(open_target(&any), STOP_NO_TARGET);
 	d = disk();
 	d->start_error = -EIO;
-	assert_int_equal(open_target(NULL), STOP_DEVICE_INIT);
+	assert_int_equal(open_target(&any), STOP_DEVICE_INIT);
 	d->start_error = -ETIMEDOUT;
-	assert_int_equal(open_target(NULL), STOP_DEVICE_TIMEOUT);
+	assert_int_equal(open_target(&any), STOP_DEVICE_TIMEOUT);
 	/* one that does not start does not hide one that does */
 	label(disk(), 0, DISK_BYTES, 1, "lab");
 	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_OK);
 	fake_disks[1].dev.read_only = true;
 	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_TARGET_READ_ONLY);
-	assert_int_equal(open_target(NULL), STOP_TARGET_READ_ONLY);
+	assert_int_equal(open_target(&any), STOP_TARGET_READ_ONLY);
 
 	/* nor does one that dies while it is looked at, or whose first or last block is bad */
 	begin();
@@ -360,7 +372,7 @@ static void test_devices(void **state)
 	label(disk(), 0, DISK_BYTES, 1, "lab");
 	d->dies = true;
 	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_OK);
-	assert_int_equal(open_target(NULL), STOP_OK);
+	assert_int_equal(open_target(&any), STOP_OK);
 	d->dies = false;
 	d->bad_lba = 1;
 	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_OK);
@@ -372,7 +384,7 @@ static void test_devices(void **state)
 	d = disk();
 	label(d, 0, DISK_BYTES, 1, "lab");
 	d->bad_lba = NR_BLOCKS;
-	assert_int_equal(open_target(NULL), STOP_READ_ERROR);
+	assert_int_equal(open_target(&any), STOP_READ_ERROR);
 	assert_int_equal(open_target(spec(TARGET_UUID, "", 1)), STOP_READ_ERROR);
 	assert_int_equal(open_target(spec(TARGET_SERIAL, "SERIAL0", 0)), STOP_READ_ERROR);
 	assert_int_equal(open_target(spec(TARGET_SERIAL, "SERIAL1", 0)), STOP_NO_TARGET);
@@ -399,7 +411,7 @@ static void test_window(void **state)
 	d = disk();
 	partition(d);
 	label(d, PART1, end, 1, "lab");
-	assert_int_equal(open_target(NULL), STOP_OK);
+	assert_int_equal(open_target(&any), STOP_OK);
 	assert_int_equal(target_lba(&target, 0, 512, &lba), 0);
 	assert_true(lba == PART1);
 	assert_int_equal(target_lba(&target, end - 512, 512, &lba), 0);
@@ -435,7 +447,7 @@ static void test_write_label(void **state)
 	d = disk();
 	partition(d);
 	l = label(d, PART1, PART_BLOCKS * BLOCK, 1, "lab");
-	assert_int_equal(open_target(NULL), STOP_OK);
+	assert_int_equal(open_target(&any), STOP_OK);
 	target.label->state = CAPSTUB_COMPLETE;
 	target.label->captures++;
 	assert_int_equal(target_write_label(&target), 0);
