@@ -19,6 +19,7 @@
 #include "stub/dead/dmesg.h"
 #include "stub/send/dump.h"
 #include "stub/format/stopcode.h"
+#include "stub/idle.h"
 #include "stub/log.h"
 #include "stub/send/serial.h"
 #include "stub/disk/target.h"
@@ -251,6 +252,7 @@ noreturn void stub_main(struct boot_info *bi)
 	enum capstub_stop stop = STOP_IMAGE_CHECKSUM;
 
 	cmdline_parse(&cmdline, bi->cmdline);
+	idle_set_deadline(cmdline.deadline_s * 1000000ULL);
 	start_console(bi);
 	hello();
 	if (!bi->image_damaged) {

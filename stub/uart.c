@@ -5,7 +5,6 @@
  */
 #include <cpu.h>
 #include <errno.h>
-#include <io.h>
 
 #include "stub/timeout.h"
 #include "stub/uart.h"
@@ -85,7 +84,7 @@ int uart_write(struct uart *u, const void *buf, size_t len)
 			u->dead = true;
 			return -ETIMEDOUT;
 		} else {
-			cpu_relax();
+			idle();
 		}
 	}
 	return 0;

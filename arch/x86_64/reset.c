@@ -89,10 +89,7 @@ static void reset_by_chipset(void)
 
 static void reset_by_keyboard(void)
 {
-	struct deadline d = deadline_in_us(KBC_WAIT_US);
-
-	while ((pio_read8(KBC_STATUS) & KBC_STATUS_IBF) && !deadline_passed(d))
-		cpu_relax();
+	(void)poll_until_us(!(pio_read8(KBC_STATUS) & KBC_STATUS_IBF), KBC_WAIT_US);
 	pio_write8(KBC_COMMAND, KBC_PULSE_RESET);
 	delay_us(SETTLE_US);
 }

@@ -113,7 +113,7 @@ int blk_submit(struct blk_dev *dev, struct blk_req *req)
 		rc = blk_poll(dev);
 		if (rc < 0)
 			return rc;
-		cpu_relax();
+		idle();
 	}
 }
 
@@ -156,7 +156,7 @@ int blk_wait(struct blk_dev *dev, struct blk_req *req)
 
 		if (rc < 0 && req->status == -EINPROGRESS)
 			return rc;
-		cpu_relax();
+		idle();
 	}
 	forget_completed();	/* @req may be gone when its caller returns */
 	return req->status;

@@ -369,7 +369,7 @@ static struct slot *get_slot(bool raw)
 		/* Bounded: every request in flight has a deadline in blk.c */
 		if (advance())
 			return NULL;
-		cpu_relax();
+		idle();
 	}
 }
 
@@ -567,7 +567,7 @@ static struct desc_block *get_desc(uint64_t nr)
 			return NULL;
 		if (advance())
 			return NULL;
-		cpu_relax();
+		idle();
 	}
 	d = &descs[i];
 	*d = (struct desc_block){ .state = DESC_CURRENT, .nr = nr };

@@ -18,12 +18,11 @@
 #include <string.h>
 #include <zlib.h>
 
-#include <io.h>
-
 #include "capstub/label.h"
 #include "stub/arch.h"
 #include "stub/dead/dmesg.h"
 #include "stub/format/frame.h"
+#include "stub/idle.h"
 #include "stub/log.h"
 #include "stub/dead/pages.h"
 #include "stub/dead/vital.h"
@@ -202,7 +201,7 @@ static void drain(struct serial *s, unsigned fill)
 		    (arch_time_us() >= s->held_until_us || still > limit + STALL_FLOW_US))
 			s->dead = true;
 		if (s->tail == tail)
-			cpu_relax();
+			idle();
 	}
 }
 
@@ -971,7 +970,7 @@ static void greet(struct serial *s)
 	until = arch_time_us() + ANSWER_US;
 	while (!s->dead && !s->heard_us && arch_time_us() < until) {
 		pump(s);
-		cpu_relax();
+		idle();
 	}
 	s->next_hello_us = s->next_probe_us = arch_time_us() + HELLO_US;
 	s->next_meta_us = arch_time_us() + META_US;

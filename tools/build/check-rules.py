@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Hold the rules of the house about who may know whom: folders, not lists of files. Run from the top.
 
-    stub/           its own top level (arch.h, bits, log, timeout, uart) is what everything may use
+    stub/           its own top level (arch.h, bits, idle, log, timeout, uart) is what everything may use
     stub/format/    pure and shared with tools/: only contracts and bits
     stub/boot/      what we were told
     stub/dead/      the dead machine, read only; never a disk or a way out
@@ -13,14 +13,15 @@
     include/        nothing of ours, and no logic
     tools/          what is pure: contracts, format/
     all             no #if on an architecture outside arch/ and linker/, no weak symbols, no include
-                    cycle, no "../" include, volatile in arch/*/io.h only (and in its test double)
+                    cycle, no "../" include, volatile in arch/*/io.h only (and in its test double),
+                    no loop that waits without idle()
 """
 import glob
 import os
 import re
 import sys
 
-BASE = ("include/", "stub/arch.h", "stub/bits.h", "stub/log.h", "stub/timeout.h", "stub/uart.h", "stub/format/", "stub/boot/")
+BASE = ("include/", "stub/arch.h", "stub/bits.h", "stub/idle.h", "stub/log.h", "stub/timeout.h", "stub/uart.h", "stub/format/", "stub/boot/")
 
 # folder -> prefixes of what it may include; the longest folder that fits a file counts
 ALLOWED = {
@@ -101,6 +102,8 @@ def check_file(layer, path, graph):
     for nr, line in enumerate(strip_comments(text).split("\n"), 1):
         if layer != "arch/" and re.match(r"\s*#\s*(if|elif)", line) and ARCH_MACROS.search(line):
             problem(path, nr, "#if on an architecture outside arch/")
+        if "cpu_relax" in line and path != "stub/idle.c" and not re.match(r"arch/[^/]+/io.h$", path):
+            problem(path, nr, "waits by itself: idle() or stub/timeout.h")
         if WEAK.search(line):
             problem(path, nr, "weak symbol")
         if re.search(r"\bvolatile\b", line) and not re.search(r"\basm__? volatile\b|\basm volatile\b", line):

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* needs: stub/disk/target.c stub/disk/part.c stub/disk/blk.c stub/format/crc.c */
-/* needs: tests/unit/fake/disks.c tests/unit/fake/clock.c tests/unit/fake/log.c */
+/* needs: tests/unit/fake/disks.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /*
  * Labels decide where the stub may write: the right one is found, every damaged, foreign or doubled
  * one is refused, and nothing outside the window that it opens can be reached.

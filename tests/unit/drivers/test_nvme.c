@@ -4,7 +4,7 @@
  * uses.
  */
 /* needs: drivers/blk/nvme.c drivers/pci.c drivers/dma_area.c stub/disk/blk.c */
-/* needs: tests/unit/fake/bus.c tests/unit/fake/clock.c tests/unit/fake/log.c */
+/* needs: tests/unit/fake/bus.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /* needs: tests/unit/fake/pci_bus.c */
 /* needs: tests/unit/fake/nvme_ctrl.c */
 #include <stdarg.h>

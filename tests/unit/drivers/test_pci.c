@@ -6,7 +6,7 @@
 /* needs: drivers/pci.c drivers/dma_area.c drivers/blk/nvme.c stub/disk/devices.c stub/disk/blk.c */
 /* needs: drivers/virtio/virtio.c drivers/virtio/virtio_ring.c drivers/virtio/virtio_pci.c drivers/virtio/virtio_mmio.c */
 /* needs: drivers/blk/virtio_blk.c */
-/* needs: tests/unit/fake/bus.c tests/unit/fake/clock.c tests/unit/fake/log.c */
+/* needs: tests/unit/fake/bus.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /* needs: tests/unit/fake/pci_bus.c */
 /* needs: tests/unit/fake/nvme_ctrl.c tests/unit/fake/virtio_disk.c */
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* stub/uart.c with both UART drivers, against simulated UARTs whose line takes time. */
 /* needs: stub/uart.c drivers/uart/uart_16550.c drivers/uart/uart_pl011.c */
-/* needs: tests/unit/fake/bus.c tests/unit/fake/clock.c tests/unit/fake/log.c */
+/* needs: tests/unit/fake/bus.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>

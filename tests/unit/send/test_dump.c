@@ -5,7 +5,7 @@
  * descriptor points at must be the page it says.
  */
 /* needs: stub/send/dump.c stub/dead/capture.c stub/format/stopcode.c stub/send/out.c stub/disk/blk.c stub/format/crc.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vread.c */
-/* needs: stub/dead/pages.c stub/dead/priority.c stub/dead/dmesg.c stub/dead/vtop_x86_64.c tests/unit/fake/clock.c tests/unit/fake/log.c */
+/* needs: stub/dead/pages.c stub/dead/priority.c stub/dead/dmesg.c stub/dead/vtop_x86_64.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 #include <errno.h>
 #include <lzo/lzo1x.h>
 #include <setjmp.h>
