@@ -18,6 +18,8 @@
 /* More than any driver holds: virtio-blk has 16 slots, NVMe 8 */
 #define BLK_MAX_INFLIGHT	32
 
+uint64_t blk_timeout_us = 60000000;
+
 /* Requests that a driver holds. One disk is open at a time, so one table serves. */
 static struct blk_req *inflight[BLK_MAX_INFLIGHT];
 static unsigned nr_inflight;
@@ -86,7 +88,7 @@ static int check_request(const struct blk_dev *dev, const struct blk_req *req)
  */
 int blk_submit(struct blk_dev *dev, struct blk_req *req)
 {
-	struct deadline d = deadline_in_us(BLK_REQUEST_TIMEOUT_US);
+	struct deadline d = deadline_in_us(blk_timeout_us);
 	int rc = check_request(dev, req);
 
 	if (rc)
@@ -98,7 +100,7 @@ int blk_submit(struct blk_dev *dev, struct blk_req *req)
 		if (dev->failed)
 			return -ENODEV;
 		req->status = -EINPROGRESS;
-		req->deadline_us = arch_time_us() + BLK_REQUEST_TIMEOUT_US;
+		req->deadline_us = arch_time_us() + blk_timeout_us;
 		rc = nr_inflight < BLK_MAX_INFLIGHT ? dev->ops->submit(dev, req) : -EBUSY;
 		if (!rc) {
 			inflight[nr_inflight++] = req;
@@ -109,7 +111,7 @@ int blk_submit(struct blk_dev *dev, struct blk_req *req)
 						    dev->name, rc));
 		if (deadline_passed(d))
 			return abandon(dev, log_err(-ETIMEDOUT, "%s: queue stayed full for %u ms",
-						    dev->name, BLK_REQUEST_TIMEOUT_US / 1000));
+						    dev->name, (unsigned)(blk_timeout_us / 1000)));
 		rc = blk_poll(dev);
 		if (rc < 0)
 			return rc;
@@ -141,7 +143,7 @@ int blk_poll(struct blk_dev *dev)
 				log_err(-ETIMEDOUT,
 					"%s: request at lba %lu not completed in %u ms, abandoned",
 					dev->name, inflight[i]->lba,
-					BLK_REQUEST_TIMEOUT_US / 1000));
+					(unsigned)(blk_timeout_us / 1000)));
 	return done;
 }
 

@@ -73,10 +73,10 @@ struct blk_dev {
 };
 
 /*
- * Ready-made deadline per request; a healthy disk needs far less, a spun-down or busy one may take
- * seconds
+ * Limit of one request (timeout= of the command line, 60 s unless given). A healthy disk needs far
+ * less; remote storage stalls for half a minute and comes back, and Linux waits that long.
  */
-#define BLK_REQUEST_TIMEOUT_US	10000000
+extern uint64_t blk_timeout_us;
 
 /*
  * Checked wrappers used by everything above the drivers (stub/disk/blk.c). They refuse requests outside

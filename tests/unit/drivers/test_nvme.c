@@ -314,8 +314,8 @@ static void test_timeout(void **state)
 	ctrl.drop_io = true;
 	before_us = fake_now_us;
 	assert_int_equal(blk_rw(dev, BLK_WRITE, 0, buf, 4096), -ETIMEDOUT);
-	assert_true(fake_now_us - before_us >= BLK_REQUEST_TIMEOUT_US);
-	assert_true(fake_now_us - before_us < 2 * BLK_REQUEST_TIMEOUT_US);
+	assert_true(fake_now_us - before_us >= blk_timeout_us);
+	assert_true(fake_now_us - before_us < 2 * blk_timeout_us);
 	assert_true(dev->failed);
 	assert_int_equal(ctrl.shutdowns,
 			 0); /* no orderly shutdown of a controller that does not answer */
