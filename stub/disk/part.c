@@ -284,19 +284,32 @@ static bool is_extended(const struct mbr_entry *e)
 	return e->type == 0x05 || e->type == 0x0f || e->type == 0x85;
 }
 
+/*
+ * The entry that stands for the whole of a GPT disk (UEFI 2.10, table 5-4). Its boot flag "must be
+ * ignored", and disks exist where it is neither 0 nor 0x80.
+ */
+static bool is_protective(const struct mbr_entry *e)
+{
+	return e->type == MBR_TYPE_GPT && e->start == 1;
+}
+
 /* Copy the four entries of the (extended) boot record in the buffer. False: it is none. */
 static bool mbr_entries(const struct part_source *src, struct mbr_entry entries[4])
 {
 	const uint8_t *b = src->buf;
+	bool plausible = true;
 
 	if (b[MBR_MAGIC_AT] != 0x55 || b[MBR_MAGIC_AT + 1] != 0xaa)
 		return false;
 	memcpy(entries, b + MBR_ENTRIES_AT, 4 * sizeof(entries[0]));
 	/* A file system's boot sector ends like an MBR, but has code or data here */
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < 4; i++) {
+		if (is_protective(&entries[i]))
+			return true;
 		if (entries[i].boot & 0x7f)
-			return false;
-	return true;
+			plausible = false;
+	}
+	return plausible;
 }
 
 static int mbr_found(struct scan *s, uint64_t first_lba, uint64_t nr_blocks, unsigned index)

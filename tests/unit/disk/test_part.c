@@ -356,6 +356,28 @@ static void test_gpt(void **state)
 	}
 }
 
+/* The boot flags of a protective MBR mean nothing, those of a hybrid one included */
+static void test_gpt_boot_flags(void **state)
+{
+	static const uint8_t flags[] = {0x01, 0x7f, 0x80, 0xff, 0xee};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		for (int entry = 0; entry < 4; entry++) {
+			make_gpt(512);
+			mbr_entry(0, 3, 0xee, 1, 39);
+			mbr_entry(0, 0, 0x0c, 40, 60);
+			disk[446 + 16 * entry] = flags[i];
+			expect(GPT_PARTS);
+			assert_int_equal(fake_log_lines[0] + fake_log_lines[1], 0);
+		}
+	/* code of a boot sector that only looks a little like it */
+	make_gpt(512);
+	disk[446] = 0x66;
+	put32(446 + 8, 2);
+	expect("");
+}
+
 /* Any single damage of the primary table: the backup is used, and said */
 static void test_gpt_backup(void **state)
 {
@@ -576,6 +598,7 @@ int main(void)
 		cmocka_unit_test(test_logical_damaged),
 		cmocka_unit_test(test_many_logical),
 		cmocka_unit_test(test_gpt),
+		cmocka_unit_test(test_gpt_boot_flags),
 		cmocka_unit_test(test_gpt_backup),
 		cmocka_unit_test(test_gpt_unreadable),
 		cmocka_unit_test(test_gpt_hostile_size),
