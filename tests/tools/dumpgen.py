@@ -165,6 +165,25 @@ class Dump:
             bytes(bitmaps) + bytes(descs) + bytes(data)
 
 
+def foreign(path, kind):
+    """The beginning of a dump that others have made, padded to the size of a target"""
+    uts = b"".join(u.ljust(65, b"\0") for u in (b"Linux", b"host", b"5.14.0", b"#1", b"other", b""))
+    times = {"kdump": "<6xqq", "kdump32": "<2xii", "kdump-be": ">6xqq"}
+    if kind in times:
+        order = times[kind][0]
+        head = b"KDUMP   " + struct.pack(order + "i", 6) + uts + struct.pack(times[kind], 1750000000, 0)
+        head += struct.pack(order + "IiiIIIIIIi", 1, PAGE, 1, 2, 2000, 0, 0, 0, 0, 2)
+    elif kind == "flat":
+        head = b"makedumpfile\0\0\0\0" + struct.pack(">qq", 1, 1)
+    else:
+        bits, order = (1 if kind == "elf32" else 2), (2 if kind == "elf-be" else 1)
+        head = b"\x7fELF" + bytes([bits, order, 1]) + bytes(9) + struct.pack("<>"[order - 1] + "H", 4)
+    with open(path, "wb") as f:
+        f.write(head)
+        f.truncate(2 * MIB)
+    return path
+
+
 def label(target_bytes, state=EMPTY, uuid=bytes(range(16)), name=b"", version=1, stop=0, dump_bytes=0,
           dmesg_at=0, dmesg_bytes=0, log_bytes=0, captures=1, release=b"6.1.0-test-amd64", pages=None,
           magic=b"CAPSTUB\0", bad_crc=False, crash_time=1750000000):

@@ -150,6 +150,16 @@ total = sum(struct.unpack("<64I", bytes(md[:256])))
 struct.pack_into("<I", md, 216, ((total & 0xffffffff) + (total >> 32)) & 0xffffffff)
 foreign("md.img", poke(16 * g.MIB - 8192, bytes(md)), "linux_raid_member raid")
 
+# A dump in the wrong place
+for name, words in (("kdump", "a kdump-compressed dump"), ("kdump32", "a kdump-compressed dump"), ("elf", "an ELF core dump"),
+                    ("elf-be", "an ELF core dump"), ("flat", "a flattened makedumpfile stream")):
+    foreign(name, lambda file, name=name: g.foreign(file, name), words)
+# ... also where a label outlived what was put there
+f = path("copied.img")
+capstub("format", "--size", "2M", f)
+poke(0, b"KDUMP   ")(f)
+expect(1, "a kdump-compressed dump", "format", f)
+
 # An unsaved dump is as precious as a filesystem
 for state, name in ((g.COMPLETE, "complete"), (g.INCOMPLETE, "incomplete"), (g.DUMPING, "dumping")):
     f = g.image(path(f"{name}.img"), g.Dump(), state=state)

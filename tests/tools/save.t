@@ -143,6 +143,15 @@ expect(1, "carries no capstub label", "save", path("zeros"))
 expect(1, "No such file", "save", path("nothing"))
 open(path("plain"), "wb").write(whole.bytes)
 expect(1, "a plain 'cp' copies it", "save", path("plain"))
+for name in ("elf", "elf32", "elf-be", "flat"):
+    for options in ([], ["--force"], ["--format", "elf"]):
+        d = outdir()
+        expect(1, "needs no 'save'", "save", *options, "-o", d, g.foreign(path(name), name))
+        ok(not os.path.exists(d), "... and no folder is made")
+for name in ("kdump32", "kdump-be"):
+    d = outdir()
+    expect(1, "another architecture", "save", "--format", "elf", "-o", d, g.foreign(path(name), name))
+    ok(not os.path.exists(d), "... and no folder is made")
 for args, words in ((["save"], "which TARGET"), (["save", "--format", "tar", t], "kdump or elf")):
     expect(2, words, *args)
 

@@ -15,6 +15,7 @@
 
 #include "tools/cmd/commands.h"
 #include "tools/media/inuse.h"
+#include "tools/media/kind.h"
 #include "tools/media/target.h"
 #include "tools/util.h"
 
@@ -125,6 +126,7 @@ static int create_image(const struct format_args *a)
  */
 static int check_target(const struct target *t, bool force)
 {
+	enum file_kind kind;
 	unsigned found;
 	int rc;
 
@@ -140,6 +142,11 @@ static int check_target(const struct target *t, bool force)
 		return fail(-EEXIST, "%s holds a dump that was not saved (%s, %s): run "
 			    "'capstub save %s' first, or use --force", t->path,
 			    state_name(t->label.state), human_time(t->label.crash_time), t->path);
+	/* The dump on a target is the label's business, which knows whether it was saved */
+	kind = kind_of(t->fd, t->bytes);
+	if (kind != KIND_UNKNOWN && (t->status != LABEL_OK || t->label.state == CAPSTUB_EMPTY))
+		return fail(-EEXIST, "%s is %s: choose another target, or use --force to lose it",
+			    t->path, kind_text(kind));
 	rc = inuse_signatures(t, false, &found);
 	if (!rc && found)
 		return fail(-EEXIST, "%s is not empty: choose another target, or use --force to "

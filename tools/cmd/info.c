@@ -9,7 +9,6 @@
  * and figures are shown as they are but never used as a size without a bound.
  */
 #include <argp.h>
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -25,12 +24,7 @@
 /* the kernel's own limit for log_buf is 2 GiB; no dump has that */
 #define DMESG_MAX	(64u << 20)
 
-/* In the order of enum file_kind and enum label_status. The names are part of the JSON form. */
-static const char *const kind_names[] = { "target", "kdump", "flattened", "elf", "unknown" };
-static const char *const kind_texts[] = {
-	"capstub target", "kdump-compressed dump", "flattened makedumpfile stream", "ELF core dump",
-	"nothing that capstub knows",
-};
+/* In the order of enum label_status. The names are part of the JSON form. */
 static const char *const label_names[] = {
 	"ok", "none", "bad-crc", "bad-version", "bad-size", "bad-fields",
 };
@@ -104,24 +98,6 @@ static uint64_t dump_limit(const struct target *t)
 }
 
 /*
- * Of a file without a label: what else may it be? Only to say so: neither can be read here. The
- * flattened format begins with makedumpfile's own signature, an ELF core with ET_CORE right behind
- * e_ident.
- */
-static enum file_kind other_kind(const struct target *t)
-{
-	unsigned char magic[EI_NIDENT + 2];
-
-	if (t->bytes < sizeof(magic) || read_at(t->fd, magic, sizeof(magic), 0))
-		return KIND_UNKNOWN;
-	if (!memcmp(magic, ELFMAG, SELFMAG) && magic[EI_NIDENT] == ET_CORE)
-		return KIND_ELF;
-	if (!memcmp(magic, "makedumpfile", 13))
-		return KIND_FLATTENED;
-	return KIND_UNKNOWN;
-}
-
-/*
  * Three sources, each optional: the label, the dump header, the descriptors. What one of them says
  * wrong must not keep the others from being shown, because this is what people run after a crash.
  *
@@ -141,9 +117,9 @@ int info_collect(struct info *info, const struct target *t)
 	if (t->status != LABEL_OK || l->state != CAPSTUB_EMPTY)
 		rc = kdump_open(&info->dump, t->path, t->fd, dump_limit(t));
 	info->has_dump = rc == 0;
-	info->damaged |= rc && rc != -ENOMSG;
+	info->damaged |= rc && rc != -ENOMSG && rc != -ENOTSUP;
 	if (t->status == LABEL_NONE)
-		info->kind = rc == -ENOMSG ? other_kind(t) : KIND_KDUMP;
+		info->kind = kind_of(t->fd, t->bytes);
 	/* Where no label has the figures, they are counted: a walk over the descriptors */
 	if (info->has_dump &&
 	    (t->status != LABEL_OK || l->state == CAPSTUB_DUMPING || !l->pages_stored)) {
@@ -350,7 +326,7 @@ void info_json(const struct info *info, FILE *f, const char *dmesg, size_t dmesg
 
 	json_open(&j, NULL, '{');
 	json_str(&j, "path", info->t.path);
-	json_str(&j, "kind", kind_names[info->kind]);
+	json_str(&j, "kind", kind_name(info->kind));
 	json_u64(&j, "bytes", info->t.bytes);
 	json_bool(&j, "damaged", info->damaged);
 	json_label(&j, &info->t);
@@ -498,11 +474,13 @@ static void print_info(const struct info *info, const char *dmesg, size_t dmesg_
 	const char *tail = last_lines(dmesg, dmesg_len, TAIL_LINES);
 
 	printf("%-11s %s, %s (%s)\n", "Target:", info->t.path, human_bytes(info->t.bytes),
-	       kind_texts[info->kind]);
+	       kind_text(info->kind));
 	if (info->t.status == LABEL_OK)
 		print_label(&info->t);
 	if (info->has_dump)
 		print_dump(info);
+	if (kind_advice(info->kind))
+		row("Next:", kind_advice(info->kind));
 	if (dmesg_len) {
 		printf("\nLast lines of the dead kernel's log (--dmesg shows all):\n");
 		print_text(stdout, tail, (size_t)(dmesg + dmesg_len - tail));

@@ -10,9 +10,8 @@
 #include <stdio.h>
 
 #include "tools/media/kdump.h"
+#include "tools/media/kind.h"
 #include "tools/media/target.h"
-
-enum file_kind { KIND_TARGET, KIND_KDUMP, KIND_FLATTENED, KIND_ELF, KIND_UNKNOWN };
 
 struct info {
 	struct target t;

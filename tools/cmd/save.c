@@ -117,15 +117,12 @@ static int check_state(const struct save *s)
 	const struct save_args *a = s->a;
 
 	if (t->status == LABEL_NONE) {
-		if (s->info.kind == KIND_KDUMP && a->format == FORMAT_ELF)
-			return 0;
-		if (s->info.kind == KIND_KDUMP && !a->force)
-			return fail(-EINVAL,
-				    "%s is a dump without a label: a plain 'cp' copies it; "
-				    "--format elf makes it fit for gdb",
-				    t->path);
-		return s->info.kind == KIND_KDUMP ? 0 :
-		       fail(-ENOMSG, "%s %s", t->path, label_problem(t));
+		if (s->info.kind == KIND_UNKNOWN)
+			return fail(-ENOMSG, "%s %s", t->path, label_problem(t));
+		if (s->info.kind == KIND_KDUMP && (a->format == FORMAT_ELF || a->force))
+			return s->info.has_dump ? 0 : -EBADMSG;	/* info_collect() has said why */
+		return fail(-EINVAL, "%s is %s: %s", t->path, kind_text(s->info.kind),
+			    kind_advice(s->info.kind));
 	}
 	if (t->status != LABEL_OK)
 		return a->force ? 0 : -EBADMSG;	/* info_collect() has said why */

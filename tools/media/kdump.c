@@ -33,6 +33,29 @@ static void terminate_strings(struct disk_dump_header *h)
 	h->domainname[KDUMP_UTS_LEN - 1] = 0;
 }
 
+static bool block_size_ok(int32_t size)
+{
+	return size >= 4096 && size <= 65536 && !(size & (size - 1));
+}
+
+/*
+ * The header of a 32-bit kernel has times of 4 bytes, and so its block size in another place; that
+ * of a big-endian one has the bytes of all numbers swapped. NULL: neither, or not to be told.
+ */
+#define BLOCK_SIZE_AT_32	416
+
+static const char *other_architecture(const struct disk_dump_header *h)
+{
+	int32_t at_32;
+
+	if (block_size_ok(h->block_size))
+		return NULL;
+	if ((uint32_t)h->header_version > 0xffffff)
+		return "big-endian";
+	memcpy(&at_32, (const uint8_t *)h + BLOCK_SIZE_AT_32, sizeof(at_32));
+	return block_size_ok(at_32) ? "32 bits" : NULL;
+}
+
 /*
  * Geometry: every area that the headers name must lie inside the file, in order. The number of
  * pages is max_mapnr_64, which came with version 6. A split dump has the pages of its other pieces
@@ -43,7 +66,10 @@ static int check_geometry(struct kdump *k, const char *path)
 	const struct disk_dump_header *h = &k->hdr;
 	uint64_t block = (uint64_t)h->block_size, one, sub_end, bitmaps;
 
-	if (h->block_size < 4096 || h->block_size > 65536 || (block & (block - 1)))
+	if (other_architecture(h))
+		return fail(-ENOTSUP, "%s is a dump of another architecture (%s): read it with a "
+			    "crash or makedumpfile made for that", path, other_architecture(h));
+	if (!block_size_ok(h->block_size))
 		return fail(-EINVAL, "%s: damaged dump header: block size %d", path, h->block_size);
 	if (h->header_version < 6)
 		return fail(-EINVAL, "%s: kdump header version %d is older than 6: "

@@ -28,7 +28,8 @@ struct kdump {
 
 /*
  * Check the headers and count bitmap2. 0; -ENOMSG without a message: no kdump-compressed file at
- * all; -EINVAL or an I/O error with a message that names @path.
+ * all; -ENOTSUP: of a 32-bit or big-endian kernel, -EINVAL or an I/O error, with a message that names
+ * @path.
  */
 int kdump_open(struct kdump *k, const char *path, int fd, uint64_t limit);
 
