@@ -4,6 +4,7 @@
  * file, and gets argv beginning with its name. Exit status: tools/util.h.
  */
 #include <argp.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +83,15 @@ static const struct argp argp = {
 	.help_filter = help_filter,
 };
 
+/* A full disk behind '>' must not look like success to a script that keeps what was printed */
+static int check_stdout(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	fail(-EIO, "standard output cannot be written");
+	return EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	char name[32];
@@ -92,5 +102,5 @@ int main(int argc, char **argv)
 	/* Usage messages of a command begin with "capstub NAME" */
 	snprintf(name, sizeof(name), "capstub %s", chosen->name);
 	argv[chosen_index] = name;
-	return chosen->main(argc - chosen_index, argv + chosen_index);
+	return check_stdout(chosen->main(argc - chosen_index, argv + chosen_index));
 }

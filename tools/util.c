@@ -145,14 +145,15 @@ const char *human_time(int64_t t)
 /*
  * K, KB and KiB are all 1024: a size here is of a disk or file, where nobody wants the other one.
  * No sign (strtoull() would take a minus and return a huge number), and a sum that does not fit is
- * refused.
+ * refused. "1.5G": decimal places, of which six count, need a suffix; what is no whole byte is cut off.
  */
 int parse_bytes(const char *text, uint64_t *ret)
 {
 	static const char suffixes[] = "KMGTPE";
 	const char *suffix;
-	unsigned shift = 0;
-	uint64_t v;
+	unsigned shift = 0, micro = 0, digit = 1000000;
+	uint64_t v, part;
+	bool point;
 	char *end;
 
 	if (*text < '0' || *text > '9')
@@ -161,7 +162,13 @@ int parse_bytes(const char *text, uint64_t *ret)
 	v = strtoull(text, &end, 0);
 	if (errno)
 		return -EINVAL;
-	if (*end) {
+	point = *end == '.';
+	if (point && (end[1] < '0' || end[1] > '9'))
+		return -EINVAL;
+	if (point)
+		for (end++; *end >= '0' && *end <= '9'; end++)
+			micro += (digit /= 10) * (unsigned)(*end - '0');
+	if (*end || point) {
 		suffix = strchr(suffixes, *end & ~0x20);
 		if (!suffix || !*suffix)
 			return -EINVAL;
@@ -172,7 +179,9 @@ int parse_bytes(const char *text, uint64_t *ret)
 	}
 	if (*end || v > UINT64_MAX >> shift)
 		return -EINVAL;
-	*ret = v << shift;
+	/* Less than one unit of the suffix, for which there is room: no overflow */
+	part = (uint64_t)((unsigned __int128)micro * (1ULL << shift) / 1000000);
+	*ret = (v << shift) + part;
 	return 0;
 }
 

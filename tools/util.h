@@ -35,7 +35,7 @@ const char *human_us(uint64_t us);
 /* "2026-01-02 03:04:05 UTC"; "unknown" for 0 */
 const char *human_time(int64_t t);
 /*
- * "4G", "512M", "4096", "0x1000", suffixes K to E in powers of 1024: 0, or -EINVAL with *ret
+ * "4G", "1.5G", "4096", "0x1000", suffixes K to E in powers of 1024: 0, or -EINVAL with *ret
  * untouched
  */
 int parse_bytes(const char *text, uint64_t *ret);

@@ -64,6 +64,22 @@ for args, words in ((["format"], "which TARGET"), (["format", "a", "b"], "one TA
     ok("Usage" in (u := capstub(*args)).err or "--help" in u.err, "... and points at the usage", u)
 for args in (["--help"], ["--version"], ["--usage"], ["format", "--help"], ["info", "--help"], ["save", "--help"]):
     ok(capstub(*args).rc == 0, f"capstub {' '.join(args)} succeeds")
+for size, want in (("1.5M", 3 << 19), ("1.25MiB", 5 << 18), ("1073.741824k", 1099511), ("1.0000000009M", g.MIB),
+                   ("1.999999M", 2097150)):
+    f = path(f"size-{size}.img")
+    capstub("format", "--size", size, f)
+    equal(os.path.exists(f) and os.path.getsize(f), want, f"--size {size}: {want} bytes")
+for size in ("1.5", "1.", "1.M", ".5G", "1.5.5G", "1,5G", "16.1E", "15.999999E"):
+    f = path("size.img")
+    r = capstub("format", "--size", size, f)
+    ok(r.rc in (1, 2) and not os.path.exists(f), f"--size {size}: refused, nothing is made", r)
+for size in ("1", "4096", "1023K"):
+    expect(1, "needs at least 1.0 MiB", "format", "--size", size, path("size.img"))
+    ok(not os.path.exists(path("size.img")), f"--size {size}: no image of it stays")
+for args in (["format", "--size", "2M", path("full.img")], ["words", "dump=any"], ["info", t]):
+    with open("/dev/full", "w") as full:
+        r = subprocess.run([TOOL, *args], stdout=full, stderr=subprocess.PIPE, text=True)
+    ok(r.returncode == 1 and "standard output cannot be written" in r.stderr, f"{args[0]} >/dev/full: status 1", r)
 expect(1, "does not exist", "format", path("nothing.img"))
 expect(1, "exists", "format", "--size", "8M", t)
 expect(1, "neither a block device nor a file", "format", SCRATCH)

@@ -270,18 +270,12 @@ static void print_next(const struct target *t)
 }
 
 /* Nothing is written before every check has passed */
-static int format(const struct format_args *a)
+static int format_target(const struct format_args *a)
 {
 	struct target t;
 	unsigned found;
-	int rc;
+	int rc = target_open(&t, a->path, O_RDWR | O_EXCL);
 
-	if (a->size && (rc = create_image(a)))
-		return rc;
-	if (!a->size && access(a->path, F_OK) && errno == ENOENT)
-		return fail(-ENOENT, "%s does not exist: for a new image file give --size, for "
-			    "instance --size 4G", a->path);
-	rc = target_open(&t, a->path, O_RDWR | O_EXCL);
 	if (rc)
 		return rc;
 	rc = check_target(&t, a->force);
@@ -296,6 +290,23 @@ static int format(const struct format_args *a)
 		print_next(&t);
 	}
 	target_close(&t);
+	return rc;
+}
+
+/* An image that this run has made and that became no target is of no use */
+static int format(const struct format_args *a)
+{
+	int rc;
+
+	if (!a->size && access(a->path, F_OK) && errno == ENOENT)
+		return fail(-ENOENT, "%s does not exist: for a new image file give --size, for "
+			    "instance --size 4G", a->path);
+	rc = a->size ? create_image(a) : 0;
+	if (rc)
+		return rc;
+	rc = format_target(a);
+	if (rc && a->size)
+		unlink(a->path);
 	return rc;
 }
 
