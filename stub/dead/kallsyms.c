@@ -3,19 +3,26 @@
  * The symbol table as scripts/kallsyms.c of Linux writes it: names in sorted order of address, each
  * a length and that many bytes; every byte stands for a token, a short string; the first character
  * of the expanded name is the symbol's type.
+ *
+ * A damaged table costs seconds at most: MAX_BYTES of names in MAX_SYMS names are looked at,
+ * NAME_CHARS characters of each are expanded, and what is behind them is stepped over unread. That
+ * is one read for every 128 bytes (131072), some 80 million characters, and two reads for each
+ * symbol found.
  */
 #include "stub/dead/kallsyms.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define MAX_SYMS	2000000u	/* a kernel has some 200000 */
+#define MAX_SYMS	BIT(20)		/* a kernel has some 200000 */
+#define MAX_BYTES	MIB(16)		/* which take 3 MiB */
 #define NAME_CHARS	64u		/* longer names than those looked for cannot match */
 #define TOKENS_MAX	1536u		/* 256 tokens of 4 characters on average */
 
 struct table {
 	struct vtop *vt;
 	uint64_t names;			/* where the next bytes are read from */
+	uint64_t left;			/* of MAX_BYTES */
 	uint64_t offsets, base;
 	unsigned at, len;		/* in chunk */
 	uint16_t index[256];
@@ -38,7 +45,19 @@ static int next_byte(struct table *t)
 	return t->chunk[t->at++];
 }
 
-/* Expand the next name, without its type, cut at @size - 1 characters. 0 or -errno. */
+/* Go on @len bytes further. */
+static void skip(struct table *t, unsigned len)
+{
+	unsigned n = (unsigned)min_u64(len, t->len - t->at);
+
+	t->at += n;
+	t->names += len - n;
+}
+
+/*
+ * Expand the next name, without its type, cut at @size - 1 characters. 0, -errno, or -E2BIG when
+ * enough was looked at.
+ */
 static int next_name(struct table *t, char *name, size_t size)
 {
 	int len = next_byte(t), high;
@@ -54,20 +73,24 @@ static int next_name(struct table *t, char *name, size_t size)
 	}
 	if (len < 0)
 		return len;
-	while (len--) {
+	if (t->left < (unsigned)len + 2)
+		return -E2BIG;
+	t->left -= (unsigned)len + 2;
+	for (; len && n < size - 1; len--) {
 		int c = next_byte(t);
 		const char *token;
 
 		if (c < 0)
 			return c;
 		/* An index beyond the table, or a token without an end, would be a damaged table */
-		for (token = t->tokens + t->index[c]; token < t->tokens + TOKENS_MAX && *token;
-		     token++) {
-			if (!type && n < size - 1)
+		for (token = t->tokens + t->index[c]; token < t->tokens + TOKENS_MAX && *token &&
+		     n < size - 1; token++) {
+			if (!type)
 				name[n++] = *token;
 			type = false;
 		}
 	}
+	skip(t, (unsigned)len);
 	name[n] = '\0';
 	return 0;
 }
@@ -121,16 +144,17 @@ static struct kallsym *wanted(struct kallsym *syms, unsigned nr, const char *nam
 
 int kallsyms_find(struct vtop *vt, const struct vmcoreinfo *vi, struct kallsym *syms, unsigned nr)
 {
-	struct table t = { .vt = vt };
+	struct table t = { .vt = vt, .left = MAX_BYTES };
 	char name[NAME_CHARS];
 	uint64_t va, stext;
 	uint32_t count;
-	int rc, found = 0;
+	unsigned found = 0;
+	int rc;
 	/*
-	 * Where _stext comes out right by the absolute rule, that is the rule; it stands near the
-	 * table's start
+	 * Where the first _stext comes out right by the absolute rule, that is the rule; it stands
+	 * near the table's start
 	 */
-	bool absolute = false;
+	bool absolute = false, judged = false;
 
 	if (vmcoreinfo_symbol(vi, "kallsyms_num_syms", &va) ||
 	    vmcoreinfo_symbol(vi, "_stext", &stext))
@@ -142,18 +166,16 @@ int kallsyms_find(struct vtop *vt, const struct vmcoreinfo *vi, struct kallsym *
 		return rc;
 	for (unsigned i = 0; i < nr; i++)
 		syms[i].va = 0;
-	/*
-	 * Two passes at most: the numbers of the symbols first, their addresses when the rule is
-	 * known
-	 */
-	for (unsigned i = 0; i < count && i < MAX_SYMS && (unsigned)found < nr; i++) {
+	/* The numbers of the symbols first, their addresses when the rule is known */
+	for (unsigned i = 0; i < min_u64(count, MAX_SYMS) && found < nr; i++) {
 		struct kallsym *sym;
 
-		rc = next_name(&t, name, sizeof(name));
-		if (rc)
-			return rc;
-		if (!strcmp(name, "_stext") && !address(&t, true, i, &va))
-			absolute = va == stext;
+		if (next_name(&t, name, sizeof(name)))
+			break;
+		if (!judged && !strcmp(name, "_stext")) {
+			absolute = !address(&t, true, i, &va) && va == stext;
+			judged = true;
+		}
 		sym = wanted(syms, nr, name);
 		if (sym && !sym->va) {
 			sym->va = i + 1;
@@ -163,5 +185,5 @@ int kallsyms_find(struct vtop *vt, const struct vmcoreinfo *vi, struct kallsym *
 	for (unsigned i = 0; i < nr; i++)
 		if (syms[i].va && address(&t, absolute, (unsigned)syms[i].va - 1, &syms[i].va))
 			syms[i].va = 0;
-	return found;
+	return (int)found;
 }

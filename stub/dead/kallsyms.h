@@ -15,7 +15,10 @@ struct kallsym {
 	uint64_t va;		/* filled; 0: not found. A per-CPU symbol is an offset on x86_64. */
 };
 
-/* One pass over the whole table for @nr names. Number found, or -errno. */
+/*
+ * One pass over the whole table for @nr names, the first of each counts. Number found, or -errno when
+ * there is no table. One that breaks off or has no end gives what was found until then.
+ */
 int kallsyms_find(struct vtop *vt, const struct vmcoreinfo *vi, struct kallsym *syms, unsigned nr);
 
 #endif

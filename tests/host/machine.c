@@ -232,6 +232,16 @@ static void build_tables(bool la57)
 	machine_info("KERNELOFFSET=0");
 }
 
+void machine_endless(uint64_t pa)
+{
+	for (unsigned i = 0; i < 512; i++) {
+		put64(pa + 0x1000 + 8 * i, pa | 0x63);
+		put64(pa + 0x2000 + 8 * i, (pa + 0x1000) | 0x67);
+		put64(pa + 0x3000 + 8 * i, (pa + 0x2000) | 0x67);
+	}
+	put64(PGD_PA + (MACHINE_ENDLESS >> 39 & 511) * 8, (pa + 0x3000) | 0x67);
+}
+
 static void build_sections(void)
 {
 	uint64_t nr = MACHINE_RAM >> SECTION_BITS, roots = SECTIONS_PA,
@@ -261,6 +271,39 @@ static void build_sections(void)
 	     (unsigned long long)(machine.model == MODEL_FLAT ? all : all / 256));
 	machine_info("SIZE(mem_section)=16");
 	machine_info("OFFSET(mem_section.section_mem_map)=0");
+}
+
+/*---------------------------------------------------------------- symbols */
+
+void machine_kallsyms(const struct machine_symbol *syms, unsigned nr, uint64_t pa)
+{
+	uint64_t names = pa, offsets = pa + 0x1000, tokens = pa + 0x2000, index = pa + 0x3000,
+		 base = pa + 0x4000, at = names;
+
+	for (unsigned i = 0; i < nr; i++) {
+		size_t n = strlen(syms[i].name);
+		uint64_t offset = syms[i].va;
+
+		if (offset >> 63)
+			offset = image_va(IMAGE_PA) - 1 - offset;
+		machine.ram[at++] = (unsigned char)(n + 1);
+		machine.ram[at++] = 'T';
+		memcpy(machine.ram + at, syms[i].name, n);
+		at += n;
+		put32(offsets + 4 * i, (uint32_t)offset);
+	}
+	for (unsigned c = 0; c < 256; c++) {
+		put16(tokens + 2 * c, (uint16_t)c);
+		put16(index + 2 * c, (uint16_t)(2 * c));
+	}
+	put64(base, image_va(IMAGE_PA));
+	put32(base + 8, nr);
+	machine_info("SYMBOL(kallsyms_names)=%llx", (unsigned long long)image_va(names));
+	machine_info("SYMBOL(kallsyms_num_syms)=%llx", (unsigned long long)image_va(base + 8));
+	machine_info("SYMBOL(kallsyms_token_table)=%llx", (unsigned long long)image_va(tokens));
+	machine_info("SYMBOL(kallsyms_token_index)=%llx", (unsigned long long)image_va(index));
+	machine_info("SYMBOL(kallsyms_offsets)=%llx", (unsigned long long)image_va(offsets));
+	machine_info("SYMBOL(kallsyms_relative_base)=%llx", (unsigned long long)image_va(base));
 }
 
 /*---------------------------------------------------------------- struct pages */

@@ -74,6 +74,26 @@ void machine_seed(uint64_t seed);
  */
 int machine_notes(const uint64_t *sp, unsigned nr);
 
+struct machine_symbol {
+	const char *name;
+	uint64_t va;
+};
+
+#define MACHINE_KALLSYMS	0x5000u	/* bytes that machine_kallsyms() fills */
+
+/*
+ * The kernel's own symbol table at @pa of the image, and in VMCOREINFO where it is: names at @pa, one
+ * token for each character, and per-CPU symbols that are absolute.
+ */
+void machine_kallsyms(const struct machine_symbol *syms, unsigned nr, uint64_t pa);
+
+/*
+ * 512 GiB of addresses behind each of which is the same page at @pa: what is read from there has no
+ * end, and each page of it costs a walk. The three pages after it become tables. Four levels only.
+ */
+#define MACHINE_ENDLESS		0xffffd00000000000ULL
+void machine_endless(uint64_t pa);
+
 /* The struct page of @pfn in machine.ram */
 unsigned char *machine_page(uint64_t pfn);
 

@@ -45,7 +45,7 @@ static uint64_t image_va(uint64_t pa)
 	return pa - IMAGE + IMAGE_VA;
 }
 
-static const struct { const char *name; uint64_t va; } symbols[] = {
+static const struct machine_symbol symbols[] = {
 	{ "_stext", IMAGE_VA },
 	{ "_sdata", IMAGE_VA + DATA - IMAGE },
 	{ "_edata", IMAGE_VA + DATA - IMAGE + DATA_BYTES },
@@ -56,45 +56,10 @@ static const struct { const char *name; uint64_t va; } symbols[] = {
 	{ "panic", IMAGE_VA + 0x40010 },
 };
 
-/* The kernel's own symbol table: each character is its own token, per-CPU symbols are absolute. */
-static void add_kallsyms(void)
-{
-	const uint64_t names = SYMBOLS, offsets = SYMBOLS + 0x1000, tokens = SYMBOLS + 0x2000,
-		       index = SYMBOLS + 0x3000, base = SYMBOLS + 0x4000;
-	uint8_t *p = machine.ram + names;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(symbols); i++) {
-		size_t n = strlen(symbols[i].name);
-		int32_t offset = (int32_t)symbols[i].va;
-
-		if (symbols[i].va >> 63)
-			offset = (int32_t)(IMAGE_VA - 1 - symbols[i].va);
-		*p++ = (uint8_t)(n + 1);
-		*p++ = 'T';
-		memcpy(p, symbols[i].name, n);
-		p += n;
-		memcpy(machine.ram + offsets + 4 * i, &offset, 4);
-	}
-	for (unsigned c = 0; c < 256; c++) {
-		uint16_t at = (uint16_t)(2 * c);
-
-		machine.ram[tokens + at] = (uint8_t)c;
-		memcpy(machine.ram + index + at, &at, 2);
-	}
-	put(base, IMAGE_VA);
-	put(base + 8, ARRAY_SIZE(symbols));
-	machine_info("SYMBOL(kallsyms_names)=%llx", (unsigned long long)image_va(names));
-	machine_info("SYMBOL(kallsyms_num_syms)=%llx", (unsigned long long)image_va(base + 8));
-	machine_info("SYMBOL(kallsyms_token_table)=%llx", (unsigned long long)image_va(tokens));
-	machine_info("SYMBOL(kallsyms_token_index)=%llx", (unsigned long long)image_va(index));
-	machine_info("SYMBOL(kallsyms_offsets)=%llx", (unsigned long long)image_va(offsets));
-	machine_info("SYMBOL(kallsyms_relative_base)=%llx", (unsigned long long)image_va(base));
-}
-
 static void build(void)
 {
 	machine_build(STYLE_5_10, MODEL_EXTREME, false, 1);
-	add_kallsyms();
+	machine_kallsyms(symbols, ARRAY_SIZE(symbols), SYMBOLS);
 	/* An empty list of modules */
 	put(MODULES, image_va(MODULES));
 	put(MODULES + 8, image_va(MODULES));
@@ -579,7 +544,7 @@ static void test_corruption(void **state)
 		struct { uint64_t pa, old; } saved[24];
 		const uint64_t areas[][2] = {
 			{ machine.pgd, 4096 }, { IMAGE_END, 0x8000 }, { FREE, 0x20000 },
-			{ DATA, DATA_BYTES }, { SYMBOLS, 0x5000 }, { MODULES, 0x2000 },
+			{ DATA, DATA_BYTES }, { SYMBOLS, MACHINE_KALLSYMS }, { MODULES, 0x2000 },
 			{ machine.sections_pa, 0x1100 },
 		};
 
