@@ -69,7 +69,7 @@ try:
         expect(1, "found ext4 filesystem", "format", dev)
         os.mkdir(path("mnt"))
         if run("mount", dev, path("mnt")).rc == 0:
-            expect(1, "in use", "format", "--force", dev)
+            expect(1, f"is mounted on {path('mnt')}", "format", "--force", dev)
             open(path("mnt/inner.img"), "wb").truncate(4 * g.MIB)
             expect(0, "ready", "format", path("mnt/inner.img"))
             run("umount", path("mnt"))
@@ -82,7 +82,7 @@ try:
 
     # Device mapper on top
     if shutil.which("dmsetup") and run("dmsetup", "create", "capstub-test", "--table", f"0 2048 linear {dev} 0").rc == 0:
-        expect(1, "in use", "format", "--force", dev)
+        expect(1, "part of the device-mapper device capstub-test", "format", "--force", dev)
         ok(any("capstub" not in e for e in os.listdir(f"/sys/block/{os.path.basename(dev)}/holders")), "the kernel lists the holder")
         for _ in range(20):
             if run("dmsetup", "remove", "capstub-test").rc == 0:
@@ -123,7 +123,12 @@ try:
     equal(changed, [start + 8 * g.MIB - 4096], "formatting a partition changed its last 4 KiB and nothing else")
     if part in loops:
         run("losetup", "-d", loops.pop())
+    scanned = os.path.exists(known)
     expect(0, "ready", "format", "--force", whole_disk)
+    if scanned:
+        ok(not os.path.exists(known), "the kernel has forgotten the partitions")
+    else:
+        skip("the kernel forgets the partitions", "this one does not scan loop devices for any")
     expect(0, "ready", "format", whole_disk)
 
     # 4-KiB sectors
@@ -136,11 +141,6 @@ try:
     ro = losetup(probe, "-r")
     r = capstub("format", ro)
     ok(r.rc == 1 and ("read-only" in r.err.lower() or "not permitted" in r.err), "read-only device: refused", r)
-
-    # Small machines: a note when the target cannot hold the kernel's memory
-    small = path("small.img")
-    open(small, "wb").truncate(g.MIB)
-    expect(0, "a smaller target gets the most valuable pages", "format", losetup(small))
 finally:
     detach_all()
 done()

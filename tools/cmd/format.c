@@ -7,13 +7,16 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "tools/cmd/commands.h"
+#include "tools/media/device.h"
 #include "tools/media/inuse.h"
 #include "tools/media/kind.h"
 #include "tools/media/target.h"
@@ -121,10 +124,73 @@ static int create_image(const struct format_args *a)
 	return rc;
 }
 
+/* Sum of some /proc/meminfo lines, in bytes; 0 when there is no such file */
+static uint64_t meminfo(const char *const *keys)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	char line[128], name[64];
+	unsigned long long kib;
+	uint64_t sum = 0;
+	const char *const *k;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63[^:]: %llu", name, &kib) != 2)
+			continue;
+		for (k = keys; *k; k++)
+			if (!strcmp(name, *k))
+				sum += kib * 1024;
+	}
+	if (f)
+		fclose(f);
+	return sum;
+}
+
 /*
- * Everything that speaks against writing here. In use is never overruled; the rest is by --force.
+ * What the default level leaves in the dump is the kernel's own memory. As good as can be known
+ * beforehand: what it is now, at its own size and at the half that LZO makes of it in the mean. Two
+ * bitmaps, one bit a page, and one 24-byte descriptor a page of that come on top.
  */
-static int check_target(const struct target *t, bool force)
+static int check_size(const struct target *t, bool force)
+{
+	static const char *const total_keys[] = { "MemTotal", NULL };
+	static const char *const out_keys[] = { "MemFree", "Buffers", "Cached", "SwapCached",
+						"AnonPages", NULL };
+	uint64_t total = meminfo(total_keys), out = meminfo(out_keys), pages, rest;
+
+	if (!total || out > total)
+		return 0;
+	pages = total - out;
+	rest = pages / 4096 * 24 + total / 4096 / 4 + CAPSTUB_LOG_OFFSET + (1 << 20);
+	if (t->end >= pages + rest)
+		return 0;
+	note("%s has %s. A dump of this machine at level=31 would need about %s now, %s with LZO: "
+	     "its %s of memory, less what is free, cached and user memory", t->path,
+	     human_bytes(t->end), human_bytes(pages + rest), human_bytes(pages / 2 + rest),
+	     human_bytes(total));
+	if (force || t->end >= pages / 2 + rest)
+		return 0;
+	return fail(-ENOSPC, "%s is smaller than that: choose a larger target, or use --force, and "
+		    "the most valuable pages are what it gets", t->path);
+}
+
+/* Would it be of use, and does the machine need it for something that leaves no signature? */
+static int check_device(const struct target *t, const struct device *d, bool force)
+{
+	if (d->reach == REACH_LOOP)
+		note("%s is a loop device: fine as the disk of a virtual machine, but the stub would not "
+		     "find it on this one", t->path);
+	if (d->reach == REACH_NEVER && !force)
+		return fail(-ENODEV, "%s is on %s: the stub, which knows disks on NVMe and virtio-blk, "
+			    "would not find it. Choose another target, or use --force if it is the disk "
+			    "of another machine", t->path, d->what);
+	return d->reach == REACH_STUB ? check_size(t, force) : 0;
+}
+
+/*
+ * Everything that speaks against writing here. In use and reserved are never overruled; the rest is
+ * by --force.
+ */
+static int check_target(const struct target *t, const struct device *d, bool force)
 {
 	enum file_kind kind;
 	unsigned found;
@@ -133,11 +199,15 @@ static int check_target(const struct target *t, bool force)
 	if (t->end < CAPSTUB_TARGET_MIN)
 		return fail(-ENOSPC, "%s has %s: a target needs at least %s", t->path,
 			    human_bytes(t->bytes), human_bytes(CAPSTUB_TARGET_MIN));
+	if (device_reserved(d))
+		return fail(-EPERM, "%s is %s (type %s), which may be what this machine boots from: "
+			    "choose another target, or give it another type first if it is not needed "
+			    "(sfdisk --part-type)", t->path, device_reserved(d), d->type);
 	rc = inuse_check(t);
 	if (!rc)
 		rc = target_lock(t);
 	if (rc || force)
-		return rc;
+		return rc ? rc : check_device(t, d, force);
 	if (t->status == LABEL_OK && capstub_label_unsaved(&t->label))
 		return fail(-EEXIST, "%s holds a dump that was not saved (%s, %s): run "
 			    "'capstub save %s' first, or use --force", t->path,
@@ -151,7 +221,7 @@ static int check_target(const struct target *t, bool force)
 	if (!rc && found)
 		return fail(-EEXIST, "%s is not empty: choose another target, or use --force to "
 			    "lose what is there", t->path);
-	return rc;
+	return rc ? rc : check_device(t, d, force);
 }
 
 /* Random UUID, RFC 4122 §4.4: version 4 in octet 6, variant 10 in octet 8 */
@@ -201,49 +271,6 @@ static int write_label(struct target *t, const struct format_args *a)
 	return rc ? rc : target_write_label(t);
 }
 
-/* Sum of some /proc/meminfo lines, in bytes; 0 when there is no such file */
-static uint64_t meminfo(const char *const *keys)
-{
-	FILE *f = fopen("/proc/meminfo", "r");
-	char line[128], name[64];
-	unsigned long long kib;
-	uint64_t sum = 0;
-	const char *const *k;
-
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%63[^:]: %llu", name, &kib) != 2)
-			continue;
-		for (k = keys; *k; k++)
-			if (!strcmp(name, *k))
-				sum += kib * 1024;
-	}
-	if (f)
-		fclose(f);
-	return sum;
-}
-
-/*
- * Rough: at level 31 the dump holds what is neither free, cache nor user memory. Taken from this
- * machine as it runs now, uncompressed; two bitmaps (2 bits a page) and one 24-byte descriptor a
- * page of that come on top.
- */
-static void note_size(const struct target *t)
-{
-	static const char *const total_keys[] = { "MemTotal", NULL };
-	static const char *const out_keys[] = { "MemFree", "Buffers", "Cached", "SwapCached",
-						"AnonPages", NULL };
-	uint64_t total = meminfo(total_keys), out = meminfo(out_keys), need;
-
-	if (!t->is_blk || !total || out > total)
-		return;
-	need = total - out;
-	need += need / 4096 * 24 + total / 4096 / 4 + CAPSTUB_LOG_OFFSET + (1 << 20);
-	if (t->end < need)
-		note("%s has %s. At level=31 this machine (%s of memory) would need about %s now, "
-		     "half of that with LZO; a smaller target gets the most valuable pages",
-		     t->path, human_bytes(t->end), human_bytes(total), human_bytes(need));
-}
-
 /* The line to type next, for the machine that runs this */
 static void print_next(const struct target *t)
 {
@@ -269,26 +296,35 @@ static void print_next(const struct target *t)
 		       uuid);
 }
 
+/* The kernel still shows the partitions of a table that was just erased */
+static void forget_partitions(const struct target *t)
+{
+	if (t->is_blk && ioctl(t->fd, BLKRRPART) && errno == EBUSY)
+		note("%s: the kernel keeps its old partitions until they are not in use", t->path);
+}
+
 /* Nothing is written before every check has passed */
 static int format_target(const struct format_args *a)
 {
 	struct target t;
-	unsigned found;
+	struct device d;
+	unsigned found = 0;
 	int rc = target_open(&t, a->path, O_RDWR | O_EXCL);
 
 	if (rc)
 		return rc;
-	rc = check_target(&t, a->force);
+	device_look(&d, &t);
+	rc = check_target(&t, &d, a->force);
 	if (!rc && a->force)
 		rc = inuse_signatures(&t, true, &found);
 	if (!rc)
 		rc = clear_areas(&t);
 	if (!rc)
 		rc = write_label(&t, a);
-	if (!rc) {
-		note_size(&t);
+	if (!rc && found)
+		forget_partitions(&t);
+	if (!rc)
 		print_next(&t);
-	}
 	target_close(&t);
 	return rc;
 }

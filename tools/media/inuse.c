@@ -7,12 +7,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "tools/media/device.h"
 #include "tools/media/inuse.h"
 #include "tools/util.h"
 
@@ -28,26 +28,38 @@ static bool same_thing(const struct target *t, const char *path)
 	return st.st_dev == t->st.st_dev && st.st_ino == t->st.st_ino;
 }
 
-/* /proc/self/mounts names block devices by path, pseudo file systems by other words */
+/*
+ * proc_pid_mountinfo(5): "36 35 98:0 /root /mnt options [optional] - type source options". The
+ * numbers are right where the source is a name that does not exist (/dev/root), the source where
+ * they are nobody's (btrfs). What is printed keeps its escapes: a blank is \040.
+ */
 static int check_mounts(const struct target *t)
 {
-	FILE *f = setmntent("/proc/self/mounts", "r");
-	struct mntent *m;
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL, *rest, where[4096], source[4096];
+	unsigned maj, min;
+	size_t room = 0;
 	int rc = 0;
 
-	while (f && !rc && (m = getmntent(f)))
-		if (m->mnt_fsname[0] == '/' && same_thing(t, m->mnt_fsname))
-			rc = fail(-EBUSY, "%s is mounted on %s: umount it first", t->path,
-				  m->mnt_dir);
+	while (f && !rc && getline(&line, &room, f) > 0) {
+		if (sscanf(line, "%*s %*s %u:%u %*s %4095s", &maj, &min, where) != 3)
+			continue;
+		rest = strstr(line, " - ");
+		if ((t->is_blk && makedev(maj, min) == t->st.st_rdev) ||
+		    (rest && sscanf(rest, " - %*s %4095s", source) == 1 && source[0] == '/' &&
+		     same_thing(t, source)))
+			rc = fail(-EBUSY, "%s is mounted on %s: umount it first", t->path, where);
+	}
+	free(line);
 	if (f)
-		endmntent(f);
+		fclose(f);
 	return rc;
 }
 
 /* Swap files are listed by path too */
 static int check_swaps(const struct target *t)
 {
-	FILE *f = fopen("/proc/swaps", "r");
+	FILE *f = fopen("/proc/swaps", "re");
 	char line[4352], path[4096];
 	int rc = 0;
 
@@ -57,6 +69,30 @@ static int check_swaps(const struct target *t)
 	if (f)
 		fclose(f);
 	return rc;
+}
+
+/* The device on top in words of those who made it: /sys/block/dm-0/dm/uuid begins with their name */
+static int held_by(const struct target *t, const char *holder)
+{
+	char uuid[160], name[160];
+
+	if (!strncmp(holder, "md", 2))
+		return fail(-EBUSY, "%s is a member of the RAID /dev/%s: take it out first (mdadm)",
+			    t->path, holder);
+	if (sysfs_text(uuid, sizeof(uuid), "/sys/block/%s/dm/uuid", holder) ||
+	    sysfs_text(name, sizeof(name), "/sys/block/%s/dm/name", holder))
+		return fail(-EBUSY, "%s is part of /dev/%s: take that apart first", t->path, holder);
+	if (!strncmp(uuid, "LVM-", 4))
+		return fail(-EBUSY, "%s is a physical volume of LVM, volume %s is on it: take it out "
+			    "of its group first (pvmove, vgreduce)", t->path, name);
+	if (!strncmp(uuid, "CRYPT-", 6))
+		return fail(-EBUSY, "%s holds the encrypted volume %s, which is open: close it first "
+			    "(cryptsetup close %s)", t->path, name, name);
+	if (!strncmp(uuid, "mpath-", 6))
+		return fail(-EBUSY, "%s is a path of the multipath device %s: take it out first",
+			    t->path, name);
+	return fail(-EBUSY, "%s is part of the device-mapper device %s: take that apart first "
+		    "(dmsetup remove %s)", t->path, name, name);
 }
 
 /* /sys/dev/block/MAJ:MIN/holders names the RAID, LVM or dm device on top */
@@ -74,8 +110,47 @@ static int check_holders(const struct target *t)
 	d = opendir(path);
 	while (d && !rc && (e = readdir(d)))
 		if (e->d_name[0] != '.')
-			rc = fail(-EBUSY, "%s is part of /dev/%s: take that apart first", t->path,
-				  e->d_name);
+			rc = held_by(t, e->d_name);
+	if (d)
+		closedir(d);
+	return rc;
+}
+
+static int check_device(const struct target *t)
+{
+	int rc = check_mounts(t);
+
+	if (!rc)
+		rc = check_swaps(t);
+	return rc ? rc : check_holders(t);
+}
+
+/* Of a whole disk: what is done with one of its partitions is done with it, too */
+static int check_partitions(const struct target *t)
+{
+	char path[64], number[32], part_path[300];
+	struct dirent *e;
+	int rc = 0;
+	DIR *d;
+
+	if (!t->is_blk)
+		return 0;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(t->st.st_rdev),
+		 minor(t->st.st_rdev));
+	d = opendir(path);
+	while (d && !rc && (e = readdir(d))) {
+		struct target part = { .path = part_path, .is_blk = true };
+		unsigned maj, min;
+
+		if (e->d_name[0] == '.' ||
+		    sysfs_text(number, sizeof(number), "%s/%s/partition", path, e->d_name) ||
+		    sysfs_text(number, sizeof(number), "%s/%s/dev", path, e->d_name) ||
+		    sscanf(number, "%u:%u", &maj, &min) != 2)
+			continue;
+		part.st.st_rdev = makedev(maj, min);
+		snprintf(part_path, sizeof(part_path), "%s: its partition %s", t->path, e->d_name);
+		rc = check_device(&part);
+	}
 	if (d)
 		closedir(d);
 	return rc;
@@ -112,12 +187,10 @@ static int check_loops(const struct target *t)
 
 int inuse_check(const struct target *t)
 {
-	int rc = check_mounts(t);
+	int rc = check_device(t);
 
 	if (!rc)
-		rc = check_swaps(t);
-	if (!rc)
-		rc = check_holders(t);
+		rc = check_partitions(t);
 	return rc ? rc : check_loops(t);
 }
 

@@ -7,7 +7,10 @@
 
 #include "tools/media/target.h"
 
-/* Mounted, swap, held by RAID, LVM or dm, behind a loop device: -EBUSY with a message, else 0. */
+/*
+ * Mounted, swap, held by RAID, LVM or dm (the target or one of its partitions), behind a loop
+ * device: -EBUSY with a message that names which, else 0.
+ */
 int inuse_check(const struct target *t);
 
 /*

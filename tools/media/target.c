@@ -15,6 +15,7 @@
 #include "capstub/kdump_format.h"
 #include "capstub/stopcode.h"
 #include "stub/format/crc.h"
+#include "tools/media/inuse.h"
 #include "tools/media/target.h"
 #include "tools/util.h"
 
@@ -185,11 +186,10 @@ const char *label_problem(const struct target *t)
  */
 static int target_size(struct target *t)
 {
-	if (S_ISREG(t->st.st_mode)) {
+	if (!t->is_blk) {
 		t->bytes = (uint64_t)t->st.st_size;
 		return 0;
 	}
-	t->is_blk = true;
 	if (ioctl(t->fd, BLKGETSIZE64, &t->bytes))
 		return fail(-errno, "%s: its size cannot be read: %s", t->path, strerror(errno));
 	return 0;
@@ -200,9 +200,12 @@ static int open_failed(const struct target *t, int flags)
 {
 	int rc = -errno;
 
+	/* By whom, if that can be found out */
+	if (rc == -EBUSY && !inuse_check(t))
+		return fail(rc, "%s is in use by another program: see 'lsblk %s' and "
+			    "'fuser -v %s', and release it first", t->path, t->path, t->path);
 	if (rc == -EBUSY)
-		return fail(rc, "%s is in use (mounted, swap, or part of RAID, LVM or dm): "
-			    "see 'lsblk %s' and release it first", t->path, t->path);
+		return rc;
 	if (rc == -EACCES || rc == -EPERM)
 		return fail(rc, "%s cannot be opened for %s: %s: become root, or change its mode",
 			    t->path, (flags & O_ACCMODE) == O_RDONLY ? "reading" : "writing",
@@ -225,8 +228,9 @@ int target_open(struct target *t, const char *path, int flags)
 		return open_failed(t, flags);
 	if (!S_ISREG(t->st.st_mode) && !S_ISBLK(t->st.st_mode))
 		return fail(-EINVAL, "%s is neither a block device nor a file", path);
+	t->is_blk = S_ISBLK(t->st.st_mode);
 	/* O_EXCL without O_CREAT has a meaning for block devices only (open(2)) */
-	if (!S_ISBLK(t->st.st_mode))
+	if (!t->is_blk)
 		flags &= ~O_EXCL;
 	t->fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
 	if (t->fd < 0)
