@@ -4,9 +4,12 @@
 import fcntl
 import json
 import os
+import random
 import resource
+import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import dumpgen as g
@@ -29,10 +32,6 @@ def read(d, name):
 
 def state(t):
     return info(t)["label"]["state_name"]
-
-
-def parts(d):
-    return [f for f in os.listdir(d) if f.endswith(".part")] if os.path.isdir(d) else []
 
 
 # The plain case
@@ -198,6 +197,94 @@ r = capstub("save", "-o", d, t)
 ok(r.rc == 1 and os.path.exists(d + "/dmesg.txt") and not os.path.exists(d + "/vmcore"), "damaged header: texts only", r)
 equal(state(t), "complete", "damaged header: not marked saved")
 
+# Interrupted at any moment, by any means: the next run succeeds, and what is there is never half a dump
+def repeat(name, d, *options):
+    """The run that the next boot makes; then everything is there and nothing else"""
+    r = capstub("save", "--if-needed", *options, t)
+    good = r.rc == 0 and state(t) == "saved" and read(d, "vmcore") == whole.bytes and \
+        sorted(os.listdir(d)) == ["capstub.log", "dmesg.txt", "info.json", "vmcore"] and not os.path.exists(d + ".part") and \
+        json.loads(read(d, "info.json"))["saved"]["crc32c"] == crc
+    return good or print(f"# {name}: {sorted(os.listdir(d))} {state(t)} {r}")
+
+
+crc = g.crc32c(whole.bytes)
+rnd, bad, early, seen = random.Random(7), 0, 0, set()
+start = time.monotonic()
+capstub("save", "--keep", "-o", outdir(), g.image(path("kill.img"), whole))
+took = time.monotonic() - start
+for i in range(24):
+    t, d = g.image(path("kill.img"), whole), outdir()
+    there = i % 3 == 2
+    if there:
+        os.mkdir(d)
+    for k in range(rnd.randrange(1, 4)):
+        p = subprocess.Popen([TOOL, "save", "-o", d, t], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(rnd.random() * took * 1.1)
+        p.send_signal(signal.SIGINT if i % 2 else signal.SIGKILL)
+        early += p.wait() < 0
+        left = os.listdir(d if there else d + ".part") if os.path.exists(d + ("" if there else ".part")) else []
+        seen.update(left)
+        if not there and os.path.exists(d) and read(d, "vmcore") != whole.bytes:
+            bad += 1
+    bad += not repeat(f"round {i}", d, "-o", d)
+ok(not bad and early > 20 and "dmesg.txt" in seen, f"killed {early} times: the next run saves all", (bad, early, seen))
+# ... with the default name as well
+t = g.image(t, whole)
+d = path("testhost-6.1.0-test-amd64-20250615T150640Z")
+for name in os.listdir(d):
+    os.unlink(os.path.join(d, name))
+os.rmdir(d)
+os.mkdir(d + ".part")
+open(d + ".part/dmesg.txt", "w").write("half a l")
+open(d + ".part/vmcore.part", "w").write("KDUMP")
+r = capstub("save", "--if-needed", t, cwd=SCRATCH)
+ok(r.rc == 0 and state(t) == "saved" and read(d, "dmesg.txt").decode() == g.DMESG and not os.path.exists(d + ".part"),
+   "default name: what an interrupted run left is replaced", r)
+# Cut between the last file and the mark: the files are compared, not written again, and the target is marked
+before = {f: os.stat(os.path.join(d, f)).st_mtime_ns for f in os.listdir(d)}
+t = g.image(t, whole)
+expect(0, "complete", "save", "--if-needed", t, cwd=SCRATCH)
+equal(({f: os.stat(os.path.join(d, f)).st_mtime_ns for f in os.listdir(d)}, state(t), os.path.exists(d + "-2")), (before, "saved", False),
+      "all files are there: the target is marked, they are not touched")
+# Another dump with the same name gets a number
+t = g.image(t, whole, dmesg="another crash\n")
+expect(0, "20250615T150640Z-2/vmcore", "save", "--if-needed", t, cwd=SCRATCH)
+equal((read(d + "-2", "dmesg.txt"), state(t)), (b"another crash\n", "saved"), "another dump of that name: saved beside it")
+t = g.image(t, whole, dmesg="another crash\n")
+expect(1, "dmesg.txt exists", "save", "--if-needed", "-o", d, t)
+# One byte of the dump is different
+t, d = g.image(t, whole), outdir()
+capstub("save", "-o", d, t)
+with open(d + "/vmcore", "r+b") as f:
+    f.seek(len(whole.bytes) - 1)
+    f.write(b"?")
+t = g.image(t, whole)
+expect(1, "vmcore exists", "save", "--if-needed", "-o", d, t)
+equal(state(t), "complete", "files that are not this dump's: not marked")
+# What is not ours is not removed
+d = outdir()
+os.mkdir(d + ".part")
+open(d + ".part/thesis.tex", "w").close()
+open(d + ".part/dmesg.txt", "w").close()
+expect(1, "thesis.tex in it is not of an interrupted run", "save", "-o", d, t)
+equal((sorted(os.listdir(d + ".part")), os.path.exists(d)), (["dmesg.txt", "thesis.tex"], False), "NAME.part of somebody else stays")
+d = outdir()
+os.symlink(SCRATCH, d + ".part")
+expect(1, "Not a directory", "save", "-o", d, t)
+# Two at a time
+d = outdir()
+os.mkdir(d + ".part")
+held = os.open(d + ".part", os.O_RDONLY)
+fcntl.flock(held, fcntl.LOCK_EX)
+expect(1, "is being written by another run", "save", "-o", d, t)
+os.close(held)
+expect(0, "complete", "save", "-o", d + "///", t)
+ok(read(d, "vmcore") == whole.bytes, "slashes at the end of the name")
+# Nothing stays of a run that could not begin
+t = g.image(t, whole)
+expect(1, "too long", "save", "-o", path("new/er/" + "x" * 252), t)
+ok(not os.path.exists(path("new")), "directories that were made for nothing are removed")
+
 # No room: found out before, and in the middle
 t, d = g.image(path("room.img"), g.Dump(compress=False)), outdir()
 
@@ -210,7 +297,8 @@ def limit():
 
 r = capstub("save", "-o", d, t, preexec_fn=limit)
 ok(r.rc == 1 and "no room" in r.err and "-o" in r.err, "file size limit: said so", r)
-equal((parts(d), os.path.exists(d + "/vmcore")), ([], False), "file size limit: nothing half-written stays")
+equal((os.path.exists(d), sorted(os.listdir(d + ".part"))), (False, ["capstub.log", "dmesg.txt"]), "file size limit: the texts stay in NAME.part")
+ok(d + ".part has what was written" in r.err, "file size limit: that is said", r)
 equal(state(t), "complete", "file size limit: not marked saved")
 tiny = path("tiny")
 os.mkdir(tiny)
@@ -218,8 +306,12 @@ if os.geteuid() == 0 and run("mount", "-t", "tmpfs", "-o", "size=2M", "tmpfs", t
     try:
         expect(1, "free, the dump needs", "save", "-o", tiny + "/d", t)
         r = capstub("save", "--force", "-o", tiny + "/d", t)
-        ok(r.rc == 1 and "no room" in r.err and parts(tiny + "/d") == [], "full filesystem: said so, cleaned up", r)
+        ok(r.rc == 1 and "no room" in r.err and os.listdir(tiny) == ["d.part"], "full filesystem: said so", r)
+        equal(sorted(os.listdir(tiny + "/d.part")), ["capstub.log", "dmesg.txt"], "full filesystem: cleaned up, the texts stay")
         equal(state(t), "complete", "full filesystem: not marked saved")
+        run("mount", "-o", "remount,size=64M", tiny)
+        expect(0, "complete", "save", "--if-needed", "-o", tiny + "/d", t)
+        equal((os.listdir(tiny), state(t)), (["d"], "saved"), "full filesystem: with room again the next run saves it")
     finally:
         run("umount", tiny)
 else:

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * capstub save: copy a dump off its target. Order matters: the target is marked saved, and so may
- * be overwritten by the next crash, only after every file is verified and on stable storage.
+ * be overwritten by the next crash, only after every file is verified and on stable storage. And
+ * whatever cuts a run short, the next one with the same words succeeds: a new directory has its
+ * name only when it is whole, and a file that is there with the right contents is no obstacle.
  */
 #include <argp.h>
 #include <errno.h>
@@ -11,6 +13,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "stub/format/crc.h"
 #include "tools/cmd/commands.h"
 #include "tools/media/elf.h"
 #include "tools/cmd/info.h"
@@ -19,6 +22,7 @@
 
 /* Enough for the speed of a disk, little enough for a bar that moves */
 #define COPY_BYTES	(1u << 20)
+#define MAX_NAMES	100u	/* NAME, NAME-2, ... */
 
 enum save_format { FORMAT_KDUMP, FORMAT_ELF };
 
@@ -29,15 +33,21 @@ struct save_args {
 	bool force, keep, if_needed;
 };
 
+/* What may be in a directory of ours, in the order of writing */
+enum { FILE_DMESG, FILE_LOG, FILE_CORE, FILE_JSON, NR_FILES };
+static const char *const files[NR_FILES + 1] = {
+	"dmesg.txt", "capstub.log", "vmcore", "info.json",
+};
+
 /* One run */
 struct save {
 	const struct save_args *a;
 	struct target t;
 	struct info info;
-	char *dir;
-	int dirfd;
-	char *dmesg;
-	size_t dmesg_len;
+	struct outdir out;
+	char *text[FILE_CORE];	/* dmesg and the stub's log */
+	size_t text_len[FILE_CORE];
+	bool here[NR_FILES];	/* from an earlier run, and just what this one would write */
 	bool complete;		/* every page that was chosen is there */
 	struct saved saved;
 	struct elf_job elf;
@@ -180,47 +190,134 @@ static char *default_dir(const struct save *s)
 	return strdup(name);
 }
 
-#define CORE_NAME "vmcore"
-
-/* TARGET may be a vmcore that was saved before: --force is no leave to replace it by its own copy */
+/* TARGET may be a vmcore that was saved: --force is no leave to replace it by its own copy */
 static bool core_is_target(const struct save *s)
 {
 	struct stat to, from;
 
-	return !fstatat(s->dirfd, CORE_NAME, &to, 0) && !fstat(s->t.fd, &from) && to.st_dev == from.st_dev &&
-	       to.st_ino == from.st_ino;
+	return !fstatat(s->out.fd, files[FILE_CORE], &to, 0) && !fstat(s->t.fd, &from) &&
+	       to.st_dev == from.st_dev && to.st_ino == from.st_ino;
+}
+
+/* Are the next @len bytes of @fd those of @text, or without it those of the target? */
+static bool same_bytes(const struct save *s, int fd, const char *text, uint64_t len,
+		       uint32_t *ret_crc)
+{
+	uint8_t *a = must_alloc(2, COPY_BYTES), *b = a + COPY_BYTES;
+	uint64_t done = 0;
+	struct stat st;
+	bool same = !fstat(fd, &st) && S_ISREG(st.st_mode) && (uint64_t)st.st_size == len;
+
+	for (*ret_crc = 0; same && done < len; done += COPY_BYTES) {
+		size_t n = len - done < COPY_BYTES ? len - done : COPY_BYTES;
+
+		same = !read_at(fd, a, n, done) && (text || !read_at(s->t.fd, b, n, done)) &&
+		       !memcmp(a, text ? (const uint8_t *)text + done : b, n);
+		*ret_crc = crc32c(*ret_crc, a, n);
+	}
+	free(a);
+	return same;
+}
+
+/* Is this file one of those that this run is to write? */
+static bool wanted(const struct save *s, unsigned file)
+{
+	if (file == FILE_CORE)
+		return s->info.has_dump;
+	return s->t.status != LABEL_NONE && (file == FILE_JSON || s->text_len[file]);
 }
 
 /*
- * All names are free, and there is room, before hours of copying begin. The room is that of a copy
- * without holes, so --force may still succeed where this says no; the size of an ELF file is not
- * known beforehand.
+ * A file that holds what would be written is not in the way: a run that was interrupted between the
+ * last file and the mark on the target is repeated. info.json says what was found then; it counts
+ * with everything else.
  */
-static int check_output(const struct save *s)
+static bool is_here(struct save *s, unsigned file)
 {
-	static const char *const small[] = { "dmesg.txt", "capstub.log", "info.json" };
-	bool force = s->a->force;
-	struct statvfs v;
-	unsigned i;
-	int rc = 0;
+	const char *text = file < FILE_CORE ? s->text[file] : NULL;
+	uint64_t len = text ? s->text_len[file] : s->saved.bytes;
+	uint32_t crc;
+	bool same;
+	int fd;
 
-	for (i = 0; i < 3 && !rc && s->t.status != LABEL_NONE; i++)
-		rc = outfile_check(s->dirfd, s->dir, small[i], force);
-	if (rc || !s->info.has_dump)
-		return rc;
-	if (core_is_target(s))
-		return fail(-EEXIST, "%s/%s is the dump to be saved: save to another directory with -o", s->dir,
-			    CORE_NAME);
-	rc = outfile_check(s->dirfd, s->dir, CORE_NAME, force);
-	if (rc || force || s->a->format == FORMAT_ELF || fstatvfs(s->dirfd, &v))
-		return rc;
-	if ((uint64_t)v.f_bavail * v.f_frsize < s->saved.bytes)
-		return fail(-ENOSPC,
-			    "%s has %s free, the dump needs %s: save to another place with "
-			    "-o, or try with --force (long runs of zeros take no room)",
-			    s->dir, human_bytes((uint64_t)v.f_bavail * v.f_frsize),
-			    human_bytes(s->saved.bytes));
-	return 0;
+	if (file == FILE_JSON)
+		return s->here[FILE_CORE] == wanted(s, FILE_CORE) &&
+		       s->here[FILE_DMESG] == wanted(s, FILE_DMESG) &&
+		       s->here[FILE_LOG] == wanted(s, FILE_LOG);
+	if (!text && (s->a->format == FORMAT_ELF || s->info.counts.bad))
+		return false;
+	fd = openat(s->out.fd, files[file], O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	same = same_bytes(s, fd, text, len, &crc) && !fsync(fd);
+	close(fd);
+	if (same && !text) {
+		s->saved.crc = crc;
+		s->saved.file = files[file];
+	}
+	return same;
+}
+
+/* The name of a file that is in the way, NULL: none */
+static const char *find_conflict(struct save *s)
+{
+	for (unsigned i = 0; i < NR_FILES; i++) {
+		if (!wanted(s, i) || faccessat(s->out.fd, files[i], F_OK, AT_SYMLINK_NOFOLLOW))
+			continue;
+		s->here[i] = is_here(s, i);
+		if (!s->here[i])
+			return files[i];
+	}
+	return NULL;
+}
+
+/*
+ * There is room before hours of copying begin. The room is that of a copy without holes, so --force
+ * may still succeed where this says no; the size of an ELF file is not known beforehand.
+ */
+static int check_room(const struct save *s)
+{
+	struct statvfs v;
+
+	if (!s->info.has_dump || s->here[FILE_CORE] || s->a->force || s->a->format == FORMAT_ELF ||
+	    fstatvfs(s->out.fd, &v) || (uint64_t)v.f_bavail * v.f_frsize >= s->saved.bytes)
+		return 0;
+	return fail(-ENOSPC, "%s has %s free, the dump needs %s: save to another place with "
+		    "-o, or try with --force (long runs of zeros take no room)",
+		    s->out.path, human_bytes((uint64_t)v.f_bavail * v.f_frsize),
+		    human_bytes(s->saved.bytes));
+}
+
+/*
+ * The directory that was named; else one that is named after the dump, with a number where another
+ * one has that name: two crashes of an unknown time must not keep each other from being saved.
+ */
+static int open_output(struct save *s)
+{
+	char *base = s->a->dir ? strdup(s->a->dir) : default_dir(s), *name = NULL;
+	const char *conflict = NULL;
+	unsigned n = 0;
+	int rc;
+
+	if (!base)
+		return fail(-ENOMEM, "no memory");
+	do {
+		outdir_end(&s->out);
+		free(name);
+		if (asprintf(&name, n ? "%s-%u" : "%s", base, n + 1) < 0)
+			exit(fail(EXIT_FAILED, "no memory"));
+		rc = outdir_begin(&s->out, name, files);
+		conflict = rc || s->a->force ? NULL : find_conflict(s);
+	} while (conflict && !s->a->dir && ++n < MAX_NAMES);
+	free(name);
+	free(base);
+	if (conflict)
+		rc = fail(-EEXIST, "%s/%s exists: give another directory with -o, or --force",
+			  s->out.path, conflict);
+	if (!rc && s->info.has_dump && core_is_target(s))
+		rc = fail(-EEXIST, "%s/%s is the dump to be saved: save to another directory with "
+			  "-o", s->out.path, files[FILE_CORE]);
+	return rc ? rc : check_room(s);
 }
 
 /*
@@ -293,14 +390,14 @@ static int repair(const struct save *s, struct outfile *o)
 static int save_core(struct save *s)
 {
 	struct outfile o;
-	int rc = outfile_open(&o, s->dirfd, s->dir, CORE_NAME, s->a->force);
+	int rc = outfile_open(&o, s->out.fd, s->out.path, files[FILE_CORE], s->a->force);
 
 	if (rc)
 		return rc;
 	if (s->a->format == FORMAT_ELF) {
 		s->elf = (struct elf_job){
 			.path = s->t.path, .dump = &s->info.dump,
-			.dmesg = s->dmesg, .dmesg_len = s->dmesg_len,
+			.dmesg = s->text[FILE_DMESG], .dmesg_len = s->text_len[FILE_DMESG],
 		};
 		rc = elf_write(&s->elf, &o);
 	} else {
@@ -317,26 +414,14 @@ static int save_core(struct save *s)
 	s->saved.file = o.name;
 	s->saved.bytes = o.bytes;
 	s->saved.crc = o.crc;
-	s->saved.complete = s->complete;
 	return outfile_commit(&o);
 }
 
 /* Files only for texts that exist: an empty dmesg.txt would look like a loss */
-static int save_texts(struct save *s)
+static int save_text(struct save *s, unsigned file)
 {
-	bool force = s->a->force;
-	size_t len;
-	char *log;
-	int rc = info_log(&s->info, &log, &len);
-
-	if (rc)
-		return rc;
-	if (s->dmesg_len)
-		rc = outfile_write(s->dirfd, s->dir, "dmesg.txt", force, s->dmesg, s->dmesg_len);
-	if (!rc && len)
-		rc = outfile_write(s->dirfd, s->dir, "capstub.log", force, log, len);
-	free(log);
-	return rc;
+	return outfile_write(s->out.fd, s->out.path, files[file], s->a->force, s->text[file],
+			     s->text_len[file]);
 }
 
 /* The target as it was found, before it is marked; with the CRC of the copy */
@@ -349,9 +434,11 @@ static int save_json(struct save *s)
 
 	if (!f)
 		return fail(-ENOMEM, "no memory");
-	info_json(&s->info, f, s->dmesg, s->dmesg_len, s->saved.file ? &s->saved : NULL);
+	s->saved.complete = s->complete;
+	info_json(&s->info, f, s->text[FILE_DMESG], s->text_len[FILE_DMESG],
+		  s->saved.file ? &s->saved : NULL);
 	fclose(f);
-	rc = outfile_write(s->dirfd, s->dir, "info.json", s->a->force, text, len);
+	rc = outfile_write(s->out.fd, s->out.path, files[FILE_JSON], s->a->force, text, len);
 	free(text);
 	return rc;
 }
@@ -420,7 +507,7 @@ static void report_elf(const struct save *s)
 	printf("%llu segments, %llu pages. Open it with\n",
 	       (unsigned long long)s->elf.segments, (unsigned long long)s->elf.pages);
 	printf("  gdb -ex 'symbol-file -o 0x%llx vmlinux' -ex 'core-file %s/%s'\n",
-	       (unsigned long long)s->elf.kernel_offset, s->dir, s->saved.file);
+	       (unsigned long long)s->elf.kernel_offset, s->out.path, s->saved.file);
 	if (s->elf.identity)
 		note("the kernel's page tables are not in the dump: gdb sees the kernel image only, "
 		     "other memory by its physical address");
@@ -433,15 +520,15 @@ static int report(const struct save *s)
 
 	if (!s->saved.file) {
 		note("%s holds no pages (stop code %u, %s): only the texts were saved to %s",
-		     s->t.path, s->t.label.stop_code, stop_name(s->t.label.stop_code), s->dir);
+		     s->t.path, s->t.label.stop_code, stop_name(s->t.label.stop_code), s->out.path);
 		return s->info.damaged ? -EBADMSG : 0;
 	}
-	printf("%s/%s: %s, verified, %s\n", s->dir, s->saved.file, human_bytes(s->saved.bytes),
+	printf("%s/%s: %s, verified, %s\n", s->out.path, s->saved.file, human_bytes(s->saved.bytes),
 	       s->complete ? "complete" : "INCOMPLETE");
 	if (s->a->format == FORMAT_ELF)
 		report_elf(s);
 	else
-		printf("Open it with: crash vmlinux %s/%s\n", s->dir, s->saved.file);
+		printf("Open it with: crash vmlinux %s/%s\n", s->out.path, s->saved.file);
 	if (s->complete && c->missing)
 		note("%s: %llu pages could not be read when the machine crashed", s->t.path,
 		     (unsigned long long)c->missing);
@@ -459,26 +546,35 @@ static int report(const struct save *s)
 	return 0;
 }
 
-/* In this order, and stop at the first failure: then the target stays unsaved */
+/*
+ * In this order, and stop at the first failure: then the target stays unsaved. The texts first:
+ * small, and the most telling when the rest fails.
+ */
+static int write_files(struct save *s)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < NR_FILES && !rc; i++) {
+		if (!wanted(s, i) || s->here[i])
+			continue;
+		rc = i == FILE_CORE ? save_core(s) :
+		     i == FILE_JSON ? save_json(s) : save_text(s, i);
+	}
+	return rc ? rc : outdir_commit(&s->out);
+}
+
 static int save_all(struct save *s)
 {
 	int rc = plan(s);
 
 	if (!rc)
-		rc = info_dmesg(&s->info, &s->dmesg, &s->dmesg_len);
-	if (rc)
-		return rc;
-	s->dirfd = outdir_open(s->dir);
-	if (s->dirfd < 0)
-		return s->dirfd;
-	rc = check_output(s);
-	/* The texts first: small, and the most telling when the rest fails */
-	if (!rc && s->t.status != LABEL_NONE)
-		rc = save_texts(s);
-	if (!rc && s->info.has_dump)
-		rc = save_core(s);
-	if (!rc && s->t.status != LABEL_NONE)
-		rc = save_json(s);
+		rc = info_dmesg(&s->info, &s->text[FILE_DMESG], &s->text_len[FILE_DMESG]);
+	if (!rc)
+		rc = info_log(&s->info, &s->text[FILE_LOG], &s->text_len[FILE_LOG]);
+	if (!rc)
+		rc = open_output(s);
+	if (!rc)
+		rc = write_files(s);
 	if (!rc && !(s->info.damaged && !s->info.has_dump))
 		rc = mark_saved(s);
 	return rc ? rc : report(s);
@@ -490,7 +586,7 @@ static int save_all(struct save *s)
  */
 static int save(const struct save_args *a)
 {
-	struct save s = { .a = a, .dirfd = -1 };
+	struct save s = { .a = a, .out.fd = -1 };
 	bool write = !a->keep;
 	int rc = target_open(&s.t, a->path, O_RDONLY);
 
@@ -507,14 +603,11 @@ static int save(const struct save_args *a)
 		rc = info_collect(&s.info, &s.t);
 	if (!rc)
 		rc = check_state(&s);
-	if (!rc) {
-		s.dir = a->dir ? strdup(a->dir) : default_dir(&s);
+	if (!rc)
 		rc = save_all(&s);
-	}
-	free(s.dir);
-	free(s.dmesg);
-	if (s.dirfd >= 0)
-		close(s.dirfd);
+	outdir_end(&s.out);
+	for (unsigned i = 0; i < FILE_CORE; i++)
+		free(s.text[i]);
 	target_close(&s.t);
 	return rc;
 }

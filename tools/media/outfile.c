@@ -6,11 +6,14 @@
  * that sees NAME (a script that waits for it, the next run) may rely on all of its contents, and a
  * power cut at any moment leaves either no NAME or the whole file.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,27 +37,172 @@ static int out_failed(const struct outfile *o, int rc)
 }
 
 /*
- * Errors on the way are not looked at: a directory that exists, or may not be made but is there, is
- * fine, and whatever is really wrong shows in the last step.
+ * Where directories cannot be flushed at all (some network file systems and FUSE) there is nothing
+ * to wait for
  */
-int outdir_open(const char *path)
+static int flush_directory(int fd)
+{
+	return !fsync(fd) || errno == EINVAL || errno == ENOTSUP ? 0 : -errno;
+}
+
+/* The directory that has @path's own entry. One that may not be read cannot be flushed. */
+static int flush_parent(const char *path)
+{
+	char *copy = strdup(path);
+	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int rc = fd < 0 ? 0 : flush_directory(fd);
+
+	if (fd >= 0)
+		close(fd);
+	free(copy);
+	return rc;
+}
+
+/*
+ * Errors on the way are not looked at: a directory that exists, or may not be made but is there, is
+ * fine, and whatever is really wrong shows in the last step. What is made is flushed, so that a
+ * file that survives a power cut can be found. Returns how much of @path is the first one made; 0:
+ * none.
+ */
+static size_t make_parents(const char *path)
 {
 	char *copy = strdup(path), *p;
-	int fd;
+	size_t made = 0;
 
 	if (!copy)
-		return fail(-ENOMEM, "no memory");
+		return 0;
 	for (p = copy + (*copy == '/'); *p; p++)
 		if (*p == '/') {
 			*p = 0;
-			mkdir(copy, 0700);
+			if (!mkdir(copy, 0700)) {
+				made = made ? made : (size_t)(p - copy);
+				flush_parent(copy);
+			}
 			*p = '/';
 		}
 	free(copy);
+	return made;
+}
+
+int outdir_open(const char *path)
+{
+	int fd;
+
+	make_parents(path);
 	if (mkdir(path, 0700) && errno != EEXIST)
 		return fail(-errno, "%s cannot be made: %s", path, strerror(errno));
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? fail(-errno, "%s: %s", path, strerror(errno)) : fd;
+}
+
+/* "vmcore" and "vmcore.part", in the list of what may be there */
+static bool is_known(const char *name, const char *const *known)
+{
+	for (; *known; known++) {
+		size_t len = strlen(*known);
+
+		if (!strncmp(name, *known, len) && (!name[len] || !strcmp(name + len, ".part")))
+			return true;
+	}
+	return false;
+}
+
+/* Files that an interrupted run has left; nothing at all when something else is among them. */
+static int remove_stale(const struct outdir *o, const char *const *known)
+{
+	DIR *d = fdopendir(dup(o->fd));
+	struct dirent *e;
+	int rc = d ? 0 : fail(-errno, "%s: %s", o->path, strerror(errno));
+
+	while (!rc && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") &&
+		    !is_known(e->d_name, known))
+			rc = fail(-EEXIST, "%s is in the way, and %s in it is not of an interrupted "
+				  "run: move it away", o->path, e->d_name);
+	if (d)
+		rewinddir(d);
+	while (!rc && (e = readdir(d)))
+		if (is_known(e->d_name, known) && unlinkat(o->fd, e->d_name, 0))
+			rc = fail(-errno, "%s/%s: %s", o->path, e->d_name, strerror(errno));
+	if (d)
+		closedir(d);
+	return rc;
+}
+
+/* The lock is for two runs at one time: the second would take the first one's files for stale */
+static int open_part(struct outdir *o, const char *const *known)
+{
+	struct stat st;
+
+	o->made = make_parents(o->path);
+	if (mkdir(o->path, 0700) && errno != EEXIST)
+		return fail(-errno, "%s cannot be made: %s", o->path, strerror(errno));
+	o->fd = open(o->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (o->fd < 0 || fstat(o->fd, &st))
+		return fail(-errno, "%s: %s", o->path, strerror(errno));
+	if (st.st_uid != geteuid())
+		return fail(-EPERM, "%s is in the way, and somebody else's", o->path);
+	if (flock(o->fd, LOCK_EX | LOCK_NB))
+		return fail(-EBUSY, "%s is being written by another run", o->path);
+	return remove_stale(o, known);
+}
+
+int outdir_begin(struct outdir *o, const char *path, const char *const *known)
+{
+	size_t len = strlen(path);
+	struct stat st;
+	int rc = 0;
+
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	*o = (struct outdir){ .fd = -1, .final = strndup(path, len) };
+	if (!o->final)
+		exit(fail(EXIT_FAILED, "no memory"));
+	o->whole = !stat(o->final, &st);
+	if (asprintf(&o->path, "%s%s", o->final, o->whole ? "" : ".part") < 0)
+		exit(fail(EXIT_FAILED, "no memory"));
+	if (!o->whole)
+		rc = open_part(o, known);
+	else if ((o->fd = open(o->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		rc = fail(-errno, "%s: %s", o->path, strerror(errno));
+	return rc;
+}
+
+int outdir_commit(struct outdir *o)
+{
+	int rc;
+
+	if (!o->whole && renameat2(AT_FDCWD, o->path, AT_FDCWD, o->final, RENAME_NOREPLACE) &&
+	    (errno != EINVAL || rename(o->path, o->final)))
+		return fail(-errno, "%s cannot be renamed to %s: %s", o->path, o->final,
+			    strerror(errno));
+	o->whole = true;
+	o->path[strlen(o->final)] = 0;
+	/* Also of one that was there: the run that made it may have ended before this step */
+	rc = flush_directory(o->fd);
+	if (!rc)
+		rc = flush_parent(o->final);
+	return !rc ? 0 : fail(rc, "%s is whole, but a power cut may take it away: the directory it "
+			      "is in cannot be flushed: %s", o->final, strerror(-rc));
+}
+
+void outdir_end(struct outdir *o)
+{
+	bool failed = o->path && !o->whole;
+	char *slash;
+
+	if (failed && rmdir(o->path) && errno == ENOTEMPTY)
+		note("%s has what was written so far; the next run begins anew there", o->path);
+	while (failed && o->made && (slash = strrchr(o->final, '/')) &&
+	       slash >= o->final + o->made) {
+		*slash = 0;
+		failed = !rmdir(o->final);
+	}
+	if (o->fd >= 0)
+		close(o->fd);
+	free(o->path);
+	free(o->final);
+	*o = (struct outdir){ .fd = -1 };
 }
 
 /*
@@ -190,17 +338,14 @@ int outfile_verify(struct outfile *o)
 /*
  * The file is whole and has its name; only whether the name survives a power cut is open. That is
  * still an error, for a target whose dump may be lost must not be marked saved; but it is not one
- * of the file. Where directories cannot be flushed at all (some network file systems and FUSE)
- * there is nothing to wait for.
+ * of the file.
  */
-static int flush_directory(const struct outfile *o)
+static int flush_name(const struct outfile *o)
 {
-	if (!fsync(o->dirfd) || errno == EINVAL || errno == ENOTSUP)
-		return 0;
-	return fail(-errno,
-		    "%s/%s is whole and in its place, but a power cut may undo that: "
-		    "the directory cannot be flushed: %s",
-		    o->dir, o->name, strerror(errno));
+	int rc = flush_directory(o->dirfd);
+
+	return !rc ? 0 : fail(rc, "%s/%s is whole and in its place, but a power cut may undo that: "
+			      "the directory cannot be flushed: %s", o->dir, o->name, strerror(-rc));
 }
 
 /*
@@ -230,7 +375,7 @@ int outfile_commit(struct outfile *o)
 		rc = out_failed(o, -errno);
 		goto abort;
 	}
-	return flush_directory(o);
+	return flush_name(o);
 abort:
 	outfile_abort(o);
 	return rc;

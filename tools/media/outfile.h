@@ -27,6 +27,30 @@ struct outfile {
  */
 int outdir_open(const char *path);
 
+/*
+ * A directory that appears under its name when all is in it, PATH.part until then. One that is there
+ * already is taken as it is, and files appear in it one by one.
+ */
+struct outdir {
+	char *final, *path;	/* the name it is to have, and the one it has (for messages) */
+	int fd;
+	bool whole;		/* it has its name */
+	size_t made;		/* so much of it is the first parent that was made */
+};
+
+/*
+ * Files in PATH.part that an interrupted run has left are removed: @known, with and without ".part",
+ * NULL at the end. 0 or -errno with a message; in both cases to be ended by outdir_end().
+ */
+int outdir_begin(struct outdir *o, const char *path, const char *const *known);
+/* Give it its name, on stable storage; files in it must have been committed. 0 or -errno, said. */
+int outdir_commit(struct outdir *o);
+/*
+ * Without a commit before: an empty PATH.part is removed, with the parents that were made for it;
+ * another one stays, and is said.
+ */
+void outdir_end(struct outdir *o);
+
 /* -EEXIST with a message when @name exists and @replace is false; nothing is created. */
 int outfile_check(int dirfd, const char *dir, const char *name, bool replace);
 

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -108,12 +109,47 @@ static void test_directory(void **state)
 	unlinkat(dirfd, "b", 0);
 }
 
+/* A directory has its name when it is whole, also where that cannot be flushed, and not before */
+static void test_outdir(void **state)
+{
+	static const char *const known[] = { "a", "b", NULL };
+	char path[64], part[80];
+	struct outdir o;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/new", dir);
+	snprintf(part, sizeof(part), "%s.part", path);
+	for (int fails = 0; fails < 2; fails++) {
+		assert_int_equal(outdir_begin(&o, path, known), 0);
+		assert_true(exists("new.part") && !exists("new"));
+		assert_int_equal(outfile_write(o.fd, o.path, "a", false, "one", 3), 0);
+		dir_errno = fails ? EIO : 0;
+		assert_int_equal(outdir_commit(&o), -dir_errno);
+		dir_errno = 0;
+		assert_true(exists("new/a") && !exists("new.part"));
+		assert_string_equal(o.path, path);
+		outdir_end(&o);
+		unlinkat(dirfd, "new/a", 0);
+		unlinkat(dirfd, "new", AT_REMOVEDIR);
+	}
+	/* a failure: what was written stays for the next one, which removes it */
+	assert_int_equal(outdir_begin(&o, path, known), 0);
+	assert_int_equal(outfile_write(o.fd, o.path, "b", false, "two", 3), 0);
+	outdir_end(&o);
+	assert_true(exists("new.part/b") && !exists("new"));
+	assert_int_equal(outdir_begin(&o, path, known), 0);
+	assert_true(exists("new.part") && !exists("new.part/b"));
+	outdir_end(&o);
+	assert_false(exists("new.part"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_directory),
+		cmocka_unit_test(test_outdir),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
