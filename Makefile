@@ -2,8 +2,7 @@
 #
 # capstub: one Makefile for the stub (both architectures), the host tool and every test.
 #
-#   make                 build/x86_64/capstub.bzImage, build/arm64/capstub.Image, build/capstub;
-#                        capstub-line and capstub-all beside them
+#   make                 build/x86_64/capstub.bzImage, build/arm64/capstub.Image, build/capstub
 #   make demo            crash a real Debian kernel in QEMU and show what was captured
 #   make check           every short test;  make check-full: the whole matrix, hours
 #   make bench           speed of the capture against dd on the same device
@@ -62,14 +61,6 @@ STUB_C := $(filter-out stub/dead/vtop_%,$(wildcard stub/*.c stub/*/*.c drivers/*
 STUB_S := $(wildcard arch/$(ARCH)/*.S)
 STUB_O := $(STUB_C:%.c=$(OUT)/%.o) $(STUB_S:%.S=$(OUT)/%.S.o)
 
-# Three images from one set of objects, because a reservation of 1 MiB filled by kexec_load has no room for
-# everything: $(IMAGE) dumps to disks, capstub-line over serial lines, capstub-all does both.
-LINE_IMAGE := $(IMAGE:capstub.%=capstub-line.%)
-ALL_IMAGE  := $(IMAGE:capstub.%=capstub-all.%)
-LINE_ONLY  := $(addprefix $(OUT)/stub/,send/serial.o format/frame.o dead/vital.o dead/kallsyms.o send/no_disk.o)
-DISK_ONLY  := $(addprefix $(OUT)/stub/,send/dump.o disk/target.o send/out.o dead/priority.o send/no_line.o)
-NEITHER    := $(addprefix $(OUT)/stub/send/,no_disk.o no_line.o)
-
 # Debian's package folder for this architecture: the running system's own when it is the same,
 # else a private one, filled from the same mirror.
 ifeq ($(shell uname -m):$(ARCH),x86_64:x86_64)
@@ -120,7 +111,7 @@ STUB_LIBS = -Wl,--start-group $(LIBDIR)/liblzo2.a $(LIBDIR)/libfdt.a $(ZLIB)/lib
 newlib: $(NEWLIB)/lib/libc.a
 image: newlib
 ifneq ($(and $(wildcard stub/main.c),$(wildcard linker/$(ARCH).ld),$(STUB_S)),)
-image: $(OUT)/$(IMAGE) $(OUT)/$(LINE_IMAGE) $(OUT)/$(ALL_IMAGE)
+image: $(OUT)/$(IMAGE)
 else
 image:
 	@echo "  SKIP    $(IMAGE): no sources yet"
@@ -159,16 +150,11 @@ $(OUT)/%.S.o: %.S
 	@$(say) AS $<
 	$(Q)$(CC) $(STUB_CPPFLAGS) $(STUB_CFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
 
-$(OUT)/capstub.elf: $(filter-out $(LINE_ONLY),$(STUB_O))
-$(OUT)/capstub-line.elf: $(filter-out $(DISK_ONLY),$(STUB_O))
-$(OUT)/capstub-all.elf: $(filter-out $(NEITHER),$(STUB_O))
-$(OUT)/capstub-all.elf: SIZE_LIMIT = -Wl,--defsym=ALL_MAX=$(ALL_MAX)
-$(OUT)/capstub.elf $(OUT)/capstub-line.elf $(OUT)/capstub-all.elf: linker/$(ARCH).ld
+$(OUT)/capstub.elf: $(STUB_O) linker/$(ARCH).ld
 	@$(say) LD $@
-	$(Q)$(CC) $(STUB_CFLAGS) $(SIZE_LIMIT) $(STUB_LDFLAGS) -o $@ $(filter %.o,$^) $(STUB_LIBS)
+	$(Q)$(CC) $(STUB_CFLAGS) $(STUB_LDFLAGS) -o $@ $(STUB_O) $(STUB_LIBS)
 
-$(OUT)/$(ALL_IMAGE): IMAGE_MAX = $(ALL_IMAGE_MAX)
-$(OUT)/%$(suffix $(IMAGE)): $(OUT)/%.elf tools/build/check-image.sh $(IMAGE_SEAL)
+$(OUT)/$(IMAGE): $(OUT)/capstub.elf tools/build/check-image.sh $(IMAGE_SEAL)
 	@$(say) IMAGE $@
 	$(Q)$(CROSS_COMPILE)objcopy -O binary $< $@ && chmod 644 $@
 	$(if $(IMAGE_SEAL),$(Q)$(IMAGE_SEAL) $@)
@@ -374,7 +360,7 @@ check-full: check
 install: all
 	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/lib/capstub
 	install -m 755 $(BUILD)/capstub $(DESTDIR)$(prefix)/sbin/capstub
-	for f in $(BUILD)/x86_64/capstub*.bzImage $(BUILD)/arm64/capstub*.Image; do \
+	for f in $(BUILD)/x86_64/capstub.bzImage $(BUILD)/arm64/capstub.Image; do \
 		[ ! -e $$f ] || install -m 644 $$f $(DESTDIR)$(prefix)/lib/capstub/ || exit 1; done
 	for f in $(wildcard docs/*.[1-8]); do \
 		install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man$${f##*.} $$f || exit 1; done

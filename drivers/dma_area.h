@@ -19,7 +19,10 @@
  * it may read and write there at any time, so no other disk may be started.
  */
 extern bool dma_area_lost;
-extern uint8_t dma_area[DMA_AREA_SIZE];		/* aligned to DMA_PAGE_SIZE; drivers/dma_area.c */
+extern uint8_t *dma_area;		/* DMA_AREA_SIZE, aligned to DMA_PAGE_SIZE */
+
+/* Take the area from the arena, once, before any driver. False: there is no room. */
+bool dma_area_init(void);
 
 /*
  * Hand memory to a device, or take it back, when the device does not look into the CPU's caches.

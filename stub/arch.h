@@ -6,8 +6,9 @@
  *
  * What arch guarantees when it calls stub_main(): own stack, own exception vectors, own page tables
  * inside the reservation, caches on, image relocated, BSS zero, one CPU, interrupts off, a running
- * clock. The stub's own memory is mapped at its physical address, so a pointer to a static object
- * is its DMA address (virt_to_phys()).
+ * clock, mem_add() called for what the loader says is ours. The stub's own memory is mapped at its
+ * physical address, so a pointer to a static object, or into the arena, is its DMA address
+ * (virt_to_phys()).
  */
 #ifndef STUB_ARCH_H
 #define STUB_ARCH_H
@@ -41,6 +42,13 @@ int arch_read_mem(void *dst, phys_addr_t pa, size_t len);
  * Stops at the first byte that is not zero.
  */
 int arch_mem_is_zero(phys_addr_t pa, size_t len);
+
+/*
+ * Map the page of RAM at @pa, which is ours from now on, cacheable and writable at its own address,
+ * beside the image. @new_table is called for each page table that this takes: a page of zeros, mapped
+ * already, or NULL. False: not mapped.
+ */
+bool arch_map_ram(phys_addr_t pa, void *(*new_table)(void));
 
 /*
  * Map device registers (uncached / nGnRE) for good; the same registers asked for again cost

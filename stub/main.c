@@ -21,7 +21,9 @@
 #include "stub/format/stopcode.h"
 #include "stub/idle.h"
 #include "stub/log.h"
+#include "stub/mem.h"
 #include "stub/send/serial.h"
+#include "stub/disk/devices.h"
 #include "stub/disk/target.h"
 #include "stub/uart.h"
 
@@ -180,11 +182,18 @@ static enum capstub_stop dump_to_line(const struct boot_info *bi, const struct t
 	return serial_dump(&capture, u, &opt);
 }
 
-/* One try. When it ends its disk is shut down, so that the next one finds the DMA area free. */
+/*
+ * One try. When it ends its disk is shut down, so that the next one finds the DMA area free, and the
+ * arena too: a reservation of 1 MiB without low memory has no room for the buffers of a disk and of
+ * a line side by side, and what is tried one after the other needs them one after the other.
+ */
 static enum capstub_stop dump_to(const struct boot_info *bi, const struct target_spec *spec)
 {
 	enum capstub_stop stop;
 
+	if (disk_keeps_memory())
+		mem_mark();
+	mem_rewind();
 	if (spec->kind == TARGET_UART)
 		return dump_to_line(bi, spec);
 	stop = target_open(&target, bi, spec);
@@ -209,6 +218,9 @@ static enum capstub_stop dump_somewhere(const struct boot_info *bi)
 {
 	enum capstub_stop first = STOP_OK;
 
+	/* Memory that is not shared: a device that cannot be stopped keeps it */
+	disk_init();
+	mem_mark();
 	if (!cmdline.nr_targets)
 		return log_err(STOP_NO_DUMP_WORD, "nothing is written without a good dump= word: say "
 			       "dump=any, or dump=UUID=... as capstub format prints it");

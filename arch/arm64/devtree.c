@@ -277,24 +277,22 @@ bool devtree_cmdline_intact(const char *cmdline)
 	       want == crc32c(0, cmdline, len);
 }
 
-bool devtree_owns(const void *fdt, const struct boot_info *bi)
+bool devtree_usable_memory(const void *fdt, unsigned nr, uint64_t *ret_start, uint64_t *ret_end)
 {
 	int chosen = fdt_path_offset(fdt, "/chosen");
 	int len, ac = address_cells(fdt, 0), sc = size_cells(fdt, 0);
 	const fdt32_t *p;
+	uint64_t start, size;
 
 	p = chosen < 0 ? NULL : fdt_getprop(fdt, chosen, "linux,usable-memory-range", &len);
-	if (!p || !ac || !sc)
-		return true;
-	for (; len >= (ac + sc) * 4; len -= (ac + sc) * 4, p += ac + sc) {
-		uint64_t start = read_cells(p, ac), size = read_cells(p + ac, sc);
-
-		if (start <= UINT64_MAX - size &&
-		    range_inside(bi->image_start, bi->image_end - bi->image_start, start,
-				 start + size))
-			return true;
-	}
-	return false;
+	if (!p || !ac || !sc || nr >= (unsigned)len / ((unsigned)(ac + sc) * 4))
+		return false;
+	p += nr * (unsigned)(ac + sc);
+	start = read_cells(p, ac);
+	size = read_cells(p + ac, sc);
+	*ret_start = start;
+	*ret_end = start <= UINT64_MAX - size ? start + size : start;	/* absurd: nothing */
+	return true;
 }
 
 /* ---- UARTs ---- */

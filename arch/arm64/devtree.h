@@ -34,8 +34,11 @@ void devtree_early(const void *fdt, struct boot_info *bi, struct devtree_efi *re
  */
 bool devtree_cmdline_intact(const char *cmdline);
 
-/* Does linux,usable-memory-range cover our own image? True also when there is no such property. */
-bool devtree_owns(const void *fdt, const struct boot_info *bi);
+/*
+ * The @nr-th range of linux,usable-memory-range, [start, end): memory that the loader gives to the
+ * kernel it starts. False: there are no more.
+ */
+bool devtree_usable_memory(const void *fdt, unsigned nr, uint64_t *ret_start, uint64_t *ret_end);
 
 /* bi->pci_hosts, bi->virtio_mmio */
 void devtree_buses(const void *fdt, struct boot_info *bi);

@@ -2,11 +2,12 @@
 /*
  * Page tables: 4-KiB pages, two address ranges.
  *
- * TTBR0, 48 bits, maps the image at its physical address and nothing else. TTBR1, the top 1 GiB,
+ * TTBR0, 48 bits, maps the image at its physical address and, beside it, the arena (stub/mem.h), whose
+ * pages outside the image's 2 MiB bring their own tables. TTBR1, the top 1 GiB,
  * holds windows, 2 MiB each: old memory (512 pages, each in the slot of its page number), device
  * registers (pages), the device tree (pages), and PCI configuration space (one block, so that a
  * scan of all functions of two buses needs no new mapping). So no pointer into a window is ever a
- * pointer into the image, and a null or wild pointer faults.
+ * pointer into memory of ours, and a null or wild pointer faults.
  *
  * Old memory is Normal write-back like the dead kernel's own mapping: what was still in its caches
  * is read from there, and two mappings of one page never differ in their attributes (Arm ARM B2.8,
@@ -366,7 +367,7 @@ const void *mm_map_fdt(phys_addr_t pa, size_t len)
 }
 
 /*
- * Data cache maintenance by lines: DC needs a mapping, the image has its own, old memory goes
+ * Data cache maintenance by lines: DC needs a mapping, image and arena have their own, old memory goes
  * through the window.
  */
 static size_t line_size(void)
@@ -402,6 +403,47 @@ static void drop_lines(uint64_t va, size_t len)
 	}
 }
 
+/* The entry that maps @va in TTBR0; NULL: a table is missing on the way, and @new_table gave none */
+static uint64_t *own_entry(uint64_t va, void *(*new_table)(void))
+{
+	struct page_table *t = &__page_tables[TABLE_L0];
+
+	for (unsigned level = 0; level < 3; level++) {
+		uint64_t *e = &t->e[index_of(va, level)];
+
+		if (!*e) {
+			t = new_table ? new_table() : NULL;
+			if (!t)
+				return NULL;
+			install(e, table_entry(t));
+		}
+		t = (struct page_table *)(uintptr_t)(*e & PTE_ADDR);
+	}
+	return &t->e[index_of(va, 3)];
+}
+
+bool arch_map_ram(phys_addr_t pa, void *(*new_table)(void))
+{
+	uint64_t pte = PAGE_RW | pte_address(read_tcr(), pa);
+	uint64_t *e;
+
+	if (!pa_valid(pa, PAGE_SIZE) || !range_inside(pa, PAGE_SIZE, PAGE_SIZE, BIT(48)))
+		return false;
+	e = own_entry(pa, new_table);
+	if (!e || (*e && *e != pte))
+		return false;
+	install(e, pte);
+	return true;
+}
+
+/* Is the page at @pa mapped at its own address: part of the image or the arena? */
+static bool is_own(phys_addr_t pa)
+{
+	uint64_t *e = pa < BIT(48) ? own_entry(pa, NULL) : NULL;
+
+	return e && *e;
+}
+
 static void for_each_piece(uint64_t pa, size_t len, void (*op)(uint64_t va, size_t len))
 {
 	if (!pa_valid(pa, len))
@@ -409,9 +451,8 @@ static void for_each_piece(uint64_t pa, size_t len, void (*op)(uint64_t va, size
 	__asm__ volatile("dsb ish" : : : "memory");
 	while (len) {
 		size_t n = min_u64(len, PAGE_SIZE - pa % PAGE_SIZE);
-		bool own = range_inside(pa, n, (uintptr_t)__image_start, (uintptr_t)__image_end);
 
-		op(own ? pa : (uintptr_t)map_memory(pa), n);
+		op(is_own(pa) ? pa : (uintptr_t)map_memory(pa), n);
 		pa += n;
 		len -= n;
 	}

@@ -16,6 +16,7 @@
 #include "stub/boot/boot_info.h"
 #include "stub/format/crc.h"
 #include "stub/log.h"
+#include "stub/mem.h"
 
 /*
  * What tools/build/seal-image.py fills in; linker/arm64.ld reserves it behind the Image header.
@@ -41,6 +42,8 @@ struct rela {
 
 #define R_AARCH64_RELATIVE	1027
 
+#define MAX_USABLE	16	/* ranges of linux,usable-memory-range looked at; kexec writes two */
+
 extern const struct seal __seal;
 extern const struct rela __rela_start[], __rela_end[];
 extern uintptr_t __stack_chk_guard;
@@ -49,6 +52,7 @@ static struct boot_info boot_info;
 static struct devtree_efi efi;
 static const void *fdt;
 static unsigned entry_el;
+static bool in_usable_memory;
 
 /*
  * kexec_file_load has no purgatory on arm64, so nobody has compared the image with what was loaded.
@@ -121,6 +125,19 @@ static const void *map_fdt(phys_addr_t pa)
 	return tree && !devtree_check(tree, total) ? tree : NULL;
 }
 
+/* The tree is left alone, although nobody is going to need it when memory is taken: it is small. */
+static void find_memory(const struct boot_info *bi)
+{
+	uint64_t start, end;
+
+	for (unsigned i = 0; i < MAX_USABLE && devtree_usable_memory(fdt, i, &start, &end); i++) {
+		mem_add(start, end);
+		in_usable_memory |= bi->image_start >= start && bi->image_end <= end;
+	}
+	mem_remove(bi->image_start, bi->image_end);
+	mem_remove(bi->fdt, bi->fdt + fdt_totalsize(fdt));
+}
+
 static noreturn __attribute__((noinline)) void start(phys_addr_t fdt_pa, bool damaged)
 {
 	struct boot_info *bi = &boot_info;
@@ -137,6 +154,7 @@ static noreturn __attribute__((noinline)) void start(phys_addr_t fdt_pa, bool da
 	if (fdt) {
 		time_set_rate(devtree_timer_hz(fdt));
 		devtree_early(fdt, bi, &efi);
+		find_memory(bi);
 		bi->image_damaged |= !devtree_cmdline_intact(bi->cmdline);
 	}
 	stub_main(bi);
@@ -186,7 +204,7 @@ void arch_discover(struct boot_info *bi)
 		log_warn("arm64: %u SError(s) were pending", serror_count);
 	if (!fdt)
 		log_warn("arm64: no usable device tree at %#lx", (unsigned long)bi->fdt);
-	else if (!devtree_owns(fdt, bi))
+	else if (!in_usable_memory)
 		log_warn("arm64: the stub is outside linux,usable-memory-range");
 	if (fdt)
 		devtree_buses(fdt, bi);

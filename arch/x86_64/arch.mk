@@ -2,10 +2,7 @@
 # Everything the Makefile needs to know about x86_64.
 CROSS_COMPILE ?= x86_64-linux-gnu-
 IMAGE         := capstub.bzImage
-IMAGE_MAX     := 98304	# bytes, 96 KiB
-# Disks and lines in one image, for kexec -s, or a reservation of 2 MiB: 144 KiB of file, init_size 384 KiB
-ALL_IMAGE_MAX := 147456
-ALL_MAX       := 0x60000
+IMAGE_MAX     := 163840	# bytes, 160 KiB
 RELOC_TYPE    := R_X86_64_RELATIVE
 EFI_ARCH      := x86_64
 

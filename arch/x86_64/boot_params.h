@@ -44,7 +44,9 @@ struct boot_params {
 	uint32_t ext_cmd_line_ptr;	/* 0x0c8 upper half of cmd_line_ptr */
 	uint8_t  rsvd0cc[0x1c0 - 0x0cc];
 	uint32_t efi_loader_signature;	/* 0x1c0 "EL64" */
-	uint8_t  rsvd1c4[0x202 - 0x1c4];
+	uint8_t  rsvd1c4[0x1e8 - 0x1c4];
+	uint8_t  e820_entries;		/* 0x1e8 */
+	uint8_t  rsvd1e9[0x202 - 0x1e9];
 	uint32_t header;		/* 0x202 copied from our file by the loader */
 	uint16_t version;		/* 0x206 */
 	uint8_t  rsvd208[0x228 - 0x208];
@@ -58,10 +60,24 @@ struct boot_params {
 _Static_assert(offsetof(struct boot_params, acpi_rsdp_addr) == 0x070, "boot_params");
 _Static_assert(offsetof(struct boot_params, ext_cmd_line_ptr) == 0x0c8, "boot_params");
 _Static_assert(offsetof(struct boot_params, efi_loader_signature) == 0x1c0, "boot_params");
+_Static_assert(offsetof(struct boot_params, e820_entries) == 0x1e8, "boot_params");
 _Static_assert(offsetof(struct boot_params, header) == OFFSET_MAGIC, "boot_params");
 _Static_assert(offsetof(struct boot_params, cmd_line_ptr) == 0x228, "boot_params");
 _Static_assert(offsetof(struct boot_params, cmdline_size) == OFFSET_CMDLINE_SIZE, "boot_params");
 _Static_assert(offsetof(struct boot_params, setup_data) == 0x250, "boot_params");
+
+/* The memory map, behind the fields above */
+#define OFFSET_E820_TABLE	0x2d0
+#define E820_MAX		128
+#define E820_RAM		1
+
+struct e820_entry {
+	uint64_t addr;
+	uint64_t size;
+	uint32_t type;
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct e820_entry) == 20, "e820_entry");
 
 /* setup_data: a list in physical memory */
 #define SETUP_EFI		4

@@ -13,6 +13,9 @@
  *   a device; 255 pages for device registers, given out once; and one page for looking at
  *   configuration space.
  *
+ * - the arena (stub/mem.h), also in 4-KiB pages at its physical address. What lies in the image's own
+ *   2 MiB, all of a small reservation, needs no tables; the rest takes them from the arena itself.
+ *
  * The window hangs in the image's own page directory, beside it, and is used by its alias in the
  * upper half: a pointer into it can then not be mistaken for a physical address.
  */
@@ -29,6 +32,7 @@
 #define PTE_A		BIT(5)
 #define PTE_D		BIT(6)
 #define PTE_NX		BIT(63)
+#define PTE_ADDR	GENMASK(51, 12)
 #define PTE_RAM_RO	(PTE_P | PTE_A)
 #define PTE_RAM_RW	(PTE_P | PTE_A | PTE_D | PTE_RW)
 #define PTE_DEVICE	(PTE_P | PTE_A | PTE_D | PTE_RW | PTE_PCD | PTE_PWT)
@@ -63,6 +67,7 @@ struct table {
 static struct table tables[5];
 static struct table window_table;
 
+static unsigned levels;
 static char *window;
 static unsigned device_end = READ_SLOTS;	/* one past the last slot given out for registers */
 static phys_addr_t phys_end;		/* first address the CPU cannot put on its bus */
@@ -126,7 +131,7 @@ static uint64_t image_flags(const char *va)
 	return PTE_RAM_RW | nx;
 }
 
-static void map_image(unsigned levels)
+static void map_image(void)
 {
 	uint64_t va;
 	unsigned level;
@@ -138,7 +143,7 @@ static void map_image(unsigned levels)
 	}
 }
 
-static void map_window(unsigned levels)
+static void map_window(void)
 {
 	uint64_t image = (uintptr_t)__image_start;
 	uint64_t slot = INDEX(image, 2);
@@ -157,12 +162,42 @@ static void map_window(unsigned levels)
 
 void mm_init(void)
 {
-	unsigned levels = read_cr4() & CR4_LA57 ? 5 : 4;
-
+	levels = read_cr4() & CR4_LA57 ? 5 : 4;
 	detect_cpu();
-	map_image(levels);
-	map_window(levels);
+	map_image();
+	map_window();
 	write_cr3(virt_to_phys(&tables[levels - 1]) | encrypted);
+}
+
+/*
+ * Where the image crosses a boundary its tables stand for two regions: an entry that is taken is
+ * then another page's. The window's table is nobody's, though its alias has a place in the lower
+ * half. An entry that was not present is in no TLB.
+ */
+bool arch_map_ram(phys_addr_t pa, void *(*new_table)(void))
+{
+	uint64_t pte = pa | PTE_RAM_RW | nx | encrypted;
+	uint64_t lower_half = BIT(PAGE_SHIFT + 9 * levels - 1);
+	struct table *t = &tables[levels - 1];
+	uint64_t *entry;
+
+	if (!range_inside(pa, PAGE_SIZE, PAGE_SIZE, min_u64(phys_end, lower_half)))
+		return false;
+	for (unsigned level = levels; level > 1; level--) {
+		entry = &t->entry[INDEX(pa, level)];
+		if (!*entry) {
+			t = new_table();
+			if (!t)
+				return false;
+			*entry = table_entry(t);
+		}
+		t = (struct table *)(uintptr_t)(*entry & PTE_ADDR & ~encrypted);
+	}
+	entry = &t->entry[INDEX(pa, 1)];
+	if (t == &window_table || (*entry && *entry != pte))
+		return false;
+	*entry = pte;
+	return true;
 }
 
 static char *map_page(unsigned slot, uint64_t pte)

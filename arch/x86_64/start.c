@@ -15,6 +15,7 @@
 #include "stub/arch.h"
 #include "stub/boot/boot_info.h"
 #include "stub/log.h"
+#include "stub/mem.h"
 
 #define EFI_TABLES_MAX	64	/* configuration table entries looked at */
 
@@ -89,6 +90,27 @@ static void walk_setup_data(const struct boot_info *bi, phys_addr_t pa)
 	}
 }
 
+/*
+ * What the loader's memory map calls RAM is for the kernel it starts: the reservation, and the
+ * memory below 640 KiB, which it backs up or leaves out of the dump. The dead kernel's RAM is not
+ * in it. First what is RAM, then without whatever else claims the same place, and without us.
+ */
+static void read_e820(const struct boot_info *bi, phys_addr_t table, unsigned nr)
+{
+	for (unsigned i = 0; i < 2 * nr; i++) {
+		phys_addr_t at = table + i % nr * sizeof(struct e820_entry);
+		struct e820_entry e;
+
+		if (read_outside(bi, &e, at, sizeof(e)) || e.addr > UINT64_MAX - e.size)
+			continue;
+		if (i < nr && e.type == E820_RAM)
+			mem_add(e.addr, e.addr + e.size);
+		else if (i >= nr && e.type != E820_RAM)
+			mem_remove(e.addr, e.addr + e.size);
+	}
+	mem_remove(bi->image_start, bi->image_end);
+}
+
 static void read_boot_params(struct boot_info *bi, phys_addr_t pa)
 {
 	struct boot_params bp;
@@ -98,6 +120,7 @@ static void read_boot_params(struct boot_info *bi, phys_addr_t pa)
 		return;
 	bi->rsdp = bp.acpi_rsdp_addr;
 	read_cmdline(bi, &bp);
+	read_e820(bi, pa + OFFSET_E820_TABLE, (unsigned)min_u64(bp.e820_entries, E820_MAX));
 	walk_setup_data(bi, bp.setup_data);
 }
 

@@ -17,6 +17,7 @@
 #include "stub/arch.h"
 #include "stub/dead/capture.h"
 #include "stub/log.h"
+#include "stub/mem.h"
 
 /*
  * Page frames and the dump's blocks are counted in the dead kernel's pages, which need not be those
@@ -116,6 +117,17 @@ static void read_vmcoreinfo(struct capture *c)
 }
 
 /*
+ * Where the dump is read from is not ours, whatever the loader says. That includes the first MiB
+ * when part of the header is missing: its backup, if there is one, may be what is listed there.
+ */
+static void open_memory(const struct vmcore *vc)
+{
+	if (vmcore_sources(vc, mem_remove))
+		mem_remove(0, MIB(1));
+	mem_open();
+}
+
+/*
  * Where the header is: elfcorehdr=, which kexec appends on x86_64, or linux,elfcorehdr in the
  * device tree's /chosen, which it sets on arm64. The word wins, so that a person can correct a
  * loader.
@@ -134,7 +146,11 @@ enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi,
 	if (!hdr)
 		return log_err(STOP_NO_ELFCOREHDR,
 			       "no elfcorehdr= on the command line or in the device tree");
-	rc = vmcore_parse(&c->vc, hdr, size, bi->image_start, bi->image_end);
+	rc = vmcore_open(&c->vc, hdr, size);
+	if (!rc) {
+		open_memory(&c->vc);
+		rc = vmcore_parse(&c->vc, bi->image_start, bi->image_end);
+	}
 	if (rc == -ENODATA)
 		return log_err(STOP_NO_MEMORY_RANGES, "elfcorehdr at %#lx: no usable memory range",
 			       hdr);

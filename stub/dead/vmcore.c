@@ -276,6 +276,7 @@ static int parse_ehdr(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit)
 		log_warn("elfcorehdr: only %u of %u program headers fit in its %#lx bytes",
 			 (unsigned)fit, vc->nr_phdrs, (unsigned long)size_limit);
 		vc->nr_phdrs = fit;
+		vc->cut = true;
 	}
 	return 0;
 }
@@ -744,23 +745,42 @@ int vmcore_copy_vmcoreinfo(struct vmcore *vc, char *buf, size_t size)
 
 /*---------------------------------------------------------------- looking things up */
 
-int vmcore_parse(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit, phys_addr_t own_start,
-		 phys_addr_t own_end)
+int vmcore_open(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit)
 {
-	struct memory_range own = {.start = own_start, .end = max_u64(own_start, own_end)};
 	uint32_t page_size = vc->page_size;
 	int (*read)(void *dst, phys_addr_t pa, size_t len) = vc->read;
 	int (*is_zero)(phys_addr_t pa, size_t len) = vc->is_zero;
-	int r;
 
 	memset(vc, 0, sizeof(*vc));
 	vc->read = read;
 	vc->is_zero = is_zero;
 	vc->page_size = page_size;
 	vc->elfcorehdr = hdr;
-	r = parse_ehdr(vc, hdr, size_limit);
-	if (r < 0)
-		return r;
+	return parse_ehdr(vc, hdr, size_limit);
+}
+
+int vmcore_sources(const struct vmcore *vc, void (*fn)(phys_addr_t start, phys_addr_t end))
+{
+	struct phdr_iter it;
+	struct phdr p;
+	int r;
+
+	fn(vc->elfcorehdr, vc->elfcorehdr + vc->phoff + (uint64_t)vc->nr_phdrs * phdr_size(vc));
+	phdr_begin(&it, vc, 0);
+	while ((r = phdr_next(&it, &p)) > 0) {
+		struct memory_range range;
+
+		if (p.type == ELF_PT_LOAD && load_range(vc, &p, &range))
+			fn(range.source, range.source + (range.end - range.start));
+	}
+	return r < 0 || vc->cut ? -ENODATA : 0;
+}
+
+int vmcore_parse(struct vmcore *vc, phys_addr_t own_start, phys_addr_t own_end)
+{
+	struct memory_range own = {.start = own_start, .end = max_u64(own_start, own_end)};
+	int r;
+
 	r = parse_ranges(vc, &own);
 	if (r < 0)
 		return r;

@@ -35,6 +35,7 @@ struct vmcore {
 	uint16_t machine;		/* e_machine: EM_X86_64, EM_AARCH64 */
 	uint64_t phoff;
 	uint32_t nr_phdrs;
+	bool cut;			/* there were more program headers */
 
 	unsigned nr_ranges;		/* sorted by start, disjoint */
 	struct memory_range ranges[VMCORE_MAX_RANGES];
@@ -61,12 +62,23 @@ struct vmcore {
 };
 
 /*
- * Parse the header at @hdr (@size_limit bytes at most, 0: unknown). vc->read (and is_zero) set by
- * the caller. @own: the stub's image; ranges that overlap it are cut. 0, -EFAULT (unreadable),
- * -EINVAL (no vmcore header), -ENODATA (no usable range).
+ * Find the program headers of the header at @hdr (@size_limit bytes at most, 0: unknown). vc->read
+ * (and is_zero) set by the caller. 0, -EFAULT (unreadable), -EINVAL (no vmcore header).
  */
-int vmcore_parse(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit, phys_addr_t own_start,
-		 phys_addr_t own_end);
+int vmcore_open(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit);
+
+/*
+ * Call @fn for every piece of memory that reading this vmcore will touch: the header itself, and
+ * where the bytes of each PT_LOAD are, whatever vmcore_parse() is going to make of it. 0, or
+ * -ENODATA when the header is cut short or unreadable, so that there may be more.
+ */
+int vmcore_sources(const struct vmcore *vc, void (*fn)(phys_addr_t start, phys_addr_t end));
+
+/*
+ * The second step after vmcore_open(): ranges and notes. @own: the stub's image; ranges that
+ * overlap it are cut. 0, -EFAULT (unreadable), -ENODATA (no usable range).
+ */
+int vmcore_parse(struct vmcore *vc, phys_addr_t own_start, phys_addr_t own_end);
 
 /*
  * Emit the merged notes in order, vc->notes_size bytes in total, in pieces: each CPU's NT_PRSTATUS

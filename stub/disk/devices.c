@@ -141,12 +141,25 @@ static int next_mmio(struct disk_iter *it, const struct virtio_mmio_spec *spec,
 	return -ENOENT;
 }
 
+void disk_init(void)
+{
+	if (!dma_area_init())
+		log_warn("no memory for the queues of a disk");
+}
+
+bool disk_keeps_memory(void)
+{
+	return dma_area_lost;
+}
+
 /*
  * In the same order each time, PCI before virtio-mmio: "the first target with a label" then means
  * the same one in every crash, and reopen_disk() can count.
  */
 int disk_next(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev)
 {
+	if (!dma_area)
+		return -ENOENT;
 	if (dma_area_lost) {
 		it->failures++;
 		it->last_error = -EBUSY;

@@ -24,4 +24,10 @@ struct disk_iter {
  */
 int disk_next(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev);
 
+/* Memory for drivers' queues, once, before disk_next(). Without it there are no disks. */
+void disk_init(void);
+
+/* A disk could not be stopped: what it was given of our memory is its own for good. */
+bool disk_keeps_memory(void);
+
 #endif

@@ -37,6 +37,7 @@
 #include "stub/dead/dmesg.h"
 #include "stub/format/stopcode.h"
 #include "stub/log.h"
+#include "stub/mem.h"
 #include "stub/send/out.h"
 #include "stub/dead/pages.h"
 #include "stub/dead/priority.h"
@@ -85,9 +86,26 @@ struct dump {
 };
 
 /* The page being compressed; lent to out.c when nothing is compressed */
-static uint8_t page_buf[ARCH_PAGE_SIZE_MAX] __attribute__((aligned(4096)));
-static uint8_t lzo_buf[LZO_OUT_MAX(ARCH_PAGE_SIZE_MAX)] __attribute__((aligned(64)));
-static uint8_t lzo_work[LZO_WORK_SIZE] __attribute__((aligned(64)));
+static uint8_t *page_buf;
+static uint8_t *lzo_buf;
+static uint8_t *lzo_work;
+
+/* From the arena, for the dead kernel's page size; the stream buffers have what is left. */
+static int take_memory(struct dump *d)
+{
+	int rc;
+
+	page_buf = mem_take("page", d->page_size, BLOCK, MEM_ANY);
+	if (d->compress) {
+		lzo_buf = mem_take("lzo output", LZO_OUT_MAX(d->page_size), 64, MEM_ANY);
+		lzo_work = mem_take("lzo dictionary", LZO_WORK_SIZE, 64, MEM_ANY);
+	}
+	if (!page_buf || (d->compress && (!lzo_buf || !lzo_work)))
+		return -ENOMEM;
+	rc = out_init(d->t, d->page_size, page_buf);
+	mem_close();
+	return rc;
+}
 
 /*
  * For a capture that would take longer than people want to wait for the machine (deadline=). True
@@ -743,8 +761,7 @@ enum capstub_stop dump_to_target(struct capture *c, struct target *t)
 	priority_init(&c->vc, &c->vi, &c->vt);
 	log_info("dumping to %s: level %u%s, %s", t->name, d.level, d.level == c->cl->level ? "" : " (lowered)",
 		 d.compress ? "lzo" : "raw");
-	out_init(t, d.page_size, page_buf);
-	stop = run(&d);
+	stop = take_memory(&d) ? log_err(STOP_ASSERT, "no memory for a dump to a disk") : run(&d);
 	blk_shutdown(t->dev);
 	return stop;
 }

@@ -22,21 +22,23 @@
 
 #include "stub/arch.h"
 #include "stub/log.h"
+#include "stub/mem.h"
 #include "stub/timeout.h"
 
 /*
- * 11 requests of ours at most, well below BLK_MAX_INFLIGHT; a disk that takes fewer at a time says
+ * 16 requests of ours at most, well below BLK_MAX_INFLIGHT; a disk that takes fewer at a time says
  * so, and blk_submit() waits. Stream buffers: one is filled while the other is written; of the same
  * memory, two large ones cost less than three small ones, above all where a request has to wake
  * other threads (virtual machines). A block of the table describes 170 pages; the more of them may
  * wait, the less often the sweep waits for data.
  */
 #define OUT_ALIGN	4096u
-#define OUT_BUF_SIZE	12288u	/* of a stream buffer */
+#define OUT_BUF_LEAST	12288u	/* of a stream buffer; each request costs the same time, whatever its size */
+#define OUT_BUF_GOOD	131072u
 #define OUT_NR_BUFS	2
 #define OUT_NR_RAW	6	/* gather requests in flight */
 #define OUT_RAW_SEGS	24
-#define OUT_NR_DESC	3	/* descriptor blocks in memory */
+#define OUT_NR_DESC	8	/* descriptor blocks in memory */
 #define OUT_MAX_FAILURES 64	/* failed data requests before the target counts as broken */
 
 enum slot_state { SLOT_FREE, SLOT_FILLING, SLOT_BUSY };
@@ -65,8 +67,7 @@ struct desc_block {
 	struct blk_req req;
 };
 
-static uint8_t stream_bufs[OUT_NR_BUFS][OUT_BUF_SIZE] __attribute__((aligned(4096)));
-static uint8_t desc_bufs[OUT_NR_DESC][OUT_ALIGN] __attribute__((aligned(4096)));
+static uint8_t (*desc_bufs)[OUT_ALIGN];
 static struct blk_seg raw_segs[OUT_NR_RAW][OUT_RAW_SEGS];
 static struct blk_seg stream_segs[OUT_NR_BUFS];
 static struct slot slots[OUT_NR_BUFS + OUT_NR_RAW];
@@ -74,9 +75,10 @@ static struct desc_block descs[OUT_NR_DESC];
 
 static struct {
 	struct target *t;
+	uint8_t *stream_bufs;	/* OUT_NR_BUFS of buf_size */
 	uint8_t *spare;		/* zeros while headers are written, then the buffer of second tries */
 	uint32_t page_size;
-	uint32_t buf_size;	/* of stream buffers on this device */
+	uint32_t buf_size;
 	uint32_t max_segs;
 	bool strict;
 	int error;		/* sticky */
@@ -93,13 +95,27 @@ static struct {
 	struct desc_block *desc;	/* current block */
 } out;
 
-void out_init(struct target *t, uint32_t page_size, void *spare)
+/* The last of all who take memory for a dump to a disk: stream buffers may have what is left. */
+static int take_memory(uint32_t max_bytes)
+{
+	uint32_t good = (uint32_t)min_u64(OUT_BUF_GOOD, max_bytes);
+	size_t got;
+
+	desc_bufs = mem_take("page descriptors", OUT_NR_DESC * sizeof(*desc_bufs), OUT_ALIGN, MEM_ANY);
+	out.stream_bufs = mem_take_most("stream buffers", OUT_NR_BUFS * min_u64(OUT_BUF_LEAST, good),
+					OUT_NR_BUFS * good, OUT_NR_BUFS * OUT_ALIGN, MEM_ANY, &got);
+	if (!desc_bufs || !out.stream_bufs)
+		return -ENOMEM;
+	out.buf_size = (uint32_t)got / OUT_NR_BUFS;
+	return 0;
+}
+
+int out_init(struct target *t, uint32_t page_size, void *spare)
 {
 	memset(&out, 0, sizeof(out));
 	out.t = t;
 	out.page_size = page_size;
 	out.spare = spare;
-	out.buf_size = (uint32_t)min_u64(OUT_BUF_SIZE, t->dev->max_bytes);
 	out.max_segs = (uint32_t)min_u64(OUT_RAW_SEGS, t->dev->max_segs);
 	out.strict = true;
 	out.next_seq = 1;
@@ -109,6 +125,12 @@ void out_init(struct target *t, uint32_t page_size, void *spare)
 		slots[i].raw = i >= OUT_NR_BUFS;
 		slots[i].segs = slots[i].raw ? raw_segs[i - OUT_NR_BUFS] : &stream_segs[i];
 	}
+	return take_memory(t->dev->max_bytes);
+}
+
+static uint8_t *stream_buf(const struct slot *s)
+{
+	return out.stream_bufs + (size_t)(s - slots) * out.buf_size;
 }
 
 void out_strict(bool strict)
@@ -404,7 +426,7 @@ static int send_stream(void)
 	struct slot *s = out.stream;
 
 	out.stream = NULL;
-	s->segs[0] = (struct blk_seg){ virt_to_phys(stream_bufs[s - slots]), s->len };
+	s->segs[0] = (struct blk_seg){ virt_to_phys(stream_buf(s)), s->len };
 	s->nr_segs = 1;
 	return send_slot(s);
 }
@@ -424,7 +446,7 @@ int out_stream_write(const void *data, size_t len)
 			s->offset = out.stream_offset;
 		}
 		piece = (uint32_t)min_u64(len, out.buf_size - s->len);
-		memcpy(stream_bufs[s - slots] + s->len, p, piece);
+		memcpy(stream_buf(s) + s->len, p, piece);
 		s->len += piece;
 		out.stream_offset += piece;
 		p += piece;
@@ -444,7 +466,7 @@ int out_stream_end(void)
 	if (!s || out.error)
 		return out.error;
 	rest = (uint32_t)(ALIGN_UP(s->len, OUT_ALIGN) - s->len);
-	memset(stream_bufs[s - slots] + s->len, 0, rest);
+	memset(stream_buf(s) + s->len, 0, rest);
 	s->len += rest;
 	out.stream_offset += rest;
 	return send_stream();

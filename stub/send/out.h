@@ -17,9 +17,9 @@
 /*
  * Begin writing to @t. Forgets everything about an earlier target. @page_size: largest piece
  * out_raw() is given. @spare: a 4-KiB aligned block that is ours while headers are written and,
- * later, while out_raw() is used.
+ * later, while out_raw() is used. Takes buffers from the arena, as many as are left: 0 or -ENOMEM.
  */
-void out_init(struct target *t, uint32_t page_size, void *spare);
+int out_init(struct target *t, uint32_t page_size, void *spare);
 
 /*
  * Strict: a failed write makes every later call fail (headers, bitmaps). Otherwise a failed data

@@ -24,6 +24,7 @@
 #include "stub/format/frame.h"
 #include "stub/idle.h"
 #include "stub/log.h"
+#include "stub/mem.h"
 #include "stub/dead/pages.h"
 #include "stub/dead/vital.h"
 
@@ -142,7 +143,7 @@ struct serial {
 };
 
 struct serial_stats serial_stats;
-static struct serial serial __attribute__((section(".bss.line")));
+static struct serial *serial;	/* in the arena; NULL when no dump is going over a line */
 
 /*---------------------------------------------------------------- line */
 
@@ -254,7 +255,7 @@ static void clear_terminal(struct serial *s)
  */
 static size_t write_text(struct uart *u, const uint8_t *buf, size_t len)
 {
-	struct serial *s = &serial;
+	struct serial *s = serial;
 
 	(void)u;
 	if (!s->in_frame) {
@@ -1141,10 +1142,9 @@ static void send_all(struct serial *s)
 	drain(s, 0);
 }
 
-enum capstub_stop serial_dump(struct capture *c, struct uart *u, const struct serial_options *opt)
+static enum capstub_stop dump(struct serial *s, struct capture *c, struct uart *u,
+			      const struct serial_options *opt)
 {
-	struct serial *s = &serial;
-
 	prepare(s, c, u, opt);
 	if (start_deflate(s) != Z_OK)
 		return log_err(STOP_ASSERT, "serial: deflate needs more than %u bytes",
@@ -1165,11 +1165,24 @@ enum capstub_stop serial_dump(struct capture *c, struct uart *u, const struct se
 	return STOP_OK;
 }
 
+enum capstub_stop serial_dump(struct capture *c, struct uart *u, const struct serial_options *opt)
+{
+	enum capstub_stop stop;
+
+	serial = mem_take("serial line", sizeof(*serial), 64, MEM_ANY);
+	mem_close();
+	if (!serial)
+		return log_err(STOP_ASSERT, "no memory for a dump over a serial line");
+	stop = dump(serial, c, u, opt);
+	serial = NULL;		/* the next target may get this memory */
+	return stop;
+}
+
 void serial_abort(void)
 {
-	struct serial *s = &serial;
+	struct serial *s = serial;
 
-	if (!s->u || s->u->ops != &text_ops)
+	if (!s || !s->u || s->u->ops != &text_ops)
 		return;
 	if (s->in_frame)
 		end(s, false);

@@ -150,6 +150,11 @@ static void repair(uint8_t *header, size_t len)
 	}
 }
 
+static void check_source(phys_addr_t start, phys_addr_t end)
+{
+	assert(start < end && end <= BIT(53));
+}
+
 static void check_notes(void)
 {
 	static char text[VMCOREINFO_MAX];
@@ -192,8 +197,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&vc, 0, sizeof(vc));
 	vc.read = read_mem;
 	vc.page_size = 4096u << ctl.page_shift % 5;
-	if (vmcore_parse(&vc, HDR, ctl.flags & USE_LIMIT ? ctl.limit : 0, own_start, own_end) ==
-	    0) {
+	if (vmcore_open(&vc, HDR, ctl.flags & USE_LIMIT ? ctl.limit : 0) == 0 &&
+	    vmcore_sources(&vc, check_source) <= 0 && vmcore_parse(&vc, own_start, own_end) == 0) {
 		check_ranges(own_start, own_end);
 		check_loads(own_start, own_end);
 		check_notes();

@@ -150,7 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				      .p_memsz = 65536};
 	memset(&vc, 0, sizeof(vc));
 	vc.read = read_mem;
-	assert(vmcore_parse(&vc, HDR, sizeof(header), 0, 0) == 0);
+	assert(vmcore_open(&vc, HDR, sizeof(header)) == 0 && vmcore_parse(&vc, 0, 0) == 0);
 
 	merged_len = 0;
 	assert(vmcore_notes(&vc, collect, NULL) == 0);

@@ -223,7 +223,7 @@ static void open_capture(bool large)
 	cmdline.level = 31;
 	c->vc.read = read_mem;
 	c->crash_time = 1700000000;
-	assert(!vmcore_parse(&c->vc, HEADER_AT, 0, 0, 0));
+	assert(!vmcore_open(&c->vc, HEADER_AT, 0) && !vmcore_parse(&c->vc, 0, 0));
 	c->vc.page_size = large ? 4 * SERIAL_UNIT : SERIAL_UNIT;
 	if (!large)
 		c->vi.len = (size_t)vmcore_copy_vmcoreinfo(&c->vc, c->vi.text, sizeof(c->vi.text));

@@ -303,7 +303,9 @@ void dump_open(const char *path)
 	}
 	vc->read = read_elf;
 	vc->page_size = 4096;
-	r = vmcore_parse(vc, ELF_HEADER_AT, 0, 0, 0);
+	r = vmcore_open(vc, ELF_HEADER_AT, 0);
+	if (!r)
+		r = vmcore_parse(vc, 0, 0);
 	if (r < 0)
 		errx(2, "%s: vmcore_parse: %s", path, strerror(-r));
 	find_vmcoreinfo(vi);

@@ -748,5 +748,5 @@ int machine_notes(const uint64_t *sp, unsigned nr)
 	ph.offset = ph.paddr = MIB(1);
 	ph.filesz = ph.memsz = MACHINE_RAM - MIB(1);
 	memcpy(h + 64 + nr * 56, &ph, 56);
-	return vmcore_parse(&machine.vc, hdr, 0, 0, 0);
+	return vmcore_open(&machine.vc, hdr, 0) || vmcore_parse(&machine.vc, 0, 0);
 }

@@ -564,7 +564,7 @@ static void open_dump(const char *path)
 	c->cl = &cmdline;
 	cmdline.level = opt.level;
 	c->vc.read = read_core;
-	if (vmcore_parse(&c->vc, HEADER_AT, 0, 0, 0))
+	if (vmcore_open(&c->vc, HEADER_AT, 0) || vmcore_parse(&c->vc, 0, 0))
 		errx(2, "%s: no vmcore", path);
 	c->vc.page_size = dump_vmcore.page_size;
 	c->vi = dump_vmcoreinfo;

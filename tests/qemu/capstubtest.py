@@ -754,12 +754,23 @@ class Guest:
         return [(0, low)] + ([(4 * GIB, self.mem - low)] if self.mem > low else [])
 
     def save_memory(self):
-        """Copy the guest's RAM out; returns file@start words for pages."""
+        """Copy the guest's RAM out as the dead kernel left it; returns file@start words for pages.
+
+        What kexec's purgatory moved away (p_offset is not p_paddr: low memory) is taken from where it is now, because
+        the stub may use the place.
+        """
         words = []
+        moved = [p for p in program_headers(self.find_elfcorehdr()[1]) if p[0] == 1 and p[2] != p[4]]
         for start, length in self.ram_pieces():
             path = self.path("ram-%x" % start)
             self.qmp.command("pmemsave", timeout=300, val=start, size=length, filename=path)
             words.append("%s@%#x" % (path, start))
+            for p in moved:
+                if start <= p[4] and p[4] + p[5] <= start + length:
+                    data = self.read_memory(p[2], p[5])
+                    with open(path, "r+b") as f:
+                        f.seek(p[4] - start)
+                        f.write(data)
         return words
 
     def vmcore(self, path):

@@ -8,16 +8,12 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import BUILD, TOOL, UART, Disk, Guest, capstub, case, check, done, makedumpfile, wanted  # noqa: E402
+from capstubtest import TOOL, UART, Disk, Guest, capstub, case, check, done, makedumpfile, wanted  # noqa: E402
 
-IMAGE = {"x86_64": "capstub-%s.bzImage", "arm64": "capstub-%s.Image"}
-
-
-def line_guest(arch, image="line", **args):
+def line_guest(arch, **args):
     """A guest whose stub sends its dump over the console's UART."""
     append = "console=ttyS0 dump=ttyS0 " + args.pop("append", "")
-    return Guest(arch=arch, mem="256M", level=args.pop("level", 31), compress=None, append=append.strip(),
-                 stub=os.path.join(BUILD, arch, IMAGE[arch] % image), **args)
+    return Guest(arch=arch, mem="256M", level=args.pop("level", 31), compress=None, append=append.strip(), **args)
 
 
 def judge(guest, folder, arch):

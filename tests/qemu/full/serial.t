@@ -6,24 +6,22 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import BUILD, Disk, Guest, capstub, case, check, done, wanted  # noqa: E402
+from capstubtest import Disk, Guest, capstub, case, check, done, wanted  # noqa: E402
 
 FILE = {"driver": "raw", "file": {"driver": "file", "filename": "@PATH@"}}
 NO_WRITES = {"driver": "blkdebug", "image": FILE, "inject-error": [{"event": "none", "iotype": "write", "errno": 5}]}
 
-# capstub-all: at crashkernel=1M where the older system call leaves room for it
-ROWS = [("x86_64", "capstub-all.bzImage", "-s -p", "1M"), ("x86_64", "capstub-all.bzImage", "-c -p", "2M"),
-        ("arm64", "capstub-all.Image", "-p", "1M")]
+# At crashkernel=1M, by both system calls
+ROWS = [("x86_64", "-s -p"), ("x86_64", "-c -p"), ("arm64", "-p")]
 
-for arch, image, kexec, reserved in ROWS:
-    name = "%s, kexec %s, %s: no write to the disk works, then the line" % (arch, kexec, reserved)
+for arch, kexec in ROWS:
+    name = "%s, kexec %s: no write to the disk works, then the line" % (arch, kexec)
     if not wanted(name):
         continue
     with case(name) as c:
         disk = Disk("512M", blockdev=NO_WRITES).format("broken")
-        with Guest([disk], arch=arch, mem="256M", level=31, compress=None, kexec=kexec, crashkernel=reserved,
-                   append="dump=LABEL=broken dump=ttyS0 console=ttyS0 line=8bit",
-                   stub=os.path.join(BUILD, arch, image)) as guest:
+        with Guest([disk], arch=arch, mem="256M", level=31, compress=None, kexec=kexec,
+                   append="dump=LABEL=broken dump=ttyS0 console=ttyS0 line=8bit") as guest:
             guest.capture(timeout=600)
             check("write-error" in guest.console(), "the disk did not fail")
             capstub("recv", "-q", "-o", c.path("out"), guest.console_path)

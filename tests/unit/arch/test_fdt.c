@@ -17,6 +17,7 @@
 
 static char tree[TREE_MAX];
 static struct boot_info bi;
+static uint64_t from, to;		/* what devtree_usable_memory() says */
 static struct devtree_efi efi;
 
 static void must(int rc)
@@ -158,11 +159,9 @@ static void test_virt(void **state)
 	assert_true(devtree_has_hardware(tree));
 	assert_true(efi.systab == 0 && efi.mmap == 0 && efi.mmap_size == 0);
 
-	bi.image_start = 0x5b400000;
-	bi.image_end = 0x5b480000;
-	assert_true(devtree_owns(tree, &bi));
-	bi.image_end = 0x5b500001;
-	assert_false(devtree_owns(tree, &bi));
+	assert_true(devtree_usable_memory(tree, 0, &from, &to));
+	assert_true(from == 0x5b400000 && to == 0x5b500000);
+	assert_false(devtree_usable_memory(tree, 1, &from, &to));
 }
 
 /* ---- A board: buses with ranges, aliases, 8250s ---- */
@@ -453,6 +452,26 @@ static void test_malformed_chosen(void **state)
 	assert_string_equal(bi.cmdline, "abc");
 	assert_true(bi.elfcorehdr == 0 && bi.elfcorehdr_size == 0);
 	assert_true(efi.systab == 0 && efi.mmap_size == 0);
+	assert_false(devtree_usable_memory(tree, 0, &from, &to));
+}
+
+/* Two ranges, as with crashkernel=...,high, then one that wraps around and half of one */
+static void test_usable_memory(void **state)
+{
+	(void)state;
+	begin_tree(2, 2);
+	node("chosen");
+	cells("linux,usable-memory-range", 0x8, 0, 0, 0x10000000, 0, 0x40000000, 0, 0x8000000,
+	      0xffffffff, 0xfffff000, 0, 0x2000, 0, 0x1000);
+	end();
+	parse();
+	assert_true(devtree_usable_memory(tree, 0, &from, &to));
+	assert_true(from == 0x800000000 && to == 0x810000000);
+	assert_true(devtree_usable_memory(tree, 1, &from, &to));
+	assert_true(from == 0x40000000 && to == 0x48000000);
+	assert_true(devtree_usable_memory(tree, 2, &from, &to));
+	assert_true(from == to);
+	assert_false(devtree_usable_memory(tree, 3, &from, &to));
 }
 
 static void test_wrapping_elfcorehdr(void **state)
@@ -510,7 +529,7 @@ static void test_chosen_only(void **state)
 	assert_true(efi.systab == 0x5f5e0018 && efi.mmap == 0x5c4a1018 && efi.mmap_size == 0x9c0 &&
 		    efi.desc_size == 48);
 	assert_int_equal(bi.nr_uarts + bi.nr_pci_hosts + bi.nr_virtio_mmio, 0);
-	assert_true(devtree_owns(tree, &bi));
+	assert_false(devtree_usable_memory(tree, 0, &from, &to));
 }
 
 /* ---- Trees that are none ---- */
@@ -637,6 +656,7 @@ int main(void)
 		cmocka_unit_test(test_coherency),
 		cmocka_unit_test(test_long_bootargs),
 		cmocka_unit_test(test_malformed_chosen),
+		cmocka_unit_test(test_usable_memory),
 		cmocka_unit_test(test_wrapping_elfcorehdr),
 		cmocka_unit_test(test_checked_cmdline),
 		cmocka_unit_test(test_chosen_only),

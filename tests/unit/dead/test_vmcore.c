@@ -111,9 +111,16 @@ static void vmcoreinfo_note(const char *text, size_t len)
 	add(PT_NOTE, NOTES + start, notes_len - start, NOTES + start, 0);
 }
 
+static int parse_at(phys_addr_t hdr, uint64_t size_limit, phys_addr_t own_start, phys_addr_t own_end)
+{
+	int r = vmcore_open(&vc, hdr, size_limit);
+
+	return r ? r : vmcore_parse(&vc, own_start, own_end);
+}
+
 static int parse(void)
 {
-	return vmcore_parse(&vc, HDR, 0, 0, 0);
+	return parse_at(HDR, 0, 0, 0);
 }
 
 /*
@@ -394,11 +401,11 @@ static void test_bad_place(void **state)
 {
 	(void)state;
 	make_x86_64();
-	assert_int_equal(vmcore_parse(&vc, 0, 0, 0, 0), -EINVAL);
-	assert_int_equal(vmcore_parse(&vc, UINT64_MAX - 3, 0, 0, 0), -EINVAL);
-	assert_int_equal(vmcore_parse(&vc, BIT(52), 0, 0, 0), -EINVAL);
-	assert_int_equal(vmcore_parse(&vc, HDR - 4096, 0, 0, 0), -EFAULT);
-	assert_int_equal(vmcore_parse(&vc, HDR + 4, 0, 0, 0), -EINVAL);
+	assert_int_equal(parse_at(0, 0, 0, 0), -EINVAL);
+	assert_int_equal(parse_at(UINT64_MAX - 3, 0, 0, 0), -EINVAL);
+	assert_int_equal(parse_at(BIT(52), 0, 0, 0), -EINVAL);
+	assert_int_equal(parse_at(HDR - 4096, 0, 0, 0), -EFAULT);
+	assert_int_equal(parse_at(HDR + 4, 0, 0, 0), -EINVAL);
 }
 
 /* Program headers beyond the size that kexec told are not believed, the others are */
@@ -408,17 +415,17 @@ static void test_size_limit(void **state)
 
 	(void)state;
 	make_x86_64();
-	assert_int_equal(vmcore_parse(&vc, HDR, 64 + 56 * e->e_phnum, 0, 0), 0);
+	assert_int_equal(parse_at(HDR, 64 + 56 * e->e_phnum, 0, 0), 0);
 	assert_int_equal(vc.nr_phdrs, e->e_phnum);
 	assert_int_equal(fake_log_lines[1], 0);
-	assert_int_equal(vmcore_parse(&vc, HDR, 64 + 56 * e->e_phnum - 1, 0, 0), 0);
+	assert_int_equal(parse_at(HDR, 64 + 56 * e->e_phnum - 1, 0, 0), 0);
 	assert_int_equal(vc.nr_phdrs, e->e_phnum - 1);
 	assert_string_equal(ranges_text(), "1000-9fc00@3f000000 100000-3f000000 40000000-bffd0000");
 	assert_int_equal(fake_log_lines[1], 1);
-	assert_int_equal(vmcore_parse(&vc, HDR, 64 + 56 * 4, 0, 0), -ENODATA);
-	assert_int_equal(vmcore_parse(&vc, HDR, 64 + 55, 0, 0), -EINVAL);
-	assert_int_equal(vmcore_parse(&vc, HDR, 63, 0, 0), -EINVAL);
-	assert_int_equal(vmcore_parse(&vc, HDR, 1, 0, 0), -EINVAL);
+	assert_int_equal(parse_at(HDR, 64 + 56 * 4, 0, 0), -ENODATA);
+	assert_int_equal(parse_at(HDR, 64 + 55, 0, 0), -EINVAL);
+	assert_int_equal(parse_at(HDR, 63, 0, 0), -EINVAL);
+	assert_int_equal(parse_at(HDR, 1, 0, 0), -EINVAL);
 }
 
 static void test_unreadable_tail(void **state)
@@ -539,13 +546,13 @@ static void test_own_memory(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		begin64(EM_X86_64);
 		add_ranges("1000-9000");
-		assert_int_equal(vmcore_parse(&vc, HDR, 0, cases[i].start, cases[i].end), 0);
+		assert_int_equal(parse_at(HDR, 0, cases[i].start, cases[i].end), 0);
 		if (strcmp(ranges_text(), cases[i].out) || vc.dropped_ranges)
 			fail_msg("case %zu: %s", i, ranges_text());
 	}
 	begin64(EM_X86_64);
 	add_ranges("1000-9000");
-	assert_int_equal(vmcore_parse(&vc, HDR, 0, 0, 0x10000), -ENODATA);
+	assert_int_equal(parse_at(HDR, 0, 0, 0x10000), -ENODATA);
 }
 
 /* Only p_filesz bytes have contents */

@@ -4,7 +4,7 @@
  * flight half written), blocks fail, memory cannot be read. After each run the disk is read as a reader would: whatever a
  * descriptor points at must be the page it says.
  */
-/* needs: stub/send/dump.c stub/dead/capture.c stub/format/stopcode.c stub/send/out.c stub/disk/blk.c stub/format/crc.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vread.c */
+/* needs: stub/send/dump.c stub/dead/capture.c stub/format/stopcode.c stub/send/out.c stub/disk/blk.c stub/format/crc.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vread.c tests/unit/fake/arena.c */
 /* needs: stub/dead/pages.c stub/dead/priority.c stub/dead/dmesg.c stub/dead/vtop_x86_64.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 #include <errno.h>
 #include <lzo/lzo1x.h>
