@@ -5,9 +5,12 @@
  * table where it has told of it, and by following words that look like pointers. Nothing depends on
  * being right: a page too many costs 100 ms of a 115200 line, a page too few comes later.
  *
- * The table is sorted, disjoint and of fixed size, and so is the work: every list and tree is cut
- * at a number of steps, and so are all of them together, for each word of a damaged kernel may be
- * the root of one.
+ * The table is sorted, disjoint and of fixed size, and so is the work, for each word of a damaged
+ * kernel may be the root of a tree of itself: every list, tree and table is cut at a number of
+ * steps, and all the addresses that are followed together at MAX_LOOKS. A look is a walk of at most
+ * five tables and one read. Beside them there are the image's pages, read once for the banner and,
+ * as far as they are variables, twice for pointers, and the page tables (vtop_tables()): some 16 M
+ * short reads in all, seconds.
  */
 #include "stub/dead/vital.h"
 
@@ -26,7 +29,7 @@
 #define NODE_SLOTS		72u	/* words of a radix tree node (struct xa_node) */
 #define NODE_DEPTH		3u
 #define MAX_SYMBOLS		8192u	/* that one module exports */
-#define MAX_STEPS		BIT(20)	/* nodes, slots and symbols, all together: seconds */
+#define MAX_LOOKS		BIT(20)	/* at addresses of the dead kernel; a sound one takes some 70000 */
 #define IMAGE_MAX		MIB(256)	/* looked through for the banner */
 #define DATA_SHARE		640u	/* ranges that may be used before the lists */
 #define BANNER			"Linux version "
@@ -120,12 +123,20 @@ bool vital_next(const struct vital *v, unsigned stage, uint64_t pfn, uint64_t *r
 
 /*---------------------------------------------------------------- addresses */
 
+/* May one more address be followed? Kernel addresses are in the upper half on both architectures. */
+static bool look(struct vital *v, uint64_t va)
+{
+	if (!(va >> 63) || !v->looks)
+		return false;
+	v->looks--;
+	return true;
+}
+
 static bool to_pfn(struct vital *v, uint64_t va, uint64_t *ret)
 {
 	phys_addr_t pa;
 
-	/* Kernel addresses are in the upper half on both architectures */
-	if (!(va >> 63) || vtop(v->vt, va, &pa, NULL) || !vmcore_is_ram(v->vc, pa, 1))
+	if (!look(v, va) || vtop(v->vt, va, &pa, NULL) || !vmcore_is_ram(v->vc, pa, 1))
 		return false;
 	*ret = pa >> v->vt->page_shift;
 	return true;
@@ -144,18 +155,14 @@ static void add_virtual(struct vital *v, uint64_t va, uint64_t len)
 			add_pfn(v, pfn);
 }
 
-/* May one more node, slot or symbol be looked at? */
-static bool step(struct vital *v)
+static bool read_virtual(struct vital *v, uint64_t va, void *buf, size_t len)
 {
-	if (!v->steps)
-		return false;
-	v->steps--;
-	return true;
+	return look(v, va) && !vtop_read(v->vt, buf, va, len);
 }
 
 static bool read_word(struct vital *v, uint64_t va, uint64_t *ret)
 {
-	return va >> 63 && va % 8 == 0 && !vtop_read(v->vt, ret, va, sizeof(*ret));
+	return va % 8 == 0 && read_virtual(v, va, ret, sizeof(*ret));
 }
 
 static bool in_image(const struct vital *v, uint64_t va)
@@ -312,7 +319,7 @@ static void each_stack(struct vital *v, void (*each)(struct vital *v, uint64_t w
 		/* Stacks are aligned to their size. One in user space is refused by vtop(). */
 		for (uint64_t at = ALIGN_DOWN(sp, size), end = at + size; at < end;
 		     at += sizeof(words)) {
-			if (!(at >> 63) || vtop_read(v->vt, words, at, sizeof(words)))
+			if (!read_virtual(v, at, words, sizeof(words)))
 				continue;
 			if (!each)
 				add_virtual(v, at, 1);
@@ -347,7 +354,7 @@ static bool identifier(struct vital *v, uint64_t va)
 	char c[8];
 
 	/* The first name of a string section has no NUL before it: only the name itself tells. */
-	if (!(va >> 63) || vtop_read(v->vt, c, va, sizeof(c)))
+	if (!read_virtual(v, va, c, sizeof(c)))
 		return false;
 	for (unsigned i = 0; i < sizeof(c) && (c[i] || i < 2); i++)
 		if ((c[i] < '0' || c[i] > '9') && (c[i] < 'A' || c[i] > 'Z') &&
@@ -365,10 +372,10 @@ static void add_symbols(struct vital *v, uint64_t va)
 {
 	int32_t entry[3];
 
-	for (unsigned i = 0; i < MAX_SYMBOLS && step(v); i++, va += sizeof(entry)) {
+	for (unsigned i = 0; i < MAX_SYMBOLS; i++, va += sizeof(entry)) {
 		uint64_t name;
 
-		if (vtop_read(v->vt, entry, va, sizeof(entry)) || !entry[1] ||
+		if (!read_virtual(v, va, entry, sizeof(entry)) || !entry[1] ||
 		    entry[1] > (1 << 22) || entry[1] < -(1 << 22))
 			return;
 		name = va + 4 + (uint64_t)(int64_t)entry[1];
@@ -388,7 +395,7 @@ static void add_module(struct vital *v, uint64_t module)
 	uint64_t words[128];
 
 	add_virtual(v, module, sizeof(words));
-	if (vtop_read(v->vt, words, module, sizeof(words)))
+	if (!read_virtual(v, module, words, sizeof(words)))
 		return;
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
 		if (words[i] >> 63 && words[i] != module && words[i] - module + MIB(8) < MIB(16))
@@ -418,15 +425,13 @@ static void add_tree(struct vital *v, uint64_t entry, unsigned depth)
 {
 	uint64_t slots[NODE_SLOTS];
 
-	if (!step(v))
-		return;
 	if ((entry & 3) != 2) {
 		if (!(entry & 7))
 			add_pointee(v, entry);
 		return;
 	}
 	entry &= ~3ULL;
-	if (!depth || in_image(v, entry) || vtop_read(v->vt, slots, entry, sizeof(slots)))
+	if (!depth || in_image(v, entry) || !read_virtual(v, entry, slots, sizeof(slots)))
 		return;
 	add_virtual(v, entry, sizeof(slots));
 	for (unsigned i = 0; i < NODE_SLOTS; i++)
@@ -440,8 +445,7 @@ static void add_list(struct vital *v, uint64_t head, uint64_t node)
 	uint64_t back, prev = head;
 
 	for (unsigned i = 0; i < LIST_STEPS && node != head; i++) {
-		/* Most words are no lists at all: those cost one look, and no step */
-		if (!read_word(v, node + 8, &back) || back != prev || !step(v))
+		if (!read_word(v, node + 8, &back) || back != prev)
 			return;
 		add_pointee(v, node);
 		prev = node;
@@ -481,7 +485,7 @@ static void scan_data(struct vital *v, bool lists)
 	const struct memory_range *image = &v->vc->image;
 	unsigned shift = v->vt->page_shift;
 
-	for (; vital_next(v, VITAL_DATA, pfn, &pfn, &end) && v->nr < v->limit; pfn = end)
+	for (; vital_next(v, VITAL_DATA, pfn, &pfn, &end) && v->nr < v->limit && v->looks; pfn = end)
 		for (uint64_t p = pfn; p < end; p++)
 			if (p << shift >= image->start && p << shift < image->end)
 				scan_page(v, p, lists);
@@ -496,7 +500,7 @@ void vital_init(struct vital *v, struct vmcore *vc, const struct vmcoreinfo *vi,
 	v->vi = vi;
 	v->vt = vt;
 	v->limit = DATA_SHARE;
-	v->steps = MAX_STEPS;
+	v->looks = MAX_LOOKS;
 	if (!vi->len)
 		return;
 	for (unsigned i = 0; i < NR_SYMS; i++)

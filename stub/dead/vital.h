@@ -35,7 +35,7 @@ struct vital {
 	const struct vmcoreinfo *vi;
 	unsigned stage;		/* of what is being added */
 	unsigned limit;		/* ranges that may be in use */
-	unsigned steps;		/* that may still be made along lists, trees and symbols */
+	unsigned looks;		/* that may still be had at addresses of the dead kernel */
 	uint64_t pages;		/* in the table */
 	unsigned nr;
 	struct vital_range ranges[VITAL_MAX_RANGES];
