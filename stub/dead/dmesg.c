@@ -6,9 +6,13 @@
  * lines on the console, and again to save the whole.
  *
  * Everything read is hostile: indices are reduced to the ring's size, lengths cut to what lies
- * between two positions, and the number of records and the bytes they have together are bounded by
- * the ring's size. It is also as the panic left it: the other CPUs were stopped anywhere, so a few
- * records may be half written, and no lock or state can be waited for.
+ * between two positions, the bytes that records have together are bounded by the ring's size, and
+ * no more than the newest MAX_RECORDS are looked at. The worst that can be made of it is some 17 M
+ * short reads, and 128 MiB of text: in the lockless ring three for each record, in mappings where
+ * each costs a walk; in log_buf 8 M of the smallest records, counted and walked again.
+ *
+ * It is also as the panic left it: the other CPUs were stopped anywhere, so a few records may be
+ * half written, and no lock or state can be waited for.
  */
 #include "stub/dead/dmesg.h"
 
@@ -19,8 +23,10 @@
 #include "stub/log.h"
 
 #define MAX_STRUCT	4096u		/* no structure of the log is larger */
+#define MAX_RECORD	128u		/* nor one that each record has; they are 24 and 88 bytes */
 #define MAX_DESC_BITS	22u		/* four million records: a log buffer of 128 MiB */
 #define MAX_DATA_BITS	27u
+#define MAX_RECORDS	BIT(20)
 /* records in a row that are none: a few are being written on each CPU, no more */
 #define MAX_MISSES	4096u
 #define LINE_SIZE	1024u
@@ -42,6 +48,7 @@ struct reader {
 	void *ctx;
 	size_t len;			/* of what is collected in line */
 	char line[LINE_SIZE];
+	uint8_t desc[MAX_RECORD], info[MAX_RECORD];	/* of the record at work */
 };
 
 static struct reader reader;
@@ -74,8 +81,8 @@ static int put(struct reader *r, const char *text, size_t len)
 
 static int put_char(struct reader *r, unsigned char c, size_t indent)
 {
-	char s[32];
-	int n;
+	char s[32] = { (char)c };
+	int n = 1;
 
 	/*
 	 * Lines of one record are aligned under each other. What is not text is spelled out: user
@@ -84,9 +91,7 @@ static int put_char(struct reader *r, unsigned char c, size_t indent)
 	 */
 	if (c == '\n')
 		n = snprintf(s, sizeof(s), "\n%*s", (int)indent, "");
-	else if ((c >= ' ' && c < 0x7f) || (c >= '\t' && c <= '\r'))
-		n = snprintf(s, sizeof(s), "%c", c);
-	else
+	else if (!((c >= ' ' && c < 0x7f) || (c >= '\t' && c <= '\r')))
 		n = snprintf(s, sizeof(s), "\\x%02x", c);
 	return put(r, s, min_u64(n, sizeof(s) - 1));
 }
@@ -128,9 +133,20 @@ static int read32(struct reader *r, uint64_t va, uint32_t *ret)
 	return vtop_read(r->vt, ret, va, sizeof(*ret));
 }
 
-static int read16(struct reader *r, uint64_t va, uint16_t *ret)
+static uint64_t get64(const uint8_t *p)
 {
-	return vtop_read(r->vt, ret, va, sizeof(*ret));
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static uint16_t get16(const uint8_t *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
 }
 
 /*---------------------------------------------------------------- VMCOREINFO */
@@ -144,6 +160,18 @@ struct entry {
 	bool size;			/* SIZE(name), else OFFSET(name) */
 };
 
+static int absurd(const struct entry *e)
+{
+	return log_err(-ENOENT, "dmesg: %s(%s) is missing or absurd", e->size ? "SIZE" : "OFFSET",
+		       e->name);
+}
+
+/* Is a structure of @size one that each record may have, with @len bytes at @at inside it? */
+static bool inside(uint64_t size, uint64_t at, uint64_t len)
+{
+	return size <= MAX_RECORD && range_inside(at, len, 0, size);
+}
+
 /* Fill @ret in the order of @entries; all must be there and small. */
 static int read_entries(const struct vmcoreinfo *vi, const struct entry *entries, unsigned nr,
 			uint64_t *ret)
@@ -154,8 +182,7 @@ static int read_entries(const struct vmcoreinfo *vi, const struct entry *entries
 				 : vmcoreinfo_offset(vi, e->name, &ret[i]);
 
 		if (rc < 0 || ret[i] >= MAX_STRUCT || (e->size && !ret[i]))
-			return log_err(-ENOENT, "dmesg: %s(%s) is missing or absurd",
-				       e->size ? "SIZE" : "OFFSET", e->name);
+			return absurd(e);
 	}
 	return 0;
 }
@@ -227,6 +254,13 @@ static int prb_open(struct reader *r, const struct vmcoreinfo *vi, uint64_t symb
 
 	if (rc < 0)
 		return rc;
+	if (!inside(b->o[DESC_SIZE], b->o[DESC_STATE_VAR] + b->o[ATOMIC_COUNTER], 8) ||
+	    !inside(b->o[DESC_SIZE], b->o[DESC_LPOS] + b->o[LPOS_BEGIN], 8) ||
+	    !inside(b->o[DESC_SIZE], b->o[DESC_LPOS] + b->o[LPOS_NEXT], 8))
+		return absurd(&prb_entries[DESC_SIZE]);
+	if (!inside(b->o[INFO_SIZE], b->o[INFO_TS], 8) ||
+	    !inside(b->o[INFO_SIZE], b->o[INFO_TEXT_LEN], 2))
+		return absurd(&prb_entries[INFO_SIZE]);
 	rc = read64(r, symbol, &prb);
 	if (rc < 0)
 		return log_err(rc, "dmesg: prb at %#lx cannot be read", (unsigned long)symbol);
@@ -261,23 +295,21 @@ static int prb_open(struct reader *r, const struct vmcoreinfo *vi, uint64_t symb
 static int prb_record(struct reader *r, struct prb *b, uint64_t id)
 {
 	uint64_t slot = id & (BIT(b->count_bits) - 1), mask = BIT(b->size_bits) - 1;
-	uint64_t desc = b->descs + slot * b->o[DESC_SIZE], info = b->infos + slot * b->o[INFO_SIZE];
-	uint64_t state, begin, next, ts;
+	uint64_t state, begin, next;
 	uint16_t len;
 	int rc;
 
 	b->misses++;
-	if (read64(r, desc + b->o[DESC_STATE_VAR] + b->o[ATOMIC_COUNTER], &state) < 0 ||
-	    DESC_ID(state) != id ||
+	if (vtop_read(r->vt, r->desc, b->descs + slot * b->o[DESC_SIZE], b->o[DESC_SIZE]) < 0)
+		return 0;
+	state = get64(r->desc + b->o[DESC_STATE_VAR] + b->o[ATOMIC_COUNTER]);
+	if (DESC_ID(state) != id ||
 	    (DESC_STATE(state) != DESC_COMMITTED && DESC_STATE(state) != DESC_FINALIZED))
 		return 0;
-	if (read64(r, desc + b->o[DESC_LPOS] + b->o[LPOS_BEGIN], &begin) < 0 ||
-	    read64(r, desc + b->o[DESC_LPOS] + b->o[LPOS_NEXT], &next) < 0 ||
-	    read64(r, info + b->o[INFO_TS], &ts) < 0 ||
-	    read16(r, info + b->o[INFO_TEXT_LEN], &len) < 0)
+	if (vtop_read(r->vt, r->info, b->infos + slot * b->o[INFO_SIZE], b->o[INFO_SIZE]) < 0)
 		return 0;
-	begin &= mask;
-	next &= mask;
+	begin = get64(r->desc + b->o[DESC_LPOS] + b->o[LPOS_BEGIN]) & mask;
+	next = get64(r->desc + b->o[DESC_LPOS] + b->o[LPOS_NEXT]) & mask;
 	if (begin == next) {
 		b->misses = 0;
 		return 0;	/* no text: the writer failed to get space, or an empty line */
@@ -294,12 +326,12 @@ static int prb_record(struct reader *r, struct prb *b, uint64_t id)
 	begin += sizeof(uint64_t);	/* the block repeats the record's number */
 	if (begin > next)
 		return 0;
-	len = min_u64(len, next - begin);
+	len = min_u64(get16(r->info + b->o[INFO_TEXT_LEN]), next - begin);
 	if (len > b->left)
 		return 0;
 	b->left -= len;
 	b->misses = 0;
-	rc = put_record(r, ts, b->data + begin, len);
+	rc = put_record(r, get64(r->info + b->o[INFO_TS]), b->data + begin, len);
 	return rc ? rc : 1;
 }
 
@@ -307,7 +339,7 @@ static int prb_record(struct reader *r, struct prb *b, uint64_t id)
  * Record numbers ascend by one from tail to head, so the last @last of them are found without a
  * walk
  */
-static int prb_emit(struct reader *r, const struct vmcoreinfo *vi, uint64_t symbol, unsigned last)
+static int prb_emit(struct reader *r, const struct vmcoreinfo *vi, uint64_t symbol, uint64_t last)
 {
 	struct prb b;
 	uint64_t nr;
@@ -317,8 +349,7 @@ static int prb_emit(struct reader *r, const struct vmcoreinfo *vi, uint64_t symb
 		return rc;
 	/* tail and head are both in use; more than the ring holds cannot be */
 	nr = min_u64(DESC_ID(b.head - b.tail) + 1, BIT(b.count_bits));
-	if (last)
-		nr = min_u64(nr, last);
+	nr = min_u64(nr, last);
 	b.left = BIT(b.size_bits);
 	b.misses = 0;
 	for (uint64_t i = 0; i < nr && b.misses < MAX_MISSES; i++) {
@@ -357,6 +388,9 @@ static int log_buf_open(struct reader *r, const struct vmcoreinfo *vi, uint64_t 
 
 	if (rc < 0)
 		return rc;
+	if (!inside(b->o[LOG_SIZE], b->o[LOG_TS], 8) || !inside(b->o[LOG_SIZE], b->o[LOG_LEN], 2) ||
+	    !inside(b->o[LOG_SIZE], b->o[LOG_TEXT_LEN], 2))
+		return absurd(&log_entries[LOG_SIZE]);
 	if (vmcoreinfo_symbol(vi, "log_buf_len", &len) < 0 ||
 	    vmcoreinfo_symbol(vi, "log_first_idx", &first) < 0 ||
 	    vmcoreinfo_symbol(vi, "log_next_idx", &next) < 0)
@@ -373,7 +407,8 @@ static int log_buf_open(struct reader *r, const struct vmcoreinfo *vi, uint64_t 
 
 /*
  * From @*idx to the next record, past the wrap-around mark (a record of length 0). 0, or -EINVAL
- * where the chain is broken. @ret_text_len and @ret_at are the record's that @*idx stood for.
+ * where the chain is broken. @ret_text_len and @ret_at are the record's that @*idx stood for, whose
+ * header is in r->info.
  */
 static int log_buf_step(struct reader *r, const struct log_buf *b, uint32_t *idx, uint32_t *ret_at,
 			uint16_t *ret_text_len)
@@ -383,16 +418,17 @@ static int log_buf_step(struct reader *r, const struct log_buf *b, uint32_t *idx
 
 	for (unsigned wraps = 0; ; wraps++) {
 		if (at > b->len - b->o[LOG_SIZE] ||
-		    read16(r, b->base + at + b->o[LOG_LEN], &len) < 0)
+		    vtop_read(r->vt, r->info, b->base + at, b->o[LOG_SIZE]) < 0)
 			return -EINVAL;
+		len = get16(r->info + b->o[LOG_LEN]);
 		if (len)
 			break;
 		if (wraps || !at)
 			return -EINVAL;
 		at = 0;
 	}
-	if (read16(r, b->base + at + b->o[LOG_TEXT_LEN], &text_len) < 0 || len < b->o[LOG_SIZE] ||
-	    len > b->len - at || text_len > len - b->o[LOG_SIZE])
+	text_len = get16(r->info + b->o[LOG_TEXT_LEN]);
+	if (len < b->o[LOG_SIZE] || len > b->len - at || text_len > len - b->o[LOG_SIZE])
 		return -EINVAL;
 	*ret_at = at;
 	*ret_text_len = text_len;
@@ -401,50 +437,48 @@ static int log_buf_step(struct reader *r, const struct log_buf *b, uint32_t *idx
 }
 
 /*
- * Walk the chain once; records before number @skip are only counted. Returns how many there are.
- * All of them together are no longer than the buffer: a damaged chain that goes in a circle ends
- * there.
+ * Walk the chain once: print the records from number @skip on; ~0: only count. Returns how many
+ * there are. All of them together are no longer than the buffer: a damaged chain that goes in a
+ * circle ends there.
  */
-static int log_buf_walk(struct reader *r, const struct log_buf *b, unsigned skip, bool print)
+static int log_buf_walk(struct reader *r, const struct log_buf *b, uint64_t skip)
 {
-	uint64_t left = b->len, ts;
+	uint64_t left = b->len;
 	uint32_t idx = b->first, at;
-	unsigned n = 0;
+	int n = 0, rc;
 	uint16_t len;
 
-	while (idx != b->next) {
+	for (; idx != b->next; n++) {
 		if (log_buf_step(r, b, &idx, &at, &len) < 0 || idx - at > left) {
-			log_warn("dmesg: broken record at %u of %u", idx, b->len);
-			return n ? (int)n : -EFAULT;
+			if (!n || skip != ~0ULL)
+				log_warn("dmesg: broken record at %u of %u", idx, b->len);
+			return n ? n : -EFAULT;
 		}
 		left -= idx - at;
-		if (print && n >= skip && read64(r, b->base + at + b->o[LOG_TS], &ts) == 0) {
-			int rc = put_record(r, ts, b->base + at + b->o[LOG_SIZE], len);
-
-			if (rc < 0)
-				return rc;
-		}
-		n++;
+		if ((uint64_t)n < skip)
+			continue;
+		rc = put_record(r, get64(r->info + b->o[LOG_TS]), b->base + at + b->o[LOG_SIZE],
+				len);
+		if (rc < 0)
+			return rc;
 	}
 	return n;
 }
 
 /* Records have no way back: the last ones are found by counting all of them first */
 static int log_buf_emit(struct reader *r, const struct vmcoreinfo *vi, uint64_t symbol,
-			unsigned last)
+			uint64_t last)
 {
 	struct log_buf b;
 	int n, rc = log_buf_open(r, vi, symbol, &b);
 
 	if (rc < 0)
 		return rc;
-	if (!last)
-		return log_buf_walk(r, &b, 0, true);
-	n = log_buf_walk(r, &b, 0, false);
+	n = log_buf_walk(r, &b, ~0ULL);
 	if (n < 0)
 		return n;
-	rc = log_buf_walk(r, &b, (unsigned)n > last ? n - last : 0, true);
-	return rc < 0 ? rc : (int)min_u64(n, last);
+	rc = log_buf_walk(r, &b, (unsigned)n - min_u64((unsigned)n, last));
+	return rc < 0 ? rc : (int)min_u64((unsigned)n, last);
 }
 
 static void reader_init(struct reader *r, struct vtop *vt, emit_fn emit, void *ctx)
@@ -485,12 +519,12 @@ int dmesg_emit(struct vtop *vt, const struct vmcoreinfo *vi, unsigned skip_to_la
 	       int (*emit)(void *ctx, const char *text, size_t len), void *ctx)
 {
 	struct reader *r = &reader;
-	uint64_t symbol;
+	uint64_t symbol, last = skip_to_last ? skip_to_last : MAX_RECORDS;
 
 	reader_init(r, vt, emit, ctx);
 	if (vmcoreinfo_symbol(vi, "prb", &symbol) == 0)
-		return prb_emit(r, vi, symbol, skip_to_last);
+		return prb_emit(r, vi, symbol, last);
 	if (vmcoreinfo_symbol(vi, "log_buf", &symbol) == 0)
-		return log_buf_emit(r, vi, symbol, skip_to_last);
+		return log_buf_emit(r, vi, symbol, last);
 	return log_err(-ENOENT, "dmesg: neither SYMBOL(prb) nor SYMBOL(log_buf) in VMCOREINFO");
 }

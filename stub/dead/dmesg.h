@@ -10,9 +10,9 @@
 /*
  * Emit the log as `dmesg` prints it ("[    1.234567] text\n"), oldest first, in pieces of whole
  * lines where they fit; @text is @emit's only until it returns, and need not be NUL-terminated.
- * @skip_to_last: only the last that many records (0: all). Returns number of records, what @emit
- * returned if that was negative, or -errno when there is no readable log (logged); what was emitted
- * stays valid.
+ * @skip_to_last: only the last that many records (0: the last 2^20, a log of 32 MiB has no more).
+ * Returns number of records, what @emit returned if that was negative, or -errno when there is no
+ * readable log (logged); what was emitted stays valid.
  */
 int dmesg_emit(struct vtop *vt, const struct vmcoreinfo *vi, unsigned skip_to_last,
 	       int (*emit)(void *ctx, const char *text, size_t len), void *ctx);

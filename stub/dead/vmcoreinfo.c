@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Look-ups in the VMCOREINFO text (Linux, Documentation/admin-guide/kdump/vmcoreinfo.rst). The text
- * is hostile: a value counts only if it is a number up to the end of its line and fits.
+ * is hostile: a value counts only if it is a number up to the end of its line and fits. A look-up is
+ * one pass over VMCOREINFO_MAX bytes at most, and nobody makes one for each element of something
+ * that old memory describes.
  */
 #include "stub/dead/vmcoreinfo.h"
 

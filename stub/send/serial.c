@@ -39,6 +39,11 @@
 #define REPEAT_UNITS		1u
 #define REPEATS			3u	/* of what a debugger cannot do without, one way */
 #define BLOB_PIECE		4096u
+/*
+ * Of text. A log is emitted from its start for each piece, so a large one costs time as well as line:
+ * of a longer one the last records are sent. All of it is in the pages too.
+ */
+#define DMESG_MAX		MIB(1)
 #define DEFLATE_LEVEL		6
 #define DEFLATE_MEM		5	/* memLevel: 48 KiB with the 8-KiB window */
 #define DEFLATE_ARENA		(KIB(48) + 7168) /* and its state, 6 KiB with the alignment */
@@ -94,6 +99,7 @@ struct serial {
 	uint64_t session;
 	uint32_t sequence;
 	unsigned level;
+	unsigned dmesg_records;		/* the last ones are sent; 0: all */
 	unsigned unit_shift;		/* units per page, as a power of two */
 	uint64_t max_unit;
 	bool dead;
@@ -418,7 +424,32 @@ static int emit_text(void *ctx, const char *text, size_t len)
 {
 	struct text_emit *t = ctx;
 
-	return t->emit(t->ctx, text, len);
+	return t->emit(t->ctx, text, len) ? -ECANCELED : 0;
+}
+
+/* For text that may be longer than DMESG_MAX: stop where that shows. */
+static int emit_count_some(void *ctx, const char *text, size_t len)
+{
+	uint64_t *sum = ctx;
+
+	(void)text;
+	*sum += len;
+	return *sum > DMESG_MAX ? -E2BIG : 0;
+}
+
+/* How many of the last records are DMESG_MAX of text, about: half as many until they fit */
+static void measure_dmesg(struct serial *s)
+{
+	unsigned records = 0;
+	uint64_t sum = 0;
+
+	while (dmesg_emit(&s->c->vt, &s->c->vi, records, emit_count_some, &sum) == -E2BIG &&
+	       records != 1) {
+		records = records ? records / 2 : BIT(15);
+		sum = 0;
+		pump(s);
+	}
+	s->dmesg_records = records;
 }
 
 static void emit_meta(struct serial *s, emit_fn emit, void *ctx)
@@ -469,7 +500,7 @@ static void emit_blob(struct serial *s, unsigned blob, emit_fn emit, void *ctx)
 		vmcore_notes(&s->c->vc, emit, ctx);
 		break;
 	case SERIAL_DMESG:
-		dmesg_emit(&s->c->vt, &s->c->vi, 0, emit_text, &t);
+		dmesg_emit(&s->c->vt, &s->c->vi, s->dmesg_records, emit_text, &t);
 		break;
 	case SERIAL_PLAN:
 		emit(ctx, s->pass_units, sizeof(s->pass_units));
@@ -522,7 +553,7 @@ static void send_blob(struct serial *s, unsigned blob, uint64_t from, uint64_t t
 	uint64_t total = 0, at;
 
 	emit_blob(s, blob, emit_count, &total);
-	total = min_u64(total, UINT32_MAX);
+	total = min_u64(total, blob == SERIAL_DMESG ? DMESG_MAX : UINT32_MAX);
 	if (total && from >= total)
 		return;
 	at = total ? ALIGN_DOWN(from, piece_bytes(blob)) : 0;
@@ -1124,6 +1155,7 @@ static void prepare(struct serial *s, struct capture *c, struct uart *u,
 static void send_all(struct serial *s)
 {
 	greet(s);
+	measure_dmesg(s);
 	send_blobs(s);
 	send_vital(s);
 	plan(s);

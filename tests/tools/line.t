@@ -13,14 +13,21 @@ from tap import *
 SIM = os.path.join(os.path.dirname(TOOL), "line-sim")
 HEADER = 65536
 UTS_PFN = 0x220
+LOG_PFN = 1200
 PHDR = "<IIQQQQQQ"
 
 
-def core(file):
-    """dumpgen's machine as the ELF core of /proc/vmcore, with the utsname that the stub looks for."""
+def core(file, log=b""):
+    """dumpgen's machine as the ELF core of /proc/vmcore, with the utsname that the stub looks for and a log_buf."""
     tables = g.page_tables()
+    variables = g.IMAGE_VA + UTS_PFN * g.PAGE - g.IMAGE_PA
     uts = bytes(4) + b"".join(s.ljust(65, b"\0") for s in (b"Linux", b"testhost", b"6.1.0-test-amd64", b"#1 SMP", b"x86_64", b""))
-    info = g.vmcoreinfo() + b"SYMBOL(init_uts_ns)=%x\n" % (g.IMAGE_VA + UTS_PFN * g.PAGE - g.IMAGE_PA)
+    uts = uts.ljust(2048, b"\0") + struct.pack("<QIII", g.DIRECT_VA + LOG_PFN * g.PAGE, len(log) + 16, 0, len(log))
+    info = g.vmcoreinfo() + b"SYMBOL(init_uts_ns)=%x\n" % variables
+    if log:
+        info += b"SYMBOL(log_buf)=%x\nSYMBOL(log_buf_len)=%x\nSYMBOL(log_first_idx)=%x\nSYMBOL(log_next_idx)=%x\n" % tuple(
+            variables + 2048 + i for i in (0, 8, 12, 16))
+        info += b"SIZE(printk_log)=16\nOFFSET(printk_log.ts_nsec)=0\nOFFSET(printk_log.len)=8\nOFFSET(printk_log.text_len)=10\n"
     notes = g.note(b"CORE", 1, g.prstatus(g.PANIC_PID, g.RIP, g.VMALLOC_VA + 0x100)) + g.note(b"VMCOREINFO", 0, info)
     bytes_ram, image = g.MAX_PFN * g.PAGE, 2 * g.MIB
     phdrs = [(4, 0, 64 + 3 * 56, 0, 0, len(notes), len(notes), 0),
@@ -31,18 +38,20 @@ def core(file):
     with open(file, "wb") as f:
         f.write(head.ljust(HEADER, b"\0"))
         for pfn in range(g.MAX_PFN):
-            f.write(uts.ljust(g.PAGE, b"\0") if pfn == UTS_PFN else g.contents(pfn, tables))
+            at = (pfn - LOG_PFN) * g.PAGE
+            f.write(uts.ljust(g.PAGE, b"\0") if pfn == UTS_PFN else
+                    log[at:at + g.PAGE].ljust(g.PAGE, b"\0") if 0 <= at < len(log) else g.contents(pfn, tables))
 
 
 n = 0
 core(path("core"))
 
 
-def sim(name, *options, missing=False):
+def sim(name, *options, missing=False, dump="core"):
     """One transfer. No page may be wrong; missing ones only where nobody can ask for them."""
     global n
     n += 1
-    r = run(SIM, "-q", "-c", "0", "-S", str(n), *options, path("core"), path("out%d" % n))
+    r = run(SIM, "-q", "-c", "0", "-S", str(n), *options, path(dump), path("out%d" % n))
     figures = dict(re.findall(r"(\w+)=([0-9.]+%?|yes|no)", r.out))
     ok(r.rc == 0 and figures.get("wrong") == "0" and int(figures["stored"]) + int(figures["missing"]) == g.MAX_PFN and
        (missing or figures["missing"] == "0" and figures["whole"] == "yes"), f"{name}: {figures.get('missing')} pages missing", r)
@@ -73,5 +82,16 @@ ok(r.rc == 0 and "complete" in r.err and len(os.listdir(d)) == 1, "a recorded tr
 with open(path("wire"), "rb") as file:
     wire = file.read()
 ok(not set(wire[1000:]) - set(range(32, 127)) - {10, 13}, "in text encoding, all behind the probe is printable", set(wire[1000:]))
+
+# Of a log that is longer than all else, the end is sent
+texts = [b"record %05d " % i + b"x" * 51 for i in range(25000)]
+core(path("long"), b"".join(struct.pack("<QHHHBB", i * 1000000, 80, len(t), 0, 0, 0) + t for i, t in enumerate(texts)))
+sim("a log of 2 MB", dump="long")
+folder = os.listdir(path("out%d" % n))
+with open(os.path.join(path("out%d" % n), folder[0], "dmesg.txt"), "rb") as file:
+    text = file.read().splitlines()
+ok(text[-1].endswith(texts[-1]) and 512 * 1024 < 80 * len(text) <= g.MIB and
+   all(line.endswith(want) for line, want in zip(text, texts[-len(text):])), "its last part is sent, of whole records",
+   (len(text), text[:1], text[-1:]))
 
 done()

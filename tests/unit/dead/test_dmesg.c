@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "stub/dead/dmesg.h"
@@ -186,6 +188,98 @@ static void test_corruption(void **state)
 	assert_int_equal(machine.stray, 0);
 }
 
+#define DIRECT		0xffff888000000000ULL
+#define DATA		(MIB(16) + 0x20000)	/* the image's variables, among them that of the log */
+#define PRB		MIB(23)
+#define DESCS		MIB(24)
+#define ENDLESS		MIB(60)
+
+static void put(uint64_t pa, uint64_t value, unsigned bytes)
+{
+	memcpy(machine.ram + pa, &value, bytes);
+}
+
+static void hostile(uint64_t least_reads, uint64_t least_text)
+{
+	clock_t start = clock();
+
+	machine.reads = 0;
+	alarm(120);
+	assert_true(emit(0) > 0);
+	alarm(0);
+	assert_in_range(machine.reads, least_reads, 18000000);
+	assert_true(len >= least_text);
+	assert_true(clock() - start < 60 * CLOCKS_PER_SEC);
+	assert_int_equal(machine.stray, 0);
+}
+
+/* The largest ring, of descriptors at DESCS; infos and text are the same page again and again */
+static void build_ring(unsigned count_bits)
+{
+	machine_build(STYLE_5_10, MODEL_EXTREME, false, 1);
+	machine_endless(ENDLESS);
+	memset(machine.ram + ENDLESS, 0, 4096);
+	put(DATA + 128, DIRECT + PRB, 8);
+	put(PRB, count_bits, 4);
+	put(PRB + 8, DIRECT + DESCS, 8);
+	put(PRB + 16, MACHINE_ENDLESS, 8);
+	put(PRB + 24, BIT(count_bits) - 1, 8);
+	put(PRB + 32, 0, 8);
+	put(PRB + 48, 27, 4);
+	put(PRB + 56, MACHINE_ENDLESS + BIT(30), 8);
+}
+
+/* Four million records without text: descriptors of one word, which is state and both positions */
+static void test_hostile_ring(void **state)
+{
+	(void)state;
+	build_ring(22);
+	for (uint64_t i = 0; i < BIT(22); i++)
+		put(DESCS + 8 * i, i | 1ULL << 62, 8);
+	assert_true(machine_remove("SIZE(prb_desc)"));
+	assert_true(machine_remove("OFFSET(prb_desc.text_blk_lpos)"));
+	assert_true(machine_remove("OFFSET(prb_data_blk_lpos.next)"));
+	machine_info("SIZE(prb_desc)=8");
+	machine_info("OFFSET(prb_desc.text_blk_lpos)=0");
+	machine_info("OFFSET(prb_data_blk_lpos.next)=0");
+	machine.reads = 0;
+	alarm(120);
+	assert_int_equal(emit(0), 0);
+	alarm(0);
+	assert_in_range(machine.reads, 5000000, 16000000);
+	assert_int_equal(machine.stray, 0);
+}
+
+/* A million records, each with its share of 128 MiB of text */
+static void test_hostile_text(void **state)
+{
+	(void)state;
+	build_ring(20);
+	memset(machine.ram + ENDLESS, 'x', 4096);
+	for (uint64_t i = 0; i < BIT(20); i++) {
+		put(DESCS + 24 * i, i | 1ULL << 62, 8);
+		put(DESCS + 24 * i + 8, 128 * i, 8);
+		put(DESCS + 24 * i + 16, 128 * i + 136, 8);
+	}
+	hostile(10000000, MIB(127));
+}
+
+/* Eight million records of no text in a log_buf, in pages that each cost a walk */
+static void test_hostile_log_buf(void **state)
+{
+	(void)state;
+	machine_build(STYLE_4_19, MODEL_EXTREME, false, 1);
+	machine_endless(ENDLESS);
+	memset(machine.ram + ENDLESS, 0, 4096);
+	for (unsigned at = 0; at < 4096; at += 16)
+		put(ENDLESS + at + 8, 16, 2);
+	put(DATA + 128, MACHINE_ENDLESS, 8);
+	put(DATA + 136, BIT(27), 4);
+	put(DATA + 140, 0, 4);
+	put(DATA + 144, BIT(27), 4);
+	hostile(8000000, MIB(15));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +289,9 @@ int main(void)
 		cmocka_unit_test(test_missing_entries),
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_corruption),
+		cmocka_unit_test(test_hostile_ring),
+		cmocka_unit_test(test_hostile_text),
+		cmocka_unit_test(test_hostile_log_buf),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
