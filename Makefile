@@ -266,7 +266,7 @@ $(TOOL_TEST)/capstub: $(TOOL_C:%.c=$(BUILD)/unit/obj/%.o)
 	$(Q)$(HOSTCC) $(UNIT_CFLAGS) -o $@ $^ $(TOOL_LIBS)
 
 # Both ends of the serial protocol over simulated lines
-SIM_C := tests/line/sim.c tests/host/dumpfile.c tools/recv/recv_session.c tools/recv/recv_store.c tools/recv/spans.c tools/util.c \
+SIM_C := tests/line/sim.c tests/host/dumpfile.c tools/recv/recv_session.c tools/recv/recv_store.c tools/recv/marks.c tools/recv/spans.c tools/util.c \
 	tools/media/outfile.c tools/media/kdump.c \
 	$(addprefix stub/,idle.c send/serial.c format/frame.c format/crc.c) \
 	$(addprefix stub/dead/,vital.c kallsyms.c vmcore.c vmcoreinfo.c vread.c pages.c dmesg.c)

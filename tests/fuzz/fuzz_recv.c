@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: tools/recv/recv_session.c tools/recv/recv_store.c tools/recv/spans.c tools/util.c tools/media/outfile.c tools/media/kdump.c */
+/* needs: tools/recv/recv_session.c tools/recv/recv_store.c tools/recv/marks.c tools/recv/spans.c tools/util.c tools/media/outfile.c tools/media/kdump.c */
 /* needs: stub/format/frame.c stub/format/crc.c */
 /*
  * A hostile stream for capstub recv. The input is a program of frames with good CRCs (noise alone hardly ever makes one), noise
@@ -287,7 +287,7 @@ static void judge_and_remove(void)
 	struct dirent *e;
 
 	while (d && (e = readdir(d))) {
-		static const char *const names[] = { "vmcore", "vmcore.part", ".meta", ".excluded", ".state", ".part", "dmesg.txt",
+		static const char *const names[] = { "vmcore", "vmcore.part", ".meta", ".zero", ".excluded", ".state", ".part", "dmesg.txt",
 						     "capstub.log", "receive.json", "receive.json.part", ".meta.part" };
 		char path[512];
 

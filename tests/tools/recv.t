@@ -217,6 +217,66 @@ for what, change in (("ranges out of order", (0x1e0, struct.pack("<QQ", 90, 10))
     r, got = receive(g.encode(g.EIGHT, g.BLOB, one.session, 0, struct.pack("<BIIH", g.META, len(meta), 0, len(meta)) + g.deflate(bytes(meta))), "-q")
     ok(r.rc == 1 and not got, f"a header with {what} is refused", f"{got} {r}")
 
+# One frame that calls all of a large memory zero: 256 Mi pages are 6 GiB of descriptors, which nobody writes
+huge = g.Capture(3, ranges=((0, 1 << 28),), build=False)
+frames = [(g.HELLO, struct.pack("<BBQI", 1, g.TEXT, huge.session, 115200)), huge._blob(g.META, huge.meta),
+          (g.PAGES, bytes([0]) + g.varint(0) + g.varint(1 << 28) + g.varint(1) + g.varint(1 << 28 << 3 | g.ZERO))]
+
+
+def used(d):
+    return sum(os.stat(os.path.join(top, f)).st_blocks * 512 for top, _, files in os.walk(d) for f in files)
+
+
+start = time.monotonic()
+r, got = receive(b"".join(g.encode(g.EIGHT, kind, huge.session, i, payload) for i, (kind, payload) in enumerate(frames)), "-q")
+# two bitmaps of RAM are 64 MiB
+ok(r.rc == 1 and len(got) == 1 and "are not believed" in r.err and used(got[0]) < 80 << 20 and time.monotonic() - start < 60,
+   "a frame that calls 1 TiB zero costs next to nothing", f"{[used(d) for d in got]} {time.monotonic() - start} {r}")
+# What is plausible comes out: nothing but zeros, then a page with contents, then what was left out
+some = g.Capture(4, ranges=((0, 200000),), build=False)
+frames = [(g.HELLO, struct.pack("<BBQI", 1, g.TEXT, some.session, 115200)), some._blob(g.META, some.meta),
+          some._pages(0, 0, 200000, lambda u: g.DATA if u in (3, 150000) else g.EXCLUDED if u > 190000 else g.ZERO),
+          (g.PAGES, bytes([0]) + g.varint(40000) + g.varint(1) + g.varint(1) + g.varint(1 << 3 | g.DATA) + g.deflate(g.content(4, 40000)))]
+some.stored[40000] = g.content(4, 40000)
+r, got = receive(b"".join(g.encode(g.EIGHT, kind, some.session, i, payload) for i, (kind, payload) in enumerate(frames)), "-q")
+good, pages, promised, _ = right(got[0], some)
+ok(good and len(pages) == len(promised) == 190001, "200000 pages, nearly all zero: each in its place", (len(pages), r))
+ok(used(got[0]) < 8 << 20, "... and not much of a file", used(got[0]))
+
+# Links that somebody has put where files are to be: none is followed
+d = outdir()
+log = path("log")
+with open(log, "wb") as f:
+    f.write(b"".join(one.lines(g.EIGHT)[:40]))
+capstub("recv", "-q", "-o", d, log)
+folder = os.path.join(d, captures(d)[0])
+victim = path("victim")
+with open(victim, "wb") as f:
+    f.write(b"precious")
+for how in (os.symlink, os.link):
+    for name in os.listdir(folder):
+        os.unlink(os.path.join(folder, name))
+    for name in (".meta", ".part", ".zero", ".excluded", ".state", ".meta.part", "dmesg.txt", "capstub.log", "vmcore.part", "receive.json.part"):
+        how(victim, os.path.join(folder, name))
+    r, got = capstub("recv", "-q", "-o", d, path("log")), captures(d)
+    with open(victim, "rb") as f:
+        ok(f.read() == b"precious" and os.path.getsize(folder + "/vmcore") > 10000, f"{how.__name__}: not written through", r)
+    with open(folder + "/dmesg.txt", "rb") as f:
+        equal(f.read(), one.dmesg, f"{how.__name__}: the file is there in its place")
+for name in os.listdir(folder):
+    os.unlink(os.path.join(folder, name))
+os.rmdir(folder)
+os.mkdir(path("elsewhere"))
+os.symlink(path("elsewhere"), folder)
+r = capstub("recv", "-q", "-o", d, log)
+ok(r.rc == 1 and not os.listdir(path("elsewhere")), "a link in place of the capture's folder: refused", r)
+if os.geteuid() == 0:
+    os.unlink(folder)
+    os.mkdir(folder)
+    os.chown(folder, 65534, 65534)
+    r = capstub("recv", "-q", "-o", d, log)
+    ok(r.rc == 1 and not os.listdir(folder), "somebody else's folder in its place: refused", r)
+
 # Standard input
 d = outdir()
 r = subprocess.run([TOOL, "recv", "-q", "-o", d, "-"], input=one.wire(), capture_output=True, timeout=60, check=False)
@@ -348,11 +408,13 @@ ok(len(captures(line.dir)) == 1 and right(os.path.join(line.dir, captures(line.d
 
 # Several lines at once, a lock on each
 masters, names, d = [], [], outdir()
+os.mkdir(d)
 for _ in range(3):
     m, s = pty.openpty()
     tty.setraw(s)
     masters.append((m, s))
     names.append(os.ttyname(s))
+os.symlink(victim, os.path.join(d, os.path.basename(names[0]) + ".console.log"))
 p = subprocess.Popen([TOOL, "recv", "-q", "-1", "-o", d, *names], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 time.sleep(1)
 expect(1, "in use", "recv", "-o", outdir(), names[1])
@@ -375,6 +437,8 @@ p.wait()
 got = captures(d)
 ok(len(got) == 3 and all(right(os.path.join(d, c), two if c.startswith(os.path.basename(names[1]) + "-") else one)[0] for c in got),
    "a folder each, every page right", got)
+with open(victim, "rb") as f:
+    equal(f.read(), b"precious", "console text is not written through a link")
 for m, s in masters:
     os.close(m)
     os.close(s)

@@ -190,7 +190,7 @@ static void open_text(struct port *p, int dirfd)
 	if (p->line.regular)
 		return;
 	snprintf(name, sizeof(name), "%s.console.log", p->line.name);
-	p->text_fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	p->text_fd = file_ours(dirfd, name, O_WRONLY | O_CREAT | O_APPEND);
 }
 
 static int open_port(struct port *p, const struct recv_args *a, const char *path, int dirfd)

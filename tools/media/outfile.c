@@ -95,6 +95,60 @@ int outdir_open(const char *path)
 	return fd < 0 ? fail(-errno, "%s: %s", path, strerror(errno)) : fd;
 }
 
+/* Nobody else's, and under no other name that somebody gave it: writing to it harms nobody */
+static bool is_ours(int fd, mode_t type)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && (st.st_mode & S_IFMT) == type && st.st_uid == geteuid() &&
+	       (type == S_IFDIR || st.st_nlink == 1);
+}
+
+int file_fresh(int dirfd, const char *name)
+{
+	int fd;
+
+	unlinkat(dirfd, name, 0);
+	fd = openat(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
+int file_ours(int dirfd, const char *name, int flags)
+{
+	int fd = openat(dirfd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600), rc;
+
+	if (fd >= 0 && is_ours(fd, S_IFREG))
+		return fd;
+	rc = fd < 0 ? -errno : -EPERM;
+	if (fd >= 0)
+		close(fd);
+	return rc != -ENOENT && flags & O_CREAT ? file_fresh(dirfd, name) : rc;
+}
+
+int dir_ours(const char *path, bool make)
+{
+	char *parent = strdup(path), *name = strdup(path);
+	int fd = -ENOMEM, at = -1;
+
+	if (parent && name)
+		at = make ? outdir_open(dirname(parent)) :
+			    open(dirname(parent), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (at >= 0) {
+		if (make)
+			mkdirat(at, basename(name), 0700);
+		fd = openat(at, basename(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = fd < 0 ? -errno : fd;
+		close(at);
+	}
+	free(parent);
+	free(name);
+	if (fd >= 0 && !is_ours(fd, S_IFDIR)) {
+		close(fd);
+		fd = -EPERM;
+	}
+	return fd;
+}
+
 /* "vmcore" and "vmcore.part", in the list of what may be there */
 static bool is_known(const char *name, const char *const *known)
 {
@@ -231,15 +285,10 @@ int outfile_open(struct outfile *o, int dirfd, const char *dir, const char *name
 	};
 	if (rc)
 		return rc;
-	/*
-	 * A part that an earlier, interrupted save left behind is of no use. O_EXCL and O_NOFOLLOW:
-	 * whoever may write to the directory could otherwise have us, as root, write through a link
-	 * of theirs.
-	 */
+	/* A part that an earlier, interrupted run left behind is of no use */
 	part_name(o, part);
-	unlinkat(dirfd, part, 0);
-	o->fd = openat(dirfd, part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return o->fd < 0 ? out_failed(o, -errno) : 0;
+	o->fd = file_fresh(dirfd, part);
+	return o->fd < 0 ? out_failed(o, o->fd) : 0;
 }
 
 /*

@@ -28,6 +28,18 @@ struct outfile {
 int outdir_open(const char *path);
 
 /*
+ * Whoever may write to a directory could have us, as root, write through a link of theirs. So no
+ * link is followed, and what is written to is a file of ours that has one name. All give -errno
+ * without a message.
+ */
+/* A new file for reading and writing, in place of whatever had the name */
+int file_fresh(int dirfd, const char *name);
+/* The file that is there if it is ours; with O_CREAT, else a new one. No O_TRUNC, no O_EXCL. */
+int file_ours(int dirfd, const char *name, int flags);
+/* A directory of ours; with @make it is made, and those above it, whose failures are said */
+int dir_ours(const char *path, bool make);
+
+/*
  * A directory that appears under its name when all is in it, PATH.part until then. One that is there
  * already is taken as it is, and files appear in it one by one.
  */

@@ -26,7 +26,7 @@
 static bool lock_is_stale(const char *path)
 {
 	char text[16] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC), pid;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), pid;
 	ssize_t n;
 
 	if (fd < 0)
@@ -40,15 +40,15 @@ static bool lock_is_stale(const char *path)
 /* The file appears under its name with its contents in it: link() fails when somebody else was faster. */
 static int take_lock(const char *path)
 {
-	char temp[64], text[16];
+	char temp[] = LOCK_DIR "/LTMP.XXXXXX", text[16];
 	int fd, rc = -EEXIST;
 
-	snprintf(temp, sizeof(temp), LOCK_DIR "/LTMP.%d", (int)getpid());
 	snprintf(text, sizeof(text), "%10d\n", (int)getpid());
-	fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	/* Anybody may write to that directory: a name that can be guessed could be a link already */
+	fd = mkostemp(temp, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (write_at(fd, text, strlen(text), 0)) {
+	if (fchmod(fd, 0644) || write_at(fd, text, strlen(text), 0)) {
 		close(fd);
 		unlink(temp);
 		return -EIO;

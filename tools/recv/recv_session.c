@@ -132,14 +132,15 @@ static bool load_line(struct capture_state *c, const char *line)
 /* True: it is whole and of session @c->session (@any: of one whose tag is c->tag; then the session is filled in) */
 static bool load_state(struct capture_state *c, const char *dir, bool any)
 {
-	char line[128], path[4096];
+	int dirfd = dir_ours(dir, false), fd = dirfd < 0 ? -1 : file_ours(dirfd, STATE_NAME, O_RDONLY);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	uint64_t session;
 	bool whole = false;
 	unsigned done;
-	FILE *f;
+	char line[128];
 
-	snprintf(path, sizeof(path), "%s/" STATE_NAME, dir);
-	f = fopen(path, "re");
+	if (dirfd >= 0)
+		close(dirfd);
 	if (!f)
 		return false;
 	if (fgets(line, sizeof(line), f) && sscanf(line, "session %" SCNx64 " %u", &session, &done) == 2 && !done &&
@@ -264,9 +265,9 @@ static bool resume(struct session *s, uint16_t tag)
 	bool found = false;
 
 	while (d && !found && (e = readdir(d))) {
-		char *dir, path[4096];
+		int dirfd, fd;
 		ssize_t len;
-		int fd;
+		char *dir;
 
 		if (strncmp(e->d_name, s->name, prefix) || e->d_name[prefix] != '-')
 			continue;
@@ -279,11 +280,13 @@ static bool resume(struct session *s, uint16_t tag)
 		}
 		for (unsigned i = 0; i < SESSION_STREAMS; i++)
 			spans_free(&c->got[i]);
-		snprintf(path, sizeof(path), "%s/.meta", dir);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		dirfd = dir_ours(dir, false);
+		fd = dirfd < 0 ? -1 : file_ours(dirfd, ".meta", O_RDONLY);
 		len = fd < 0 ? -1 : read(fd, meta, sizeof(meta));
 		if (fd >= 0)
 			close(fd);
+		if (dirfd >= 0)
+			close(dirfd);
 		c->used = true;
 		if (len > 0)
 			open_files(s, meta, (size_t)len, dir);

@@ -19,12 +19,19 @@
 #include "tools/util.h"
 
 #define META_NAME	".meta"
-#define MARK_NAME	".excluded"
+#define ZERO_NAME	".zero"
+#define EXCLUDED_NAME	".excluded"
 #define NEW_NAME	"vmcore.part"
 #define DESC_BATCH	1024u
 #define COPY_BUF	(1u << 16)
 #define ZLIB_LEVEL	1	/* what makedumpfile -c takes */
 #define NOTES_MAX	(64u << 20)
+/*
+ * One frame can call all of memory zero, and the final file has a descriptor for each such page. A
+ * kernel has at least one page of its own (struct pages) for 64 others.
+ */
+#define ZEROS_FREE	(1u << 22)
+#define ZEROS_PER_PAGE	256u
 
 /*---------------------------------------------------------------- meta */
 
@@ -60,8 +67,8 @@ int store_parse_meta(const uint8_t *blob, size_t len, struct serial_meta *m, str
 	return 0;
 }
 
-/* Number of @pfn's descriptor; *ret_run: how many frames follow in its range. False: not RAM. */
-static bool lookup(const struct store *s, uint64_t pfn, uint64_t *ret_index, uint64_t *ret_run)
+/* Number of @pfn's descriptor. False: not RAM. */
+static bool lookup(const struct store *s, uint64_t pfn, uint64_t *ret_index)
 {
 	unsigned low = 0, high = s->meta.nr_ranges;
 
@@ -76,8 +83,24 @@ static bool lookup(const struct store *s, uint64_t pfn, uint64_t *ret_index, uin
 	if (low == s->meta.nr_ranges || s->ranges[low].pfn > pfn)
 		return false;
 	*ret_index = s->ranges[low].index + (pfn - s->ranges[low].pfn);
-	*ret_run = s->ranges[low].nr - (pfn - s->ranges[low].pfn);
 	return true;
+}
+
+/* The other way round: the frame of descriptor @index, and how many follow in its range */
+static void find_frame(const struct store *s, uint64_t index, uint64_t *ret_pfn, uint64_t *ret_run)
+{
+	unsigned low = 0, high = s->meta.nr_ranges - 1;
+
+	while (low < high) {
+		unsigned mid = low + (high - low) / 2;
+
+		if (s->ranges[mid].index + s->ranges[mid].nr > index)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	*ret_pfn = s->ranges[low].pfn + (index - s->ranges[low].index);
+	*ret_run = s->ranges[low].nr - (index - s->ranges[low].index);
 }
 
 /*---------------------------------------------------------------- open */
@@ -99,7 +122,7 @@ static void plan(struct store *s)
 	s->bitmap_at = bs + ALIGN_UP(sizeof(struct kdump_sub_header) + m->notes_bytes, bs);
 	s->bitmap_len = ALIGN_UP(DIV_ROUND_UP(m->max_pfn, 8), bs);
 	s->table_at = s->bitmap_at + 2 * s->bitmap_len;
-	s->zero_at = ALIGN_UP(s->table_at + s->nr_pages * sizeof(struct page_desc), 4096);
+	s->data_at = ALIGN_UP(s->table_at + s->nr_pages * sizeof(struct page_desc), 4096);
 }
 
 static int write_headers(struct store *s, int fd, bool incomplete)
@@ -147,8 +170,7 @@ static int write_ram_bitmap(struct store *s, int fd, uint64_t offset)
 
 			/* A byte at either end may hold another range's bits */
 			rc = read_at(fd, buf + from, to - from, offset + first / 8 + from);
-			for (uint64_t p = pfn; p < stop; p++)
-				buf[(p - first) / 8] |= (uint8_t)(1u << p % 8);
+			set_bits(buf, pfn - first, stop - first);
 			if (!rc)
 				rc = write_at(fd, buf + from, to - from, offset + first / 8 + from);
 			pfn = stop;
@@ -158,17 +180,12 @@ static int write_ram_bitmap(struct store *s, int fd, uint64_t offset)
 	return rc;
 }
 
-/* A new vmcore: everything but the header's first block, so that nobody opens it too early, then that */
+/* A new vmcore: the header last, so that nobody opens it too early */
 static int create_vmcore(struct store *s)
 {
-	uint8_t *zero = must_alloc(1, s->meta.page_size);
-	int rc;
+	int rc = ftruncate(s->fd, (off_t)s->data_at) ? -errno : 0;
 
-	s->data_end = s->zero_at + s->meta.page_size;
-	rc = ftruncate(s->fd, (off_t)s->data_end) ? -errno : 0;
-	if (!rc)
-		rc = write_at(s->fd, zero, s->meta.page_size, s->zero_at);
-	free(zero);
+	s->data_end = s->data_at;
 	if (!rc)
 		rc = write_ram_bitmap(s, s->fd, s->bitmap_at);
 	if (!rc)
@@ -182,7 +199,7 @@ static bool same_meta(struct store *s, const uint8_t *meta, size_t len)
 {
 	uint8_t old[STORE_META_MAX];
 	struct stat st;
-	int fd = openat(s->dirfd, META_NAME, O_RDONLY | O_CLOEXEC);
+	int fd = file_ours(s->dirfd, META_NAME, O_RDONLY);
 	bool same;
 
 	if (fd < 0)
@@ -193,6 +210,22 @@ static bool same_meta(struct store *s, const uint8_t *meta, size_t len)
 	return same;
 }
 
+static int open_marks(struct store *s, bool fresh)
+{
+	int rc = marks_open(&s->zero, s->dirfd, ZERO_NAME, s->nr_pages, fresh);
+
+	return rc ? rc : marks_open(&s->excluded, s->dirfd, EXCLUDED_NAME, s->nr_pages, fresh);
+}
+
+static void close_files(struct store *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+	marks_close(&s->zero);
+	marks_close(&s->excluded);
+}
+
 static int open_vmcore(struct store *s, const uint8_t *meta, size_t len)
 {
 	struct stat st;
@@ -200,25 +233,20 @@ static int open_vmcore(struct store *s, const uint8_t *meta, size_t len)
 
 	/* .meta is written last: when it is there, the rest is whole */
 	if (same_meta(s, meta, len)) {
-		s->fd = openat(s->dirfd, "vmcore", O_RDWR | O_CLOEXEC);
-		s->mark_fd = openat(s->dirfd, MARK_NAME, O_RDWR | O_CLOEXEC);
-		if (s->fd >= 0 && s->mark_fd >= 0 && !fstat(s->fd, &st) &&
-		    (uint64_t)st.st_size >= s->zero_at + s->meta.page_size) {
+		s->fd = file_ours(s->dirfd, "vmcore", O_RDWR);
+		if (s->fd >= 0 && !open_marks(s, false) && !fstat(s->fd, &st) &&
+		    (uint64_t)st.st_size >= s->data_at) {
 			s->data_end = (uint64_t)st.st_size;
 			return 0;
 		}
-		if (s->fd >= 0)
-			close(s->fd);
-		if (s->mark_fd >= 0)
-			close(s->mark_fd);
+		close_files(s);
 	}
-	s->fd = openat(s->dirfd, "vmcore", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (s->fd < 0)
-		return -errno;
-	s->mark_fd = openat(s->dirfd, MARK_NAME, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (s->mark_fd < 0)
-		return -errno;
-	rc = ftruncate(s->mark_fd, (off_t)DIV_ROUND_UP(s->nr_pages, 8)) ? -errno : create_vmcore(s);
+	if (!faccessat(s->dirfd, "vmcore", F_OK, AT_SYMLINK_NOFOLLOW))
+		return -EEXIST;
+	s->fd = file_fresh(s->dirfd, "vmcore");
+	rc = s->fd < 0 ? s->fd : open_marks(s, true);
+	if (!rc)
+		rc = create_vmcore(s);
 	return rc ? rc : outfile_write(s->dirfd, s->dir, META_NAME, true, meta, len);
 }
 
@@ -227,14 +255,14 @@ int store_open(struct store *s, const char *dir, const uint8_t *meta, size_t len
 	int rc;
 
 	memset(s, 0, sizeof(*s));
-	s->fd = s->mark_fd = -1;
+	s->fd = s->zero.fd = s->excluded.fd = -1;
 	rc = store_parse_meta(meta, len, &s->meta, s->ranges);
 	if (rc)
 		return rc;
 	plan(s);
-	s->dirfd = outdir_open(dir);
+	s->dirfd = dir_ours(dir, true);
 	if (s->dirfd < 0)
-		return s->dirfd;
+		return fail(s->dirfd, "%s: %s", dir, strerror(-s->dirfd));
 	s->dir = strdup(dir);
 	if (!s->dir)
 		s->dir = must_alloc(1, 1);
@@ -254,10 +282,7 @@ void store_close(struct store *s)
 {
 	if (!s->dir)
 		return;
-	if (s->fd >= 0)
-		close(s->fd);
-	if (s->mark_fd >= 0)
-		close(s->mark_fd);
+	close_files(s);
 	close(s->dirfd);
 	for (unsigned i = 0; i < STORE_PARTIALS; i++)
 		free(s->partial[i].data);
@@ -294,9 +319,6 @@ static int store_page(struct store *s, uint64_t index, const uint8_t *data)
 	if (rc)
 		return write_failed(s, rc);
 	s->data_end += desc.size;
-	s->pages++;
-	s->bytes_raw += size;
-	s->bytes_stored += desc.size;
 	return 0;
 }
 
@@ -345,62 +367,29 @@ static int store_part(struct store *s, uint64_t index, uint64_t unit, const uint
 
 int store_unit(struct store *s, uint64_t unit, const uint8_t *data, uint64_t *ret_dropped)
 {
-	uint64_t index, run;
+	uint64_t index;
 
 	if (s->failed)
 		return -EIO;
-	if (!lookup(s, unit / s->units_per_page, &index, &run))
+	if (!lookup(s, unit / s->units_per_page, &index))
 		return -ENOENT;
 	if (s->units_per_page > 1)
 		return store_part(s, index, unit, data, ret_dropped);
 	return data ? store_page(s, index, data) : store_zeros(s, unit, 1);
 }
 
-/* Point those of the descriptors [index, index + nr) that have nothing yet at the shared zero page. */
-static int zero_descs(struct store *s, uint64_t index, uint64_t nr)
+static int mark_zero(struct store *s, uint64_t index, uint64_t nr)
 {
-	const struct page_desc zero = { .offset = (int64_t)s->zero_at, .size = s->meta.page_size };
-	struct page_desc descs[DESC_BATCH];
+	int rc = marks_set(&s->zero, index, nr);
 
-	while (nr) {
-		unsigned n = (unsigned)min_u64(nr, DESC_BATCH);
-		int rc = read_at(s->fd, descs, n * sizeof(*descs), desc_at(s, index));
-
-		for (unsigned i = 0; i < n && !rc; i++) {
-			if (descs[i].offset)
-				continue;
-			descs[i] = zero;
-			s->pages++;
-		}
-		if (!rc)
-			rc = write_at(s->fd, descs, n * sizeof(*descs), desc_at(s, index));
-		if (rc)
-			return write_failed(s, rc);
-		index += n;
-		nr -= n;
-	}
-	return 0;
+	return rc ? write_failed(s, rc) : 0;
 }
 
 static int mark_excluded(struct store *s, uint64_t index, uint64_t nr)
 {
-	uint8_t buf[4096];
+	int rc = marks_set(&s->excluded, index, nr);
 
-	while (nr) {
-		uint64_t first = ALIGN_DOWN(index, 8), n = min_u64(nr, sizeof(buf) * 8 - (index - first));
-		size_t len = DIV_ROUND_UP(index - first + n, 8);
-		int rc = read_at(s->mark_fd, buf, len, first / 8);
-
-		for (uint64_t i = index - first; i < index - first + n; i++)
-			buf[i / 8] |= (uint8_t)(1u << i % 8);
-		if (!rc)
-			rc = write_at(s->mark_fd, buf, len, first / 8);
-		if (rc)
-			return write_failed(s, rc);
-		index += n;
-		nr -= n;
-	}
-	return 0;
+	return rc ? write_failed(s, rc) : 0;
 }
 
 /* @each for the parts of [pfn, pfn + nr) that are RAM */
@@ -419,7 +408,7 @@ static int over_ram(struct store *s, uint64_t pfn, uint64_t nr, int (*each)(stru
 
 int store_zeros(struct store *s, uint64_t pfn, uint64_t nr)
 {
-	return s->failed ? -EIO : over_ram(s, pfn, nr, zero_descs);
+	return s->failed ? -EIO : over_ram(s, pfn, nr, mark_zero);
 }
 
 int store_excluded(struct store *s, uint64_t pfn, uint64_t nr)
@@ -441,10 +430,10 @@ int store_notes(struct store *s, uint64_t offset, const void *buf, size_t len)
 
 int store_text(struct store *s, const char *name, uint64_t total, uint64_t offset, const void *buf, size_t len)
 {
-	int fd = openat(s->dirfd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600), rc;
+	int fd = file_ours(s->dirfd, name, O_WRONLY | O_CREAT), rc;
 
 	if (fd < 0)
-		return write_failed(s, -errno);
+		return write_failed(s, fd);
 	rc = write_at(fd, buf, len, offset);
 	/* A log that was longer the first time */
 	if (!rc && ftruncate(fd, (off_t)min_u64(total, (uint64_t)lseek(fd, 0, SEEK_END))))
@@ -455,10 +444,10 @@ int store_text(struct store *s, const char *name, uint64_t total, uint64_t offse
 
 int store_replace(struct store *s, const char *name, const void *buf, size_t len)
 {
-	int fd = openat(s->dirfd, ".part", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), rc;
+	int fd = file_fresh(s->dirfd, ".part"), rc;
 
 	if (fd < 0)
-		return write_failed(s, -errno);
+		return write_failed(s, fd);
 	rc = write_at(fd, buf, len, 0);
 	close(fd);
 	if (!rc && renameat(s->dirfd, ".part", s->dirfd, name))
@@ -468,40 +457,71 @@ int store_replace(struct store *s, const char *name, const void *buf, size_t len
 
 /*---------------------------------------------------------------- end */
 
+/* What became of some pages: of one, or of a whole stretch of which nothing came but its marks */
+struct run {
+	uint64_t index, nr;
+	enum { RUN_DATA, RUN_ZERO, RUN_EXCLUDED, RUN_MISSING } is;
+	struct page_desc desc;		/* RUN_DATA */
+};
+
 /* Walks over descriptors and marks together. */
 struct walk {
 	struct store *s;
-	uint64_t index, from, to;
-	struct page_desc descs[DESC_BATCH];
-	uint8_t marks[DESC_BATCH / 8];
+	uint64_t index, from, to;	/* next one, and the stretch that is loaded */
+	int zero, excluded;		/* enum mark_level, of the stretch */
+	bool some_descs;
+	struct page_desc descs[MARKS_STRETCH];
+	uint8_t zero_bits[MARKS_STRETCH / 8], excluded_bits[MARKS_STRETCH / 8];
 };
 
-static int walk_load(struct walk *w, uint64_t index)
+/* Descriptors that nobody wrote are a hole in the file, which is not read */
+static int walk_load(struct walk *w)
 {
-	uint64_t n = min_u64(DESC_BATCH, w->s->nr_pages - index);
-	int rc = read_at(w->s->fd, w->descs, n * sizeof(*w->descs), desc_at(w->s, index));
+	struct store *s = w->s;
+	off_t start, data;
 
-	w->from = index;
-	w->to = index + n;
-	return rc ? rc : read_at(w->s->mark_fd, w->marks, DIV_ROUND_UP(n, 8), index / 8);
+	w->from = w->index;
+	w->to = w->from + min_u64(MARKS_STRETCH, s->nr_pages - w->from);
+	start = (off_t)desc_at(s, w->from);
+	data = lseek(s->fd, start, SEEK_DATA);
+	w->some_descs = data < 0 ? errno != ENXIO : (uint64_t)data < desc_at(s, w->to);
+	w->zero = marks_get(&s->zero, w->from / MARKS_STRETCH, w->zero_bits);
+	w->excluded = marks_get(&s->excluded, w->from / MARKS_STRETCH, w->excluded_bits);
+	if (w->zero < 0 || w->excluded < 0)
+		return -EIO;
+	if (!w->some_descs)
+		return 0;
+	return read_at(s->fd, w->descs, (w->to - w->from) * sizeof(*w->descs), (uint64_t)start);
 }
 
-/* 1 with the next descriptor, 0 at the end, -errno */
-static int walk_next(struct walk *w, struct page_desc *ret, bool *ret_excluded)
+static bool marked(int level, const uint8_t *bits, uint64_t i)
+{
+	return level == MARKED_ALL || (level == MARKED_SOME && bits[i / 8] >> i % 8 & 1);
+}
+
+/* 1 with the next run, 0 at the end, -errno */
+static int walk_next(struct walk *w, struct run *ret)
 {
 	uint64_t i;
-	int rc;
 
 	if (w->index == w->s->nr_pages)
 		return 0;
 	if (w->index >= w->to) {
-		rc = walk_load(w, w->index);
+		int rc = walk_load(w);
+
 		if (rc)
 			return rc;
 	}
-	i = w->index++ - w->from;
-	*ret = w->descs[i];
-	*ret_excluded = !ret->offset && w->marks[i / 8] >> i % 8 & 1;
+	i = w->index - w->from;
+	*ret = (struct run){ .index = w->index, .nr = 1 };
+	if (w->some_descs)
+		ret->desc = w->descs[i];
+	else if (w->zero != MARKED_SOME && w->excluded != MARKED_SOME)
+		ret->nr = w->to - w->from;
+	ret->is = ret->desc.offset ? RUN_DATA :
+		  marked(w->zero, w->zero_bits, i) ? RUN_ZERO :
+		  marked(w->excluded, w->excluded_bits, i) ? RUN_EXCLUDED : RUN_MISSING;
+	w->index += ret->nr;
 	return 1;
 }
 
@@ -509,15 +529,15 @@ int store_count(struct store *s, struct store_counts *ret)
 {
 	struct walk *w = must_alloc(1, sizeof(*w));
 	struct store_counts c = { 0 };
-	struct page_desc desc;
-	bool excluded;
+	struct run r;
 	int rc;
 
 	w->s = s;
-	while ((rc = walk_next(w, &desc, &excluded)) == 1) {
-		c.stored += desc.offset != 0;
-		c.excluded += excluded;
-		c.missing += !desc.offset && !excluded;
+	while ((rc = walk_next(w, &r)) == 1) {
+		c.stored += r.is == RUN_DATA || r.is == RUN_ZERO ? r.nr : 0;
+		c.zero += r.is == RUN_ZERO ? r.nr : 0;
+		c.excluded += r.is == RUN_EXCLUDED ? r.nr : 0;
+		c.missing += r.is == RUN_MISSING ? r.nr : 0;
 	}
 	free(w);
 	if (!rc)
@@ -547,15 +567,22 @@ static int flush_bits(struct final *f)
 	return rc;
 }
 
-static int put_bit(struct final *f, uint64_t pfn)
+static int put_bits(struct final *f, uint64_t pfn, uint64_t nr)
 {
+	const uint64_t room = sizeof(f->bits) * 8;
 	int rc = 0;
 
-	if (pfn >= f->bits_at + sizeof(f->bits) * 8) {
-		rc = flush_bits(f);
-		f->bits_at = ALIGN_DOWN(pfn, sizeof(f->bits) * 8);
+	while (nr && !rc) {
+		uint64_t first = ALIGN_DOWN(pfn, room), n = min_u64(nr, first + room - pfn);
+
+		if (first != f->bits_at) {
+			rc = flush_bits(f);
+			f->bits_at = first;
+		}
+		set_bits(f->bits, pfn - first, pfn - first + n);
+		pfn += n;
+		nr -= n;
 	}
-	f->bits[(pfn - f->bits_at) / 8] |= (uint8_t)(1u << pfn % 8);
 	return rc;
 }
 
@@ -568,47 +595,78 @@ static int flush_descs(struct final *f)
 	return rc;
 }
 
-static int put_desc(struct final *f, const struct page_desc *desc)
+static int put_descs(struct final *f, const struct page_desc *desc, uint64_t nr)
 {
-	f->descs[f->nr_descs++] = *desc;
-	return f->nr_descs == DESC_BATCH ? flush_descs(f) : 0;
+	int rc = 0;
+
+	for (; nr && !rc; nr--) {
+		f->descs[f->nr_descs++] = *desc;
+		rc = f->nr_descs == DESC_BATCH ? flush_descs(f) : 0;
+	}
+	return rc;
 }
 
-static int put_page(struct final *f, struct page_desc *desc)
+static int put_data(struct final *f, struct page_desc desc)
 {
 	uint8_t buf[65536];
 	int rc;
 
-	if (!desc->offset)
-		return put_desc(f, desc);
-	if ((uint64_t)desc->offset == f->s->zero_at) {
-		desc->offset = (int64_t)f->zero_at;
-		return put_desc(f, desc);
-	}
-	if (desc->size > sizeof(buf))
+	if (desc.size > sizeof(buf))
 		return -EINVAL;
-	rc = read_at(f->s->fd, buf, desc->size, (uint64_t)desc->offset);
+	rc = read_at(f->s->fd, buf, desc.size, (uint64_t)desc.offset);
 	if (!rc)
-		rc = write_at(f->fd, buf, desc->size, f->data_end);
-	desc->offset = (int64_t)f->data_end;
-	f->data_end += desc->size;
-	return rc ? rc : put_desc(f, desc);
+		rc = write_at(f->fd, buf, desc.size, f->data_end);
+	desc.offset = (int64_t)f->data_end;
+	f->data_end += desc.size;
+	return rc ? rc : put_descs(f, &desc, 1);
+}
+
+/* @nr frames from @pfn on, which lie in one range of RAM */
+static int put_frames(struct final *f, const struct run *r, uint64_t pfn, uint64_t nr)
+{
+	const struct page_desc zero = { .offset = (int64_t)f->zero_at, .size = f->s->meta.page_size };
+	int rc = r->is == RUN_EXCLUDED ? 0 : put_bits(f, pfn, nr);
+
+	if (rc || r->is == RUN_EXCLUDED)
+		return rc;
+	if (r->is == RUN_DATA)
+		return put_data(f, r->desc);
+	if (r->is == RUN_ZERO)
+		return put_descs(f, &zero, nr);
+	/* What is missing is a hole in the table */
+	rc = flush_descs(f);
+	f->next += nr;
+	return rc;
+}
+
+static int put_run(struct final *f, const struct run *r)
+{
+	uint64_t index = r->index, end = r->index + r->nr, pfn, left;
+	int rc = 0;
+
+	while (index < end && !rc) {
+		find_frame(f->s, index, &pfn, &left);
+		left = min_u64(left, end - index);
+		rc = put_frames(f, r, pfn, left);
+		index += left;
+	}
+	return rc;
 }
 
 static int write_final(struct final *f, const struct store_counts *c, bool incomplete)
 {
 	struct store *s = f->s;
 	struct walk *w = must_alloc(1, sizeof(*w));
-	struct page_desc desc;
-	bool excluded;
-	uint8_t zero[65536] = { 0 }, *notes = must_alloc(1, s->meta.notes_bytes + 1);
+	uint8_t *notes = must_alloc(1, s->meta.notes_bytes + 1);
+	struct run r;
 	int rc;
 
 	w->s = s;
 	f->table_at = s->table_at;
-	f->zero_at = ALIGN_UP(f->table_at + (c->stored + c->missing) * sizeof(desc), 4096);
+	/* The zero page is a hole */
+	f->zero_at = ALIGN_UP(f->table_at + (c->stored + c->missing) * sizeof(struct page_desc), 4096);
 	f->data_end = f->zero_at + s->meta.page_size;
-	rc = ftruncate(f->fd, (off_t)f->data_end) ? -errno : write_at(f->fd, zero, s->meta.page_size, f->zero_at);
+	rc = ftruncate(f->fd, (off_t)f->data_end) ? -errno : 0;
 	if (!rc)
 		rc = read_at(s->fd, notes, s->meta.notes_bytes, s->notes_at);
 	if (!rc)
@@ -616,16 +674,8 @@ static int write_final(struct final *f, const struct store_counts *c, bool incom
 	free(notes);
 	if (!rc)
 		rc = write_ram_bitmap(s, f->fd, s->bitmap_at);
-	for (unsigned i = 0; i < s->meta.nr_ranges && !rc; i++) {
-		for (uint64_t k = 0; k < s->ranges[i].nr && !rc; k++) {
-			rc = walk_next(w, &desc, &excluded) == 1 ? 0 : -EIO;
-			if (rc || excluded)
-				continue;
-			rc = put_bit(f, s->ranges[i].pfn + k);
-			if (!rc)
-				rc = put_page(f, &desc);
-		}
-	}
+	while (!rc && (rc = walk_next(w, &r)) == 1)
+		rc = put_run(f, &r);
 	free(w);
 	if (!rc)
 		rc = flush_bits(f);
@@ -642,12 +692,16 @@ int store_finish(struct store *s, bool complete, uint64_t unreadable, struct sto
 
 	if (rc)
 		return rc;
+	if (c.zero > ZEROS_FREE + ZEROS_PER_PAGE * (c.stored - c.zero))
+		return fail(-EFBIG, "%s: %llu pages without contents beside %llu with some are not "
+			    "believed, the working vmcore stays", s->dir, (unsigned long long)c.zero,
+			    (unsigned long long)(c.stored - c.zero));
 	/* They stay promised, without contents, as in a dump on a disk */
 	complete = complete && c.missing <= unreadable;
 	f = must_alloc(1, sizeof(*f));
 	f->s = s;
-	f->fd = openat(s->dirfd, NEW_NAME, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	rc = f->fd < 0 ? -errno : write_final(f, &c, !complete);
+	f->fd = file_fresh(s->dirfd, NEW_NAME);
+	rc = f->fd < 0 ? f->fd : write_final(f, &c, !complete);
 	if (!rc && (fsync(f->fd) || renameat(s->dirfd, NEW_NAME, s->dirfd, "vmcore")))
 		rc = -errno;
 	if (f->fd >= 0)
@@ -657,7 +711,8 @@ int store_finish(struct store *s, bool complete, uint64_t unreadable, struct sto
 		unlinkat(s->dirfd, NEW_NAME, 0);
 		return fail(rc, "%s: cannot write the final vmcore, the working one stays: %s", s->dir, strerror(-rc));
 	}
-	unlinkat(s->dirfd, MARK_NAME, 0);
+	unlinkat(s->dirfd, ZERO_NAME, 0);
+	unlinkat(s->dirfd, EXCLUDED_NAME, 0);
 	unlinkat(s->dirfd, META_NAME, 0);
 	fsync(s->dirfd);
 	c.missing -= min_u64(c.missing, unreadable);

@@ -4,8 +4,9 @@
  * after a restart.
  *
  * vmcore is a kdump-compressed file that readers open at every moment. While pages arrive it has a descriptor for each frame
- * of RAM and says INCOMPLETE; a descriptor is written after the data it points at. At the end the same file is written once
- * more without descriptors for what the dump level leaves out, and takes the old one's place.
+ * of RAM and says INCOMPLETE; a descriptor is written after the data it points at. Zero pages and what the dump level leaves
+ * out are marked in files beside it: a few bytes may speak of any number of them. At the end the same file is written once
+ * more, with descriptors for zero pages and none for what is left out, and takes the old one's place.
  */
 #ifndef TOOLS_RECV_STORE_H
 #define TOOLS_RECV_STORE_H
@@ -15,6 +16,7 @@
 #include <stdint.h>
 
 #include "capstub/serial.h"
+#include "tools/recv/marks.h"
 
 #define STORE_META_MAX	(sizeof(struct serial_meta) + SERIAL_MAX_RANGES * 16u)
 #define STORE_MAX_PAGES	(1ULL << 32)	/* 16 TiB of 4-KiB pages: a larger number is a damaged or hostile stream */
@@ -36,19 +38,17 @@ struct store {
 	char *dir;		/* for messages */
 	int dirfd;
 	int fd;			/* vmcore */
-	int mark_fd;		/* a bit per descriptor: left out by the dump level */
+	struct marks zero, excluded;	/* by descriptor: zero pages, left out by the dump level */
 	struct serial_meta meta;
 	struct store_range ranges[SERIAL_MAX_RANGES];
 	unsigned units_per_page;
 	uint64_t nr_pages;	/* descriptors */
 	uint64_t notes_at, bitmap_at, bitmap_len, table_at;
-	uint64_t zero_at, data_end;
+	uint64_t data_at, data_end;
 	struct store_partial partial[STORE_PARTIALS];
 	unsigned next_partial;
 	uint8_t *buf;		/* a compressed page */
 	size_t buf_size;
-	/* since the store was opened */
-	uint64_t pages, bytes_raw, bytes_stored;
 	bool failed;		/* a write failed, it was said: nothing is written any more */
 };
 
@@ -81,7 +81,8 @@ int store_text(struct store *s, const char *name, uint64_t total, uint64_t offse
 int store_replace(struct store *s, const char *name, const void *buf, size_t len);
 
 struct store_counts {
-	uint64_t stored, excluded, missing;
+	uint64_t stored, zero;	/* with contents, those among them that are zero */
+	uint64_t excluded, missing;
 };
 int store_count(struct store *s, struct store_counts *ret);
 
