@@ -123,6 +123,13 @@ for what, data in (("nothing", b""), ("a console log", BOOT * 50), ("noise", ran
     r, got = receive(data, "-q")
     ok(r.rc == 1 and not got and "no capture" in r.err, f"{what}: status 1, nothing written", f"{got} {r}")
 
+for what, data in (("a vmcore", b"KDUMP   " + random.Random(6).randbytes(1 << 20)), ("a console log", BOOT * 5000)):
+    r, got = receive(data)
+    ok(r.rc == 1 and len(r.out + r.err) < 200 and "no capture in it" in r.err, f"{what}: is not printed", r.out[:300] + r.err[:300])
+    ok(not os.path.exists(path(f"recv{n}")), f"{what}: no empty folder stays")
+expect(1, "No such file", "recv", "-o", path("recvx"), path("nosuch"))
+ok(not os.path.exists(path("recvx")), "... and none of a line that is not there")
+
 # Cut anywhere: what is there is right, and it says that it is not all
 wire = one.wire(g.EIGHT)
 rnd = random.Random(3)

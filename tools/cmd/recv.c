@@ -218,7 +218,7 @@ static void end_port(struct port *p)
 {
 	p->ended = true;
 	p->result = session_end(&p->session);
-	if (!p->a->quiet && p->result)
+	if (!p->a->quiet && p->result == 1)
 		session_report(&p->session, stderr);
 }
 
@@ -341,7 +341,8 @@ static void show(struct port *ports, unsigned nr)
 
 /*
  * A log that can be read twice is looked through for headers first: the only one in it may come
- * after pages.
+ * after pages. One without any frame is not read again: it would be shown as console text, whatever
+ * it is.
  */
 static void look_through(struct port *p)
 {
@@ -355,6 +356,8 @@ static void look_through(struct port *p)
 		frame_dec_feed(&dec, buf, (size_t)n);
 	lseek(p->line.fd, 0, SEEK_SET);
 	free(frame);
+	if (!p->session.nr_looked)
+		end_port(p);
 }
 
 /*---------------------------------------------------------------- all lines */
@@ -425,8 +428,10 @@ int recv_main(int argc, char **argv)
 	struct sigaction act = { .sa_handler = on_signal };
 	struct port *ports;
 	int dirfd, status;
+	bool made;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	made = access(a.dir, F_OK);
 	dirfd = outdir_open(a.dir);
 	if (dirfd < 0)
 		return EXIT_FAILED;
@@ -439,5 +444,8 @@ int recv_main(int argc, char **argv)
 		close_port(&ports[i]);
 	free(ports);
 	close(dirfd);
+	/* Fails, and is to fail, when anything came */
+	if (made)
+		rmdir(a.dir);
 	return status;
 }

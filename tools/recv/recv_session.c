@@ -716,6 +716,7 @@ static void look_for_meta(void *ctx, const struct frame *f)
 	struct session_known *k = &s->known[s->nr_known];
 	uint64_t blob = frame_get(&in, 1), total = frame_get(&in, 4), offset = frame_get(&in, 4), len = frame_get(&in, 2);
 
+	s->nr_looked++;
 	if (f->type != SERIAL_BLOB || !in.ok || blob != SERIAL_META || offset || len != total || len > sizeof(k->meta) ||
 	    s->nr_known == SESSION_KNOWN)
 		return;

@@ -69,6 +69,7 @@ struct session {
 	unsigned nr_past;
 	struct session_known *known;	/* NULL: not looked for */
 	unsigned nr_known;
+	uint64_t nr_looked;		/* good frames seen on the way */
 	uint64_t foreign;		/* frames of a capture whose beginning was not seen */
 	uint64_t bytes, now_ms;
 
