@@ -210,6 +210,14 @@ def label():
     put("label", "faults", make(0x09, 0x3f, 0x3f, 6, 0, 8, 7))
 
 
+def reason():
+    put("reason", "oops", b"[    1.000000] BUG: kernel NULL pointer dereference, address: 0\n[    1.000000] Oops: 0002 [#1] SMP\n"
+        b"[    1.000000] CPU: 0 PID: 1 Comm: a\n[    1.000000] RIP: 0010:f+0x1/0x2\n[    1.000000] Call Trace:\n[    1.000000]  <TASK>\n"
+        b"[    1.000000]  </TASK>\n[    1.000000] Kernel panic - not syncing: Fatal exception\n")
+    put("reason", "soft", b"[1.0] [  T345] INFO: task x blocked\n[1.0] [  T345] Call trace:\n[1.0] [  T345] WARNING: CPU: 0\n"
+        b"[1.0] [  T345] Kernel panic - not syncing: panic_on_warn set\n[1.0] [  T345] pc : f\n[1.0] [  T345] Code: 00\n")
+
+
 def recv():
     """Programs of fuzz_recv.c: frames of two sessions (how: 1 8-bit, 2 again, 4 session 1)."""
     def meta(how, seed):
@@ -285,7 +293,7 @@ def serial():
 
 
 def main():
-    for make in (cmdline, elfcorehdr, notes, part, acpi, label, recv, serial):
+    for make in (cmdline, elfcorehdr, notes, part, acpi, label, reason, recv, serial):
         make()
 
 

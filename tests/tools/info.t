@@ -21,8 +21,8 @@ for words in ("complete: the dump is whole", "rack 7", "stop code 0 (ok)", "2025
               "6.1.0-test-amd64 x86_64", "level 31", "ratio 4.00", "first block after 31 ms",
               "Kernel panic - not syncing: sysrq triggered crash", "00010203-0405-0607-0809-0a0b0c0d0e0f"):
     ok(words in r.out, f"complete: shows '{words}'", r)
-equal(len(re.findall(r"^\[ ", r.out, re.M)), 20, "20 lines of dmesg")
-ok("line 0\n" not in r.out, "not the first ones")
+ok(r.out.startswith("Reason:     Kernel panic - not syncing: sysrq triggered crash\n"), "the reason comes first of all", r)
+equal(re.findall(r"^\[.*", r.out, re.M), g.DMESG.splitlines()[-2:], "then the crash in the words of the log")
 equal(capstub("info", "--dmesg", t).out, g.DMESG, "--dmesg is the whole text and nothing else")
 equal(capstub("info", "--log", t).out, g.STUB_LOG, "--log is the stub's log")
 
@@ -42,6 +42,24 @@ equal(list(j["label"]["pages_by_class"]), ["kernel", "zero", "cache", "cache_pri
                                            "hwpoison"], "JSON: classes")
 equal(j["dump"]["max_pfn"], g.MAX_PFN, "JSON: dump header")
 equal(j["dmesg_tail"], g.DMESG.splitlines()[-20:], "JSON: dmesg tail")
+equal((j["reason"], j["call_trace"]), ("Kernel panic - not syncing: sysrq triggered crash",
+                                       ["CPU: 1 PID: 345 Comm: sh Not tainted 6.1.0-test-amd64"]), "JSON: reason and call trace")
+
+# An oops is the reason of the panic that it ends in; lines between are not shown; no newline at the end
+OOPS = [" before", "BUG: kernel NULL pointer dereference, address: 0000000000000000", "#PF: supervisor write access",
+        "Oops: 0002 [#1] PREEMPT SMP", "CPU: 0 PID: 12 Comm: insmod", "RIP: 0010:evil+0x12/0x20 [bad]", "Code: 00", "Call Trace:",
+        " <TASK>", " do_one_initcall+0x12/0x34", " </TASK>", "Modules linked in: bad(O)",
+        "Kernel panic - not syncing: Fatal exception", "Kernel Offset: disabled"]
+o = g.image(path("oops.img"), whole, dmesg="\n".join(f"[{i:5}.000000] {line}" for i, line in enumerate(OOPS)))
+r, j = capstub("info", o), info(o)
+ok(r.out.startswith("Reason:     BUG: kernel NULL pointer dereference"), "oops: the reason is what led to the panic", r)
+equal([l[15:] for l in re.findall(r"^\[.*", r.out, re.M)], [OOPS[i] for i in (1, 4, 5, 7, 8, 9)], "oops: where it was, and its call trace")
+equal((j["reason"], j["call_trace"]), (OOPS[1], [OOPS[i].strip() for i in (4, 5, 7, 8, 9)]), "oops: JSON")
+# Nothing said
+o = g.image(path("quiet.img"), whole, dmesg="".join(f"[{i:5}.000000] line {i}\n" for i in range(50)))
+r, j = capstub("info", o), info(o)
+ok("Reason:" not in r.out and len(re.findall(r"^\[ ", r.out, re.M)) == 20 and "line 49" in r.out, "no reason: the last 20 lines", r)
+equal((j["reason"], j["call_trace"]), (None, []), "no reason: JSON")
 
 # Every key is documented
 manual = open(os.path.join(ROOT, "docs", "capstub.8")).read().replace("\\-", "-").replace("\\_", "_")

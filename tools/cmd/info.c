@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stub/format/reason.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/info.h"
 #include "tools/util.h"
@@ -168,6 +169,80 @@ int info_log(const struct info *info, char **ret, size_t *ret_len)
 
 	return read_text(info, "the stub's log", info->t.end - CAPSTUB_LOG_OFFSET,
 			 ok ? info->t.label.log_bytes : 0, ret, ret_len);
+}
+
+/* Why the kernel died, and how it came there: a walk over the lines of its log */
+struct why {
+	struct report report;
+	bool found;
+	const char *line, *end, *next, *log_end;	/* the line at hand */
+	unsigned nr;
+};
+
+static void why_start(struct why *w, const char *dmesg, size_t len)
+{
+	struct reason r = { 0 };
+
+	reason_feed(&r, dmesg, len);
+	reason_feed(&r, "\n", 1);
+	*w = (struct why){ .next = dmesg, .log_end = dmesg + len };
+	w->found = reason_find(&r, &w->report);
+}
+
+static bool next_line(struct why *w)
+{
+	const char *nl;
+
+	if (w->next >= w->log_end)
+		return false;
+	nl = memchr(w->next, '\n', (size_t)(w->log_end - w->next));
+	w->line = w->next;
+	w->end = nl ? nl : w->log_end;
+	w->next = w->end + 1;
+	w->nr++;
+	return true;
+}
+
+static bool in_trace(const struct why *w)
+{
+	return w->nr != w->report.reason && report_has(&w->report, w->nr);
+}
+
+/* The reason without the time in front: NULL, or *ret_len characters of @dmesg */
+static const char *why_reason(const char *dmesg, size_t len, size_t *ret_len)
+{
+	const char *text;
+	struct why w;
+
+	why_start(&w, dmesg, len);
+	while (w.found && next_line(&w))
+		if (w.nr == w.report.reason) {
+			text = reason_message(w.line, w.end);
+			*ret_len = (size_t)(w.end - text);
+			return text;
+		}
+	return NULL;
+}
+
+static void json_why(struct json *j, const char *dmesg, size_t len)
+{
+	size_t reason_len;
+	const char *reason = why_reason(dmesg, len, &reason_len);
+	struct why w;
+
+	if (reason)
+		json_text(j, "reason", reason, reason_len);
+	else
+		json_null(j, "reason");
+	json_open(j, "call_trace", '[');
+	why_start(&w, dmesg, len);
+	while (w.found && next_line(&w))
+		if (in_trace(&w)) {
+			const char *text = reason_message(w.line, w.end);
+
+			json_text(j, NULL, text, (size_t)(w.end - text));
+		}
+	json_close(j, ']');
 }
 
 /* Seconds for arithmetic, ISO 8601 for people */
@@ -329,6 +404,7 @@ void info_json(const struct info *info, FILE *f, const char *dmesg, size_t dmesg
 	json_str(&j, "kind", kind_name(info->kind));
 	json_u64(&j, "bytes", info->t.bytes);
 	json_bool(&j, "damaged", info->damaged);
+	json_why(&j, dmesg, dmesg_len);
 	json_label(&j, &info->t);
 	json_dump(&j, info);
 	json_saved(&j, saved);
@@ -465,14 +541,37 @@ static void print_dump(const struct info *info)
 	printf("; %s used\n", human_bytes(info->counts.end));
 }
 
+/* The report of the crash; where the log has none, its end */
+static void print_log(const char *dmesg, size_t len)
+{
+	const char *tail = last_lines(dmesg, len, TAIL_LINES);
+	struct why w;
+
+	why_start(&w, dmesg, len);
+	printf("\n%s of the dead kernel's log (--dmesg shows all):\n",
+	       w.found ? "The crash in the words" : "Last lines");
+	while (next_line(&w)) {
+		if (w.found ? !report_has(&w.report, w.nr) : w.line < tail)
+			continue;
+		print_text(stdout, w.line, (size_t)(w.end - w.line));
+		putchar('\n');
+	}
+}
+
 /*
  * A damaged label is not printed: info_collect() said what is wrong with it, and to people a wrong
  * figure is worse than none. --json has it, beside its status.
  */
 static void print_info(const struct info *info, const char *dmesg, size_t dmesg_len)
 {
-	const char *tail = last_lines(dmesg, dmesg_len, TAIL_LINES);
+	size_t len;
+	const char *reason = why_reason(dmesg, dmesg_len, &len);
 
+	if (reason) {
+		printf("%-11s ", "Reason:");
+		print_text(stdout, reason, len);
+		putchar('\n');
+	}
 	printf("%-11s %s, %s (%s)\n", "Target:", info->t.path, human_bytes(info->t.bytes),
 	       kind_text(info->kind));
 	if (info->t.status == LABEL_OK)
@@ -481,12 +580,8 @@ static void print_info(const struct info *info, const char *dmesg, size_t dmesg_
 		print_dump(info);
 	if (kind_advice(info->kind))
 		row("Next:", kind_advice(info->kind));
-	if (dmesg_len) {
-		printf("\nLast lines of the dead kernel's log (--dmesg shows all):\n");
-		print_text(stdout, tail, (size_t)(dmesg + dmesg_len - tail));
-		if (dmesg[dmesg_len - 1] != '\n')
-			putchar('\n');
-	}
+	if (dmesg_len)
+		print_log(dmesg, dmesg_len);
 }
 
 /* --dmesg and --log: the bare text for a pager or grep, nothing around it */
