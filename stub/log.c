@@ -14,12 +14,15 @@
 #include "stub/uart.h"
 
 #define LOG_TEXT_MAX	4096	/* what is kept for the log area; enough for some 50 lines */
+#define LOG_HEAD_MAX	2048	/* of that, what is never given up: the first lines */
 /* On the stack, and long enough for the summary. Longer lines are cut. */
 #define LOG_LINE_MAX	256
 
 static char text[LOG_TEXT_MAX] __attribute__((aligned(4096)));	/* DMA goes straight from here */
 static size_t text_len;
-static bool text_full;
+/* The line that says how much is missing: where it is, its length (0: all is there), what it says */
+static size_t gap_at, gap_len;
+static unsigned long left_out;
 static struct uart *console;
 
 /*
@@ -47,6 +50,36 @@ static size_t format_line(char *line, const char *fmt, va_list ap)
 	return min_u64((uint64_t)(prefix + len), LOG_LINE_MAX - 1);
 }
 
+/*
+ * Give up the oldest lines behind the first ones until @len bytes fit: what began it all and what
+ * ended it both stay. No more than half of the room is ever moved, for lines of which there are few.
+ */
+static void make_room(size_t len)
+{
+	char gap[64];
+	size_t from;
+
+	if (!gap_len) {
+		for (gap_at = min_u64(LOG_HEAD_MAX, text_len); gap_at && text[gap_at - 1] != '\n'; gap_at--)
+			;
+	}
+	from = gap_at + gap_len;
+	do {
+		const char *end = memchr(text + from, '\n', text_len - from);
+		size_t next = end ? (size_t)(end - text) + 1 : text_len;
+
+		left_out += next - from;
+		from = next;
+		gap_len = (size_t)snprintf(gap, sizeof(gap), "... %lu bytes left out ...\n", left_out);
+	} while (from < text_len && gap_at + gap_len + (text_len - from) + len > LOG_TEXT_MAX);
+	memmove(text + gap_at + gap_len, text + from, text_len - from);
+	memcpy(text + gap_at, gap, gap_len);
+	from = gap_at + gap_len + (text_len - from);
+	if (from < text_len)
+		memset(text + from, 0, text_len - from);
+	text_len = from;
+}
+
 /* Levels are decided at compile time (log_at()) and not printed: the words say how bad it is */
 void log_print(enum log_level level, const char *fmt, ...)
 {
@@ -59,18 +92,11 @@ void log_print(enum log_level level, const char *fmt, ...)
 	len = format_line(line, fmt, ap);
 	va_end(ap);
 
-	/*
-	 * The first lines say what went wrong first, so the buffer keeps its beginning. After the
-	 * first line that finds no room no shorter one may slip in: the text would have a gap that
-	 * nobody sees.
-	 */
-	if (!text_full && len + 1 <= LOG_TEXT_MAX - text_len) {
-		memcpy(text + text_len, line, len);
-		text[text_len + len] = '\n';
-		text_len += len + 1;
-	} else {
-		text_full = true;
-	}
+	if (len + 1 > LOG_TEXT_MAX - text_len)
+		make_room(len + 1);
+	memcpy(text + text_len, line, len);
+	text[text_len + len] = '\n';
+	text_len += len + 1;
 	console_line(line, len);
 }
 

@@ -32,8 +32,9 @@ void log_console(const char *fmt, ...);
 #define log_err(rc, ...) ({ log_print(LOG_ERR, __VA_ARGS__); (rc); })
 
 /*
- * The collected text, oldest line first; *ret_len bytes. 4-KiB aligned, zeros up to the next 4 KiB:
- * ready for DMA.
+ * The collected text, oldest line first; *ret_len bytes. When more was said than there is room for,
+ * the first and the last lines, and one between them that says how many bytes are missing. 4-KiB
+ * aligned, zeros up to the next 4 KiB: ready for DMA.
  */
 const char *log_text(size_t *ret_len);
 
