@@ -74,8 +74,7 @@ struct dump {
 	uint32_t page_size;
 	uint64_t max_pfn;
 	uint64_t kept;		/* bits in bitmap2 = descriptors */
-	uint64_t stored;
-	uint64_t done;		/* descriptors looked at, for progress */
+	uint64_t done;		/* pages looked at, for progress */
 	uint64_t data_next;	/* raw: offset of the next page */
 	uint64_t zero_offset;	/* of the shared zero page; 0: none */
 	bool full;
@@ -465,21 +464,12 @@ static int store_zero_page(struct dump *d)
 	return rc;
 }
 
-static int put_desc(struct dump *d, uint64_t index, const struct page_desc *desc)
-{
-	int rc = out_desc_put(index, desc);
-
-	if (!rc)
-		d->stored++;
-	return rc;
-}
-
 static int put_zero(struct dump *d, uint64_t index)
 {
 	struct page_desc desc = { .offset = (int64_t)d->zero_offset, .size = d->page_size };
 
 	d->label->pages_by_class[PAGE_ZERO]++;
-	return put_desc(d, index, &desc);
+	return out_desc_put(index, &desc);
 }
 
 /*
@@ -505,7 +495,7 @@ static int put_raw(struct dump *d, uint64_t index, phys_addr_t source)
 	d->data_next += d->page_size;
 	d->label->data_bytes_raw += d->page_size;
 	d->label->data_bytes_stored += d->page_size;
-	return rc ? rc : put_desc(d, index, &desc);
+	return rc ? rc : out_desc_put(index, &desc);
 }
 
 /*
@@ -540,7 +530,7 @@ static int put_compressed(struct dump *d, uint64_t index, phys_addr_t source)
 	rc = out_stream_write(data, desc.size);
 	d->label->data_bytes_raw += d->page_size;
 	d->label->data_bytes_stored += desc.size;
-	return rc ? rc : put_desc(d, index, &desc);
+	return rc ? rc : out_desc_put(index, &desc);
 }
 
 /*
@@ -560,14 +550,15 @@ static int put_page(struct dump *d, uint64_t index, uint64_t pfn)
 }
 
 /*
- * Frames of one block of bitmap2 that belong to @rank (or all, rank < 0); *index runs over the set
- * bits, taken or not, because it is what ties a descriptor to its frame.
+ * Frames of one block of bitmap2 that belong to @rank (or all, rank < 0) and are not in the dump yet;
+ * *index runs over the set bits, taken or not, because it is what ties a descriptor to its frame.
+ * @fresh: nothing is in the dump yet.
  */
-static int sweep_block(struct dump *d, uint64_t first, int rank, uint64_t *index)
+static int sweep_block(struct dump *d, uint64_t first, int rank, bool fresh, uint64_t *index)
 {
-	int rc = target_rw(d->t, BLK_READ, d->at.bitmap2 + first / 8, target_block, BLOCK);
+	int rc = deadline_over(d) ? -ETIMEDOUT : target_rw(d->t, BLK_READ, d->at.bitmap2 + first / 8, target_block, BLOCK);
 
-	if (rc && !d->t->dev->failed)
+	if (rc && d->stop == STOP_OK && !d->t->dev->failed)
 		d->stop = STOP_READ_ERROR;
 	for (unsigned bit = 0; bit < PFNS_PER_BLOCK && !rc && !d->full; bit++) {
 		uint64_t pfn = first + bit;
@@ -578,10 +569,10 @@ static int sweep_block(struct dump *d, uint64_t first, int rank, uint64_t *index
 		 */
 		if (!(target_block[bit / 8] & 1u << bit % 8) || *index >= d->kept)
 			continue;
-		if (rank < 0 || rank == pages_rank(pfn, pages_class(pfn))) {
+		if ((rank < 0 || rank == pages_rank(pfn, pages_class(pfn))) && (fresh || !out_desc_has(*index))) {
 			rc = put_page(d, *index, pfn);
 			if (!(++d->done % PROGRESS_CHECK_PAGES)) {
-				progress(d, "dumping", d->done, d->kept);
+				progress(d, "dumping", min_u64(d->done, d->kept), d->kept);
 				if (deadline_over(d))
 					return -ETIMEDOUT;
 			}
@@ -602,7 +593,7 @@ static int sweep(struct dump *d, int rank, bool fresh)
 
 	pages_restart();
 	for (uint64_t first = 0; first < d->max_pfn && !rc && !d->full; first += PFNS_PER_BLOCK)
-		rc = sweep_block(d, first, rank, &index);
+		rc = sweep_block(d, first, rank, fresh, &index);
 	out_desc_end();
 	drained = out_drain();
 	return rc && !(rc == -ETIMEDOUT && d->stop == STOP_DEADLINE) ? rc : drained;
@@ -611,7 +602,8 @@ static int sweep(struct dump *d, int rank, bool fresh)
 /*
  * All pages in one sweep when they surely fit, even if none shrinks; else the most valuable first,
  * one sweep for each rank, until the target is full. Sweeps after the first find descriptors in the
- * table.
+ * table. Ranks come from struct pages, which may have changed from sweep to sweep: the last one takes
+ * whatever is not there yet.
  */
 static int write_pages(struct dump *d)
 {
@@ -627,9 +619,14 @@ static int write_pages(struct dump *d)
 	fits = (d->at.limit - d->data_next) / d->page_size > d->kept;
 	if (!rc && fits)
 		return sweep(d, -1, true);
-	log_info("the target may be too small: the most valuable pages go first");
-	for (int rank = 0; rank < PRIORITY_NR_RANKS && !rc && !d->full && d->stop == STOP_OK; rank++)
-		rc = sweep(d, rank, rank == 0);
+	log_info("the target may be too small: the most valuable pages first");
+	for (int rank = 0; rank < PRIORITY_NR_RANKS && !rc && !d->full && d->stop == STOP_OK; rank++) {
+		bool last = rank == PRIORITY_NR_RANKS - 1;
+
+		if (last)
+			d->label->pages_unreadable = 0;	/* it looks at all of them again */
+		rc = sweep(d, last ? -1 : rank, rank == 0);
+	}
 	if (d->full)
 		d->stop = STOP_SPACE;
 	return rc;
@@ -677,10 +674,8 @@ static void summary(const struct dump *d, enum capstub_stop stop)
 static enum capstub_stop finish(struct dump *d, bool has_frame, enum capstub_stop stop)
 {
 	struct capstub_label *l = d->label;
-	uint64_t missing;
+	uint64_t stored = out_stored(), missing = d->kept - min_u64(d->kept, stored);
 
-	d->stored -= min_u64(d->stored, out_lost());
-	missing = d->kept - min_u64(d->kept, d->stored);
 	if (stop == STOP_OK && missing > l->pages_unreadable)
 		stop = out_lost() ? STOP_WRITE_ERROR : STOP_SPACE;
 	if (has_frame && !missing && write_header(d, false))
@@ -689,7 +684,7 @@ static enum capstub_stop finish(struct dump *d, bool has_frame, enum capstub_sto
 	l->stop_code = stop;
 	l->dump_level = d->level;
 	l->dump_bytes = has_frame ? ALIGN_UP(max_u64(d->data_next, d->compress ? out_stream_offset() : 0), BLOCK) : 0;
-	l->pages_stored = d->stored;
+	l->pages_stored = stored;
 	l->pages_missing = missing - min_u64(missing, l->pages_unreadable);
 	l->data_us = has_frame ? arch_time_us() - d->pass_start_us : 0;
 	l->elapsed_us = arch_time_us();
@@ -733,7 +728,7 @@ static enum capstub_stop run(struct dump *d)
 	if (!rc)
 		rc = write_pages(d);
 	if (rc == -ENOSPC)
-		log_warn("%s: %lu MiB are too few for the headers of this dump", d->t->name,
+		log_warn("%s: %lu MiB do not even hold the headers", d->t->name,
 			 (d->t->end >> 20));
 	return finish(d, has_frame, rc ? stop_for(d, rc) : d->stop);
 }
@@ -753,7 +748,7 @@ enum capstub_stop dump_to_target(struct capture *c, struct target *t)
 
 	if (!c->cl->overwrite && capstub_label_unsaved(t->label)) {
 		blk_shutdown(t->dev);
-		return log_err(STOP_UNSAVED_DUMP, "%s holds a dump that was not saved: run capstub save", t->name);
+		return log_err(STOP_UNSAVED_DUMP, "%s holds an unsaved dump: run capstub save", t->name);
 	}
 	if (c->cl->deadline_s)
 		d.deadline_us = c->cl->deadline_s * 1000000ULL;

@@ -84,9 +84,11 @@ static struct {
 	int error;		/* sticky */
 	uint64_t next_seq;
 	unsigned failures;
+	uint64_t stored;	/* descriptors put that were not there before, less those that were lost since */
 	uint64_t lost;
+	/* Since the last descriptor was put: */
 	uint64_t failed_next;		/* where the table goes on behind a block that could not be written */
-	uint64_t bad_start, bad_end;	/* what failed since the last descriptor was put */
+	uint64_t bad_start, bad_end;	/* data that could not be written */
 	struct slot *stream;	/* being filled */
 	uint64_t stream_offset;
 	struct slot *raw;	/* being filled */
@@ -146,22 +148,45 @@ static uint64_t first_desc(uint64_t nr)
 	return DIV_ROUND_UP(pos, sizeof(struct page_desc)) * sizeof(struct page_desc) - pos;
 }
 
+/* Descriptors that begin in @d. Their 8-byte fields do not straddle blocks. */
+static uint64_t count_descs(const struct desc_block *d)
+{
+	uint64_t count = 0;
+
+	for (uint64_t at = first_desc(d->nr); at + sizeof(int64_t) <= OUT_ALIGN; at += sizeof(struct page_desc))
+		count += *(int64_t *)(desc_bufs[d - descs] + at) != 0;
+	return count;
+}
+
 /*
  * Blocks that are still here when the target was given up are counted as not on the disk, though
  * some may have got there: better to claim too few pages than too many.
  */
+static uint64_t never_written(void)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < OUT_NR_DESC; i++)
+		if (descs[i].state != DESC_FREE)
+			count += count_descs(&descs[i]);
+	return count;
+}
+
+uint64_t out_stored(void)
+{
+	return out.stored - min_u64(out.stored, never_written());
+}
+
 uint64_t out_lost(void)
 {
-	uint64_t lost = out.lost;
+	return out.lost + never_written();
+}
 
-	for (unsigned i = 0; i < OUT_NR_DESC; i++) {
-		if (descs[i].state == DESC_FREE)
-			continue;
-		for (uint64_t at = first_desc(descs[i].nr); at + sizeof(int64_t) <= OUT_ALIGN;
-		     at += sizeof(struct page_desc))
-			lost += *(int64_t *)(desc_bufs[i] + at) != 0;
-	}
-	return lost;
+/* @count descriptors that were put are not, or will not be, on the disk */
+static void lose(uint64_t count)
+{
+	out.lost += count;
+	out.stored -= min_u64(out.stored, count);
 }
 
 /* The first failure counts; what follows it are its consequences */
@@ -211,7 +236,7 @@ static void drop_descs(uint64_t start, uint64_t len)
 
 			if (*offset && (uint64_t)*offset < start + len && (uint64_t)*offset + out.page_size > start) {
 				zero_desc(pos + at);
-				out.lost++;
+				lose(1);
 			}
 		}
 	}
@@ -329,9 +354,12 @@ static void desc_done(struct desc_block *d)
 	d->state = DESC_FREE;
 	if (!d->req.status)
 		return;
-	log_warn("%s: page descriptors %lu.. could not be written (%d)", out.t->name,
+	log_warn("%s: write of page descriptors %lu.. failed (%d)", out.t->name,
 		 (d->nr * OUT_ALIGN / sizeof(struct page_desc)), d->req.status);
-	out.lost += OUT_ALIGN / sizeof(struct page_desc);
+	lose(count_descs(d));
+	/* The entry that begins in the block before may have its size here */
+	if (first_desc(d->nr) >= sizeof(int64_t) && *(int64_t *)desc_bufs[d - descs])
+		lose(1);
 	/* And the end of its last entry, which is in the next block or still on its way there */
 	zero_desc((next - 1) / sizeof(struct page_desc) * sizeof(struct page_desc));
 	out.failed_next = next;
@@ -606,33 +634,50 @@ static struct desc_block *get_desc(uint64_t nr)
 	return d;
 }
 
+/* Is the data of @desc among what failed since the last descriptor was put? */
+static bool data_lost(const struct page_desc *desc)
+{
+	return (uint64_t)desc->offset < out.bad_end && (uint64_t)desc->offset + desc->size > out.bad_start;
+}
+
 int out_desc_put(uint64_t index, const struct page_desc *desc)
 {
 	uint64_t pos = index * sizeof(*desc);
 	const uint8_t *p = (const uint8_t *)desc;
 	size_t len = sizeof(*desc);
-	bool bad = (uint64_t)desc->offset < out.bad_end && (uint64_t)desc->offset + desc->size > out.bad_start;
 
-	/* Good for one descriptor: the data of the next one is sent after this */
-	out.bad_start = out.bad_end = 0;
-	if (bad) {
-		out.lost++;
-		return out.error;
-	}
-	/* 4096 is not a multiple of 24: an entry may end in the next block */
+	/*
+	 * 4096 is not a multiple of 24: an entry may end in the next block. While a block was waited
+	 * for, the data may have failed, or the block with the first part.
+	 */
+	out.failed_next = 0;
 	while (len && !out.error) {
 		struct desc_block *d = get_desc(pos / OUT_ALIGN);
 		size_t at = pos % OUT_ALIGN, piece = min_u64(len, OUT_ALIGN - at);
 
-		if (!d || (len < sizeof(*desc) && pos == out.failed_next))
+		if (!d || data_lost(desc) || (len < sizeof(*desc) && pos == out.failed_next))
 			break;
+		if (len == sizeof(*desc))
+			out.stored += !*(int64_t *)(desc_bufs[d - descs] + at);
 		memcpy(desc_bufs[d - descs] + at, p, piece);
 		d->dirty = true;
 		pos += piece;
 		p += piece;
 		len -= piece;
 	}
+	/* The first part, if it was there, was dropped and counted when the data failed */
+	out.lost += data_lost(desc) && len == sizeof(*desc);
+	/* Good for one descriptor: the data of the next one is sent after this */
+	out.bad_start = out.bad_end = 0;
 	return out.error;
+}
+
+bool out_desc_has(uint64_t index)
+{
+	uint64_t pos = index * sizeof(struct page_desc);
+	struct desc_block *d = get_desc(pos / OUT_ALIGN);
+
+	return d && *(int64_t *)(desc_bufs[d - descs] + pos % OUT_ALIGN);
 }
 
 int out_desc_end(void)

@@ -53,6 +53,7 @@ int out_zeros(uint64_t offset, uint64_t len);	/* multiples of 4096; strict only;
  */
 int out_desc_start(uint64_t table_offset, bool fresh);
 int out_desc_put(uint64_t index, const struct page_desc *desc);
+bool out_desc_has(uint64_t index);	/* put by an earlier sweep, and not lost */
 int out_desc_end(void);
 
 /*
@@ -61,7 +62,11 @@ int out_desc_end(void);
  */
 int out_drain(void);
 
-/* descriptors dropped because they, or their data, could not be written */
+/*
+ * After out_drain(): descriptors in the table with their data, each counted once however often it
+ * was put; and how many were dropped because they, or their data, could not be written.
+ */
+uint64_t out_stored(void);
 uint64_t out_lost(void);
 
 #endif
