@@ -265,6 +265,7 @@ noreturn void stub_main(struct boot_info *bi)
 
 	cmdline_parse(&cmdline, bi->cmdline);
 	idle_set_deadline(cmdline.deadline_s * 1000000ULL);
+	blk_timeout_us = cmdline.timeout_s * 1000000ULL;
 	start_console(bi);
 	hello();
 	if (!bi->image_damaged) {

@@ -26,6 +26,7 @@
 #define WORD_MAX	256
 #define ADDR_LIMIT	BIT(52)
 #define DEFAULT_DEADLINE_S (4 * 3600)
+#define DEFAULT_TIMEOUT_S  60
 #define BAUD_MIN	50
 #define BAUD_MAX	16000000
 #define MAX_BAD_WORDS	(ARRAY_SIZE(((struct cmdline *)0)->complaints) - 2)
@@ -458,6 +459,17 @@ static const char *word_deadline(struct cmdline *cl, const char *s)
 	return parse_u32(s, UINT32_MAX, &cl->deadline_s) < 0 ? "not a number of seconds" : NULL;
 }
 
+/* No wait is without a limit, so 0 is none */
+static const char *word_timeout(struct cmdline *cl, const char *s)
+{
+	uint32_t seconds;
+
+	if (parse_u32(s, 3600, &seconds) < 0 || !seconds)
+		return "not 1 to 3600";
+	cl->timeout_s = seconds;
+	return NULL;
+}
+
 /* text|8bit[,xon]: what a serial line carries, as far as is known beforehand */
 static const char *word_line(struct cmdline *cl, const char *s)
 {
@@ -550,7 +562,7 @@ static const struct word {
 	{"compress=", word_compress}, {"console=", word_console},
 	{"after=", word_after},	      {"overwrite=", word_overwrite},
 	{"deadline=", word_deadline}, {"elfcorehdr=", word_elfcorehdr},
-	{"line=", word_line},
+	{"line=", word_line},	      {"timeout=", word_timeout},
 	{"acpi_rsdp=", word_rsdp},    {"virtio_mmio.device=", word_virtio_mmio},
 	{"BOOT_IMAGE=", word_silent}, {"dmcryptkeys=", word_silent},
 	{"memmap=", word_silent},     {"check=", word_silent},
@@ -619,6 +631,7 @@ void cmdline_parse(struct cmdline *cl, const char *text)
 	cl->compress = KDUMP_COMPRESSED_LZO;
 	cl->overwrite = true;
 	cl->deadline_s = DEFAULT_DEADLINE_S;
+	cl->timeout_s = DEFAULT_TIMEOUT_S;
 	while ((text = next_word(&p, text, word)))
 		if (word[0])
 			parse_word(&p, word);

@@ -109,7 +109,7 @@ for kind in ("true", "false"):
 WRITE_ERROR = {"driver": "raw", "file": {
     "driver": "blkdebug", "image": {"driver": "file", "filename": "@PATH@"},
     "inject-error": [{"event": "none", "iotype": "write", "errno": 5, "sector": 200000, "once": False}]}}
-# 512 KiB take 26 s: longer than the stub waits for a request
+# 512 KiB take 26 s: longer than the stub is told to wait for a request
 STUCK = {"driver": "throttle", "throttle-group": "slow", "file": {
     "driver": "raw", "file": {"driver": "file", "filename": "@PATH@"}}}
 SLOW = ["-object", "throttle-group,id=slow,x-bps-write=20000"]
@@ -127,7 +127,7 @@ for driver in ("nvme", "virtio", "virtio-legacy"):
     broken("%s: a block that cannot be written" % driver, "write-error",
            lambda: Disk("1G", driver=driver, blockdev=WRITE_ERROR), states=("incomplete",))
     broken("%s: a request that does not complete" % driver, "device-timeout",
-           lambda: Disk("1G", driver=driver, blockdev=STUCK), extra=SLOW)
+           lambda: Disk("1G", driver=driver, blockdev=STUCK), extra=SLOW, append="console=ttyS0 timeout=10")
     broken("%s: pulled out" % driver, "device-gone",
            lambda: PortDisk("1G", driver=driver, name="out"), during=pull_out, extra=NATIVE)
 

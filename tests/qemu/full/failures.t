@@ -4,6 +4,7 @@
 import os
 import re
 import sys
+import time
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -74,7 +75,7 @@ for driver in ("virtio", "nvme"):
     if wanted("a request is never answered, " + driver):
         with case("a request is never answered, " + driver):
             disk = Disk("512M", driver=driver, blockdev=SLOWED).format()
-            with Guest(disks=[disk], mem=MEM, extra=SLOW) as guest:
+            with Guest(disks=[disk], mem=MEM, extra=SLOW, append="console=ttyS0 timeout=10") as guest:
                 guest.boot()
                 guest.wait("data", 120, r"^capstub: dumping: ")
                 # One byte per second: as good as never
@@ -83,6 +84,22 @@ for driver in ("virtio", "nvme"):
                 check(guest.stop_code() == "device-timeout", "stop code " + guest.stop_code())
                 guest.compare_pages(disk, want_all=False, incomplete=True)
             check(disk.label().stop_code == 1, "the label was written behind the failure")
+
+for driver, backend in (("virtio", "/virtio-backend"), ("nvme", "")):
+    if wanted("a disk stalls for 15 s, " + driver):
+        with case("a disk stalls for 15 s, %s: waited for, nothing is lost" % driver):
+            disk = Disk("512M", driver=driver, blockdev=SLOWED).format()
+            with Guest(disks=[disk], mem=MEM, extra=SLOW) as guest:
+                guest.boot()
+                guest.wait("data", 120, r"^capstub: dumping: ")
+                for rate, seconds in ((1, 15), (0, 0)):
+                    guest.qmp.command("block_set_io_throttle", id="/machine/peripheral/dev-%s%s" % (disk.name, backend), bps=0,
+                                      bps_rd=0, bps_wr=rate, iops=0, iops_rd=0, iops_wr=0)
+                    time.sleep(seconds)
+                guest.wait_end(120)
+                check(guest.stop_code() == "ok", "stop code " + guest.stop_code())
+                disk.expect("ok", "complete")
+                guest.compare_pages(disk)
 
 # 24 bytes of table for each page that is kept: 256 MiB at level 0 need 1.5 MiB before the first page
 for size, level, stop in (("1536K", 0, "target-too-small"), ("2M", 31, "space"), ("3M", 31, "space")):

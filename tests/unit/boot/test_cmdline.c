@@ -49,6 +49,7 @@ static void test_defaults(void **state)
 		assert_int_equal(cl.after, AFTER_REBOOT);
 		assert_true(cl.overwrite);
 		assert_int_equal(cl.deadline_s, 14400);
+		assert_int_equal(cl.timeout_s, 60);
 		assert_true(cl.elfcorehdr == 0 && cl.elfcorehdr_size == 0);
 		assert_int_equal(cl.nr_virtio_mmio, 0);
 		assert_true(cl.rsdp == (i == 2 ? 0xf59e0 : 0));
@@ -123,22 +124,24 @@ static void test_elfcorehdr(void **state)
 static void test_simple_words(void **state)
 {
 	(void)state;
-	parse("level=0 compress=none after=halt overwrite=no deadline=0");
+	parse("level=0 compress=none after=halt overwrite=no deadline=0 timeout=1");
 	assert_int_equal(cl.nr_complaints, 0);
 	assert_int_equal(cl.level, 0);
 	assert_int_equal(cl.compress, 0);
 	assert_int_equal(cl.after, AFTER_HALT);
 	assert_false(cl.overwrite);
 	assert_int_equal(cl.deadline_s, 0);
+	assert_int_equal(cl.timeout_s, 1);
 	parse("level=0 compress=none after=halt overwrite=no deadline=1 level=0x10 compress=lzo "
 	      "after=reboot "
-	      "overwrite=yes deadline=4294967295");
+	      "overwrite=yes deadline=4294967295 timeout=3600");
 	assert_int_equal(cl.nr_complaints, 0);
 	assert_int_equal(cl.level, 16);
 	assert_int_equal(cl.compress, KDUMP_COMPRESSED_LZO);
 	assert_int_equal(cl.after, AFTER_REBOOT);
 	assert_true(cl.overwrite);
 	assert_int_equal(cl.deadline_s, UINT32_MAX);
+	assert_int_equal(cl.timeout_s, 3600);
 	expect_complaint("level=32", "level=32: not 0 to 31");
 	expect_complaint("level=", "level=: not 0 to 31");
 	expect_complaint("level=-1", "level=-1: not 0 to 31");
@@ -150,6 +153,9 @@ static void test_simple_words(void **state)
 	expect_complaint("overwrite=maybe", "overwrite=maybe: not yes or no");
 	expect_complaint("deadline=4294967296", "deadline=4294967296: not a number of seconds");
 	expect_complaint("deadline=2h", "deadline=2h: not a number of seconds");
+	expect_complaint("timeout=0", "timeout=0: not 1 to 3600");
+	expect_complaint("timeout=3601", "timeout=3601: not 1 to 3600");
+	expect_complaint("timeout=", "timeout=: not 1 to 3600");
 	expect_complaint("line=7bit", "line=7bit: not text or 8bit, with or without ,xon");
 	expect_complaint("line=text,xoff", "line=text,xoff: not text or 8bit, with or without ,xon");
 	assert_false(cl.line_8bit || cl.line_xon);
@@ -158,10 +164,11 @@ static void test_simple_words(void **state)
 	parse("line=8bit,xon line=text");
 	assert_false(cl.line_8bit || cl.line_xon);
 	/* a bad value changes nothing */
-	parse("level=3 level=bad deadline=60 deadline=");
+	parse("level=3 level=bad deadline=60 deadline= timeout=9 timeout=0");
+	assert_int_equal(cl.timeout_s, 9);
 	assert_int_equal(cl.level, 3);
 	assert_int_equal(cl.deadline_s, 60);
-	assert_int_equal(cl.nr_complaints, 2);
+	assert_int_equal(cl.nr_complaints, 3);
 }
 
 static void test_console(void **state)

@@ -561,7 +561,7 @@ static void test_timeout(void **state)
 	disk.drop = true;
 	before_us = fake_now_us;
 	breaks(dev, -ETIMEDOUT);
-	assert_true(fake_now_us - before_us < 2 * BLK_REQUEST_TIMEOUT_US);
+	assert_true(fake_now_us - before_us < 2 * blk_timeout_us);
 	assert_int_equal(disk.status, 0);
 }
 
