@@ -38,6 +38,7 @@
 #define SHUTDOWN_MIN_US		5000000
 #define SHUTDOWN_MAX_US		30000000	/* RTD3E could say more than an hour */
 #define HEALTH_US		10000		/* between two looks at an idle controller */
+#define MAX_TRIES		6		/* of a command that fails for no lasting reason */
 
 /*
  * The DMA area as this driver uses it. Queues are page aligned (§3.1.9, §5.3), lists do not cross a
@@ -91,6 +92,7 @@ static struct nvme {
 	struct blk_req *reqs[NR_SLOTS];
 	unsigned nr_inflight;
 	uint16_t generation;
+	bool said_not_ready;
 	uint64_t health_us;		/* when to look at CSTS next */
 } nvme;
 
@@ -178,36 +180,104 @@ static bool queue_next(struct nvme_queue *q, struct nvme_completion *ret)
 	return true;
 }
 
-/* --- admin commands: one at a time, waited for --- */
+/* Nothing completed for a while: is the controller still there, and sane? */
+static int check_health(void)
+{
+	uint64_t now_us = arch_time_us();
+	uint32_t csts;
+
+	if (now_us < nvme.health_us)
+		return 0;
+	nvme.health_us = now_us + HEALTH_US;
+	csts = reg_read(NVME_CSTS);
+	/* §9.5: a fatal controller may stop completing commands */
+	if (csts & NVME_CSTS_RDY && !(csts & NVME_CSTS_CFS))
+		return 0;
+	if (is_gone(csts))
+		return log_err(-ENODEV, "%s: controller is gone", nvme.blk.name);
+	return log_err(-EIO, "%s: controller failed, CSTS %#x", nvme.blk.name, (unsigned)csts);
+}
 
 /*
- * 0, -ETIMEDOUT, -ENODEV, -EPROTO, or -EIO when the command failed, with its status code in
- * *ret_status (may be NULL)
+ * What a completion says of its command, which was tried @tries times before: 0, -EAGAIN, -EROFS,
+ * -EIO. §4.6.1: without "do not retry" the same command may succeed later. A disk that is not ready
+ * yet gets all the time that a request has; trouble inside it or on the way a few tries. A command
+ * that was understood and refused stays refused, and the medium it has tried to read itself.
  */
-static int admin(struct nvme_command *cmd, uint64_t timeout_us, unsigned *ret_status)
+static int judge(uint16_t status, unsigned tries)
+{
+	unsigned code = (unsigned)FIELD_GET(NVME_STATUS_CODE, status);
+
+	if (code == NVME_STATUS_WRITE_PROTECTED || code == NVME_STATUS_READ_ONLY_RANGE)
+		return -EROFS;
+	if (!code || status & NVME_STATUS_DNR)
+		return code ? -EIO : 0;
+	switch (code) {
+	case NVME_STATUS_NOT_READY:
+	case NVME_STATUS_MEDIA_NOT_READY:
+	case NVME_STATUS_INTERRUPTED:
+	case NVME_STATUS_TRANSPORT:
+	case NVME_STATUS_ANA_TRANSITION:
+		if (!nvme.said_not_ready)
+			log_info("%s: not ready (status %#x), waiting", nvme.blk.name, code);
+		nvme.said_not_ready = true;
+		return -EAGAIN;
+	case NVME_STATUS_DATA_TRANSFER:
+	case NVME_STATUS_INTERNAL:
+	case NVME_STATUS_ABORTED:
+		break;
+	default:
+		if (code < NVME_STATUS_PATH)	/* and vendors' own, 0x700 */
+			return -EIO;
+	}
+	return tries + 1 < MAX_TRIES ? -EAGAIN : -EIO;
+}
+
+/* --- admin commands: one at a time, waited for --- */
+
+/* One try: as admin(), or -EAGAIN */
+static int admin_once(struct nvme_command *cmd, unsigned tries)
 {
 	struct nvme_completion c;
-	unsigned code;
+	int failed = 0;
 
 	cmd->cid = next_cid(0);
 	queue_submit(&nvme.admin, cmd);
-	if (poll_until_us(queue_next(&nvme.admin, &c), timeout_us)) {
-		if (is_gone(reg_read(NVME_CSTS)))
-			return log_err(-ENODEV, "%s: controller is gone", nvme.blk.name);
+	if (poll_until_us(queue_next(&nvme.admin, &c) || (failed = check_health()), ADMIN_US))
 		return log_err(-ETIMEDOUT, "%s: no answer to admin command %#x, CSTS %#x",
 			       nvme.blk.name, (unsigned)cmd->opcode, (unsigned)reg_read(NVME_CSTS));
-	}
+	if (failed)
+		return failed;
 	ring(&nvme.admin, true, nvme.admin.cq_head);
 	if (c.cid != cmd->cid)
 		return log_err(-EPROTO, "%s: completion %#x for admin command %#x", nvme.blk.name,
 			       (unsigned)c.cid, (unsigned)cmd->cid);
-	code = (unsigned)FIELD_GET(NVME_STATUS_CODE, c.status);
-	if (ret_status)
-		*ret_status = code;
-	return code ? -EIO : 0;
+	return judge(c.status, tries) == -EAGAIN ? -EAGAIN
+						 : (int)FIELD_GET(NVME_STATUS_CODE, c.status);
 }
 
-/* Identify into dma()->identify. A refusal (-EIO) is the caller's to report. */
+/*
+ * 0, the status code (positive) of a command that was refused, or -errno: nothing can be expected of
+ * the controller any more
+ */
+static int admin(struct nvme_command *cmd)
+{
+	struct deadline d = deadline_in_us(blk_timeout_us);
+	unsigned tries = 0;
+	int rc;
+
+	while ((rc = admin_once(cmd, tries)) == -EAGAIN && !deadline_passed(d))
+		delay_us(blk_pause_us(tries++));
+	return rc == -EAGAIN ? -ETIMEDOUT : rc;
+}
+
+/* Where a refusal leaves nothing else to try */
+static int refused(int rc)
+{
+	return rc > 0 ? -EIO : rc;
+}
+
+/* Identify into dma()->identify: as admin(). A refusal is the caller's to report. */
 static int identify(enum nvme_identify_cns cns, uint32_t nsid)
 {
 	struct nvme_command cmd = {
@@ -221,7 +291,7 @@ static int identify(enum nvme_identify_cns cns, uint32_t nsid)
 	/* A page is what the structure takes: PRP2 is not used */
 	memset(&dma()->identify, 0, sizeof(dma()->identify));
 	dma_give(nvme.coherent, virt_to_phys(&dma()->identify), PAGE);
-	rc = admin(&cmd, ADMIN_US, NULL);
+	rc = admin(&cmd);
 	dma_take(nvme.coherent, virt_to_phys(&dma()->identify), PAGE);
 	return rc;
 }
@@ -234,52 +304,72 @@ static uint64_t ready_timeout_us(void)
 }
 
 /*
- * Wait for CSTS.RDY to become @ready. 0, -ENODEV, -EIO (fatal status, only when it should become
- * ready), -ETIMEDOUT.
+ * Registers that read as all ones are no answer: a controller that resets itself takes them away for
+ * a while. Configuration space says whether the function is there.
+ */
+static bool is_silent(uint32_t reg)
+{
+	return reg == NVME_CSTS_GONE && pci_present(&nvme.pci);
+}
+
+/* 0, -ENODEV, -ETIMEDOUT */
+static int wait_answer(uint64_t timeout_us)
+{
+	if (poll_until_us(!is_silent(reg_read(NVME_CSTS)), timeout_us))
+		return -ETIMEDOUT;
+	return reg_read(NVME_CSTS) == NVME_CSTS_GONE ? -ENODEV : 0;
+}
+
+/*
+ * Wait for CSTS.RDY to become @ready. 0, -ENODEV, -ETIMEDOUT, or -EIO at once when the status is
+ * fatal (§9.5: a reset is due).
  */
 static int wait_ready(bool ready, uint64_t timeout_us)
 {
 	uint32_t csts;
-	int rc = poll_until_us((csts = reg_read(NVME_CSTS)) == NVME_CSTS_GONE ||
-				       !(csts & NVME_CSTS_RDY) == !ready ||
-				       (ready && csts & NVME_CSTS_CFS),
+	int rc = poll_until_us(!is_silent(csts = reg_read(NVME_CSTS)) &&
+				       (csts & NVME_CSTS_CFS || !(csts & NVME_CSTS_RDY) == !ready),
 			       timeout_us);
 
-	if (csts == NVME_CSTS_GONE)
-		return -ENODEV;
-	if (ready && csts & NVME_CSTS_CFS)
-		return -EIO;
-	return rc;
+	if (rc)
+		return rc;
+	return csts == NVME_CSTS_GONE ? -ENODEV : csts & NVME_CSTS_CFS ? -EIO : 0;
+}
+
+/* What is left when the controller does not do what it is told in time, or says nothing */
+static int reset_function(void)
+{
+	log_warn("%s: CSTS %#x: function level reset", nvme.blk.name, (unsigned)reg_read(NVME_CSTS));
+	return pci_flr(&nvme.pci);
 }
 
 /*
  * §7.3.2, controller level reset by CC.EN. All queues are gone and no DMA is under way when RDY
- * reads 0. Falls back on a function level reset. 0, -ENODEV, -ETIMEDOUT.
+ * reads 0. Falls back on a function level reset, which every controller should have (§7.3.1); one
+ * that has not gets its time, however fatal its status. 0, -ENODEV, -EIO, -EOPNOTSUPP, -ETIMEDOUT.
  */
 static int disable(void)
 {
-	uint32_t cc = reg_read(NVME_CC), csts = reg_read(NVME_CSTS);
-	int rc;
+	int rc = wait_answer(ready_timeout_us());
 
-	if (csts == NVME_CSTS_GONE)
-		return log_err(-ENODEV, "%s: controller is gone", nvme.blk.name);
-	/*
-	 * §3.1.5: EN must not be cleared while the controller is on its way to ready. A fatal one
-	 * never gets there.
-	 */
-	if (cc & NVME_CC_EN && !(csts & (NVME_CSTS_RDY | NVME_CSTS_CFS)))
-		(void)wait_ready(true, min_u64(ready_timeout_us(), ENABLING_US));
-	reg_write(NVME_CC, cc & (uint32_t)~(NVME_CC_EN | NVME_CC_SHN));
-	rc = wait_ready(false, ready_timeout_us());
-	if (!rc || rc == -ENODEV)
-		return rc ? log_err(rc, "%s: controller is gone", nvme.blk.name) : 0;
+	if (!rc) {
+		uint32_t cc = reg_read(NVME_CC);
 
-	log_warn("%s: still ready %lu ms after CC.EN=0, CSTS %#x: function level reset",
-		 nvme.blk.name, (unsigned long)ready_timeout_us() / 1000,
-		 (unsigned)reg_read(NVME_CSTS));
-	rc = pci_flr(&nvme.pci);
-	if (!rc)
+		/* §3.1.5: EN must not be cleared while the controller is on its way to ready */
+		if (cc & NVME_CC_EN)
+			(void)wait_ready(true, min_u64(ready_timeout_us(), ENABLING_US));
+		reg_write(NVME_CC, cc & (uint32_t)~(NVME_CC_EN | NVME_CC_SHN));
 		rc = wait_ready(false, ready_timeout_us());
+	}
+	if (rc && rc != -ENODEV) {
+		bool fatal = rc == -EIO;
+
+		rc = reset_function();
+		if (!rc)
+			rc = wait_ready(false, ready_timeout_us());
+		else if (rc == -EOPNOTSUPP && fatal)
+			rc = poll_until_us(!(reg_read(NVME_CSTS) & NVME_CSTS_RDY), ready_timeout_us());
+	}
 	return rc ? log_err(rc, "%s: cannot be reset (%d)", nvme.blk.name, rc) : 0;
 }
 
@@ -300,8 +390,8 @@ static int enable(void)
 	reg_write(NVME_CC, (uint32_t)(NVME_CC_EN | FIELD_PREP(NVME_CC_IOSQES, 6) |
 				      FIELD_PREP(NVME_CC_IOCQES, 4)));
 	rc = wait_ready(true, ready_timeout_us());
-	return rc ? log_err(rc, "%s: not ready %lu ms after CC.EN=1, CSTS %#x", nvme.blk.name,
-			    (unsigned long)ready_timeout_us() / 1000, (unsigned)reg_read(NVME_CSTS))
+	return rc ? log_err(rc, "%s: did not get ready (%d), CSTS %#x", nvme.blk.name, rc,
+			    (unsigned)reg_read(NVME_CSTS))
 		  : 0;
 }
 
@@ -314,12 +404,13 @@ static void notify_shutdown(void)
 		struct nvme_command delete_sq = { .opcode = NVME_DELETE_SQ, .cdw10 = 1 };
 		struct nvme_command delete_cq = { .opcode = NVME_DELETE_CQ, .cdw10 = 1 };
 
-		if (admin(&delete_sq, ADMIN_US, NULL) || admin(&delete_cq, ADMIN_US, NULL))
+		if (admin(&delete_sq) || admin(&delete_cq))
 			return;
 	}
 	cc = reg_read(NVME_CC) & (uint32_t)~NVME_CC_SHN;
 	reg_write(NVME_CC, cc | (uint32_t)FIELD_PREP(NVME_CC_SHN, NVME_CC_SHN_NORMAL));
-	if (poll_until_us((csts = reg_read(NVME_CSTS)) == NVME_CSTS_GONE ||
+	/* All ones, of a controller that is gone, are a fatal status too */
+	if (poll_until_us((csts = reg_read(NVME_CSTS)) & NVME_CSTS_CFS ||
 			  FIELD_GET(NVME_CSTS_SHST, csts) == NVME_CSTS_SHST_DONE, nvme.shutdown_us))
 		log_warn("%s: shutdown not complete after %u ms, CSTS %#x", nvme.blk.name,
 			 (unsigned)(nvme.shutdown_us / 1000), (unsigned)csts);
@@ -424,7 +515,6 @@ static int nvme_submit(struct blk_dev *blk, struct blk_req *req)
 static int finish(const struct nvme_completion *c)
 {
 	unsigned slot = c->cid % NR_SLOTS;
-	unsigned code = (unsigned)FIELD_GET(NVME_STATUS_CODE, c->status);
 	struct blk_req *req = nvme.reqs[slot];
 
 	/* Slot and generation must be those of a command in flight */
@@ -437,30 +527,12 @@ static int finish(const struct nvme_completion *c)
 	if (req->op == BLK_READ)
 		for (unsigned i = 0; i < req->nr_segs; i++)
 			dma_take(nvme.coherent, req->segs[i].pa, req->segs[i].len);
-	if (code)
+	req->status = judge(c->status, req->tries);
+	if (req->status && req->status != -EAGAIN)
 		log_warn("%s: request at block %lu failed, status %#x%s", nvme.blk.name,
-			 (unsigned long)req->lba, code,
-			 code == NVME_STATUS_WRITE_PROTECTED ? " (write protected)" : "");
-	req->status = code ? -EIO : 0;
+			 (unsigned long)req->lba, (unsigned)FIELD_GET(NVME_STATUS_CODE, c->status),
+			 req->status == -EROFS ? " (write protected)" : "");
 	return 0;
-}
-
-/* Nothing completed for a while: is the controller still there, and sane? */
-static int check_health(void)
-{
-	uint64_t now_us = arch_time_us();
-	uint32_t csts;
-
-	if (now_us < nvme.health_us)
-		return 0;
-	nvme.health_us = now_us + HEALTH_US;
-	csts = reg_read(NVME_CSTS);
-	/* §9.5: a fatal controller may stop completing commands */
-	if (csts & NVME_CSTS_RDY && !(csts & NVME_CSTS_CFS))
-		return 0;
-	if (is_gone(csts))
-		return log_err(-ENODEV, "%s: controller is gone", nvme.blk.name);
-	return log_err(-EIO, "%s: controller failed, CSTS %#x", nvme.blk.name, (unsigned)csts);
 }
 
 static int nvme_poll(struct blk_dev *blk)
@@ -510,9 +582,16 @@ static int map_registers(void)
 		return log_err(-ENOMEM, "%s: registers at %#lx cannot be mapped", nvme.blk.name,
 			       (unsigned long)bar.addr);
 
-	nvme.vs = reg_read(NVME_VS);
-	if (nvme.vs == 0xffffffff)
+	nvme.open = true;
+	rc = wait_answer(ENABLING_US);
+	if (rc == -ETIMEDOUT) {
+		rc = reset_function();
+		if (!rc)
+			rc = wait_answer(ENABLING_US);
+	}
+	if (rc)
 		return log_err(-EIO, "%s: does not answer", nvme.blk.name);
+	nvme.vs = reg_read(NVME_VS);
 	nvme.cap = mmio_read64((const char *)nvme.regs + NVME_CAP);
 	nvme.doorbell_stride = 4u << FIELD_GET(NVME_CAP_DSTRD, nvme.cap);
 	/* Two queue pairs */
@@ -520,7 +599,6 @@ static int map_registers(void)
 	if (!nvme.doorbells)
 		return log_err(-ENOMEM, "%s: doorbells cannot be mapped", nvme.blk.name);
 	nvme.shutdown_us = SHUTDOWN_MIN_US;
-	nvme.open = true;
 
 	if (FIELD_GET(NVME_CAP_MPSMIN, nvme.cap))
 		return log_err(-EOPNOTSUPP, "%s: wants pages of %lu bytes, only 4096 are supported",
@@ -550,7 +628,7 @@ static int identify_controller(uint32_t *ret_nn)
 	int rc = identify(NVME_CNS_CONTROLLER, 0);
 
 	if (rc)
-		return log_err(rc, "%s: Identify Controller failed (%d)", nvme.blk.name, rc);
+		return log_err(refused(rc), "%s: Identify Controller failed (%d)", nvme.blk.name, rc);
 	copy_serial(id->sn);
 	nvme.blk.max_bytes = MAX_REQUEST;
 	/* In units of the smallest page size, which is ours */
@@ -576,7 +654,7 @@ static int find_namespace_1_0(uint32_t nn, unsigned unit, uint32_t *ret_nsid, bo
 	for (uint32_t nsid = 1; nsid <= min_u64(nn, PAGE / 4); nsid++) {
 		int rc = identify(NVME_CNS_NAMESPACE, nsid);
 
-		if (rc && rc != -EIO)
+		if (rc < 0)
 			return rc;
 		if (rc || !dma()->identify.ns.nsze || active++ < unit)
 			continue;
@@ -602,7 +680,7 @@ static int find_namespace(uint32_t nn, unsigned unit, uint32_t *ret_nsid, bool *
 		return find_namespace_1_0(nn, unit, ret_nsid, ret_more);
 	/* §5.15.2.3: ascending, ends with 0; one page of it is enough for anybody */
 	rc = identify(NVME_CNS_ACTIVE_LIST, 0);
-	if (rc == -EIO)
+	if (rc > 0)
 		return find_namespace_1_0(nn, unit, ret_nsid, ret_more);
 	if (rc)
 		return rc;
@@ -620,7 +698,7 @@ static int identify_namespace(void)
 	int rc = identify(NVME_CNS_NAMESPACE, nvme.nsid);
 
 	if (rc)
-		return log_err(rc, "%s: Identify Namespace failed (%d)", nvme.blk.name, rc);
+		return log_err(refused(rc), "%s: Identify Namespace failed (%d)", nvme.blk.name, rc);
 	format = &id->lbaf[FIELD_GET(NVME_FLBAS_FORMAT, id->flbas)];
 	if (format->ms || id->dps & NVME_DPS_TYPE)
 		return log_err(-EOPNOTSUPP,
@@ -661,19 +739,18 @@ static int create_io_queues(void)
 		.cdw10 = (uint32_t)(entries - 1) << 16 | 1,
 		.cdw11 = 1 << 16 | 1,
 	};
-	unsigned status = 0;
-	int rc = admin(&features, ADMIN_US, &status);
+	int rc = admin(&features);
 
 	/* A controller that refuses this may still create the queues */
-	if (rc && rc != -EIO)
+	if (rc < 0)
 		return rc;
 	queue_init(&nvme.io, 1, dma()->io_sq, dma()->io_cq, entries);
-	rc = admin(&cq, ADMIN_US, &status);
+	rc = admin(&cq);
 	if (!rc)
-		rc = admin(&sq, ADMIN_US, &status);
+		rc = admin(&sq);
 	if (rc)
-		return log_err(rc, "%s: I/O queues cannot be created (%d, status %#x)",
-			       nvme.blk.name, rc, status);
+		return log_err(refused(rc), "%s: I/O queues cannot be created (%d)", nvme.blk.name,
+			       rc);
 	nvme.has_io_queues = true;
 	nvme.blk.queue_depth = (uint32_t)min_u64(NR_SLOTS, entries - 1);
 	return 0;

@@ -98,14 +98,29 @@ struct nvme_completion {
 	uint16_t sq_head;
 	uint16_t sq_id;
 	uint16_t cid;
-	uint16_t status;	/* bit 0: phase tag; 11:9 code type, 8:1 code, 15 do not retry */
+	uint16_t status;	/* bit 0: phase tag; 11:9 code type, 8:1 code; 15: do not retry */
 };
 _Static_assert(sizeof(struct nvme_completion) == 16, "NVMe 1.4 §4.6");
 _Static_assert(offsetof(struct nvme_completion, status) == 14, "NVMe 1.4 §4.6");
 
 #define NVME_STATUS_PHASE	BIT(0)
 #define NVME_STATUS_CODE	GENMASK(11, 1)	/* type and code; 0: success */
-#define NVME_STATUS_WRITE_PROTECTED	0x20	/* generic, §4.6.1.2.1 */
+#define NVME_STATUS_DNR		BIT(15)		/* do not retry */
+
+/* Type << 8 | code, §4.6.1.2 */
+enum nvme_status_code {
+	NVME_STATUS_DATA_TRANSFER	= 0x004,
+	NVME_STATUS_INTERNAL		= 0x006,
+	NVME_STATUS_ABORTED		= 0x007,
+	NVME_STATUS_WRITE_PROTECTED	= 0x020,
+	NVME_STATUS_INTERRUPTED		= 0x021,
+	NVME_STATUS_TRANSPORT		= 0x022,	/* transient */
+	NVME_STATUS_MEDIA_NOT_READY	= 0x024,	/* of an admin command; NVMe 2.0 */
+	NVME_STATUS_NOT_READY		= 0x082,	/* the namespace */
+	NVME_STATUS_READ_ONLY_RANGE	= 0x182,	/* write to it */
+	NVME_STATUS_PATH		= 0x300,	/* and what follows it */
+	NVME_STATUS_ANA_TRANSITION	= 0x303,
+};
 
 /* Identify controller, §5.15.2.2 figure 247 */
 struct nvme_id_ctrl {

@@ -20,7 +20,7 @@
 
 uint64_t blk_timeout_us = 60000000;
 
-/* Requests that a driver holds. One disk is open at a time, so one table serves. */
+/* Requests that a driver holds, or that wait for another try. One disk is open at a time, so one table serves. */
 static struct blk_req *inflight[BLK_MAX_INFLIGHT];
 static unsigned nr_inflight;
 
@@ -101,6 +101,8 @@ int blk_submit(struct blk_dev *dev, struct blk_req *req)
 			return -ENODEV;
 		req->status = -EINPROGRESS;
 		req->deadline_us = arch_time_us() + blk_timeout_us;
+		req->retry_us = 0;
+		req->tries = 0;
 		rc = nr_inflight < BLK_MAX_INFLIGHT ? dev->ops->submit(dev, req) : -EBUSY;
 		if (!rc) {
 			inflight[nr_inflight++] = req;
@@ -120,13 +122,53 @@ int blk_submit(struct blk_dev *dev, struct blk_req *req)
 }
 
 /*
+ * What the device was not ready for comes back later, until its deadline: one that stays unready is
+ * as good as one that does not answer. Returns how many.
+ */
+static int put_off(uint64_t now)
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < nr_inflight; i++) {
+		struct blk_req *req = inflight[i];
+
+		if (req->status != -EAGAIN)
+			continue;
+		req->status = -EINPROGRESS;
+		req->retry_us = now + blk_pause_us(req->tries);
+		req->tries += req->tries < UINT8_MAX;
+		n++;
+	}
+	return n;
+}
+
+/* A full queue is no reason to wait here: the next poll will find a place */
+static int send_again(struct blk_dev *dev, uint64_t now)
+{
+	for (unsigned i = 0; i < nr_inflight; i++) {
+		struct blk_req *req = inflight[i];
+		int rc;
+
+		if (!req->retry_us || now < req->retry_us)
+			continue;
+		rc = dev->ops->submit(dev, req);
+		if (!rc)
+			req->retry_us = 0;
+		else if (rc != -EBUSY)
+			return abandon(dev, log_err(rc, "%s: a request could not be started (%d)",
+						    dev->name, rc));
+	}
+	return 0;
+}
+
+/*
  * Completions are taken before the clock is looked at: when it was we who stalled (a slow console,
  * a paused virtual machine), what has been done in time must not count as late.
  */
 int blk_poll(struct blk_dev *dev)
 {
 	uint64_t now;
-	int done;
+	int rc, done;
 
 	if (dev->failed)
 		return -ENODEV;
@@ -134,8 +176,9 @@ int blk_poll(struct blk_dev *dev)
 	if (done < 0)
 		return abandon(dev,
 			       log_err(done, "%s: device failed (%d), abandoned", dev->name, done));
-	forget_completed();
 	now = arch_time_us();
+	done -= put_off(now);
+	forget_completed();
 	for (unsigned i = 0; i < nr_inflight; i++)
 		if (now >= inflight[i]->deadline_us)
 			return abandon(
@@ -144,7 +187,8 @@ int blk_poll(struct blk_dev *dev)
 					"%s: request at lba %lu not completed in %u ms, abandoned",
 					dev->name, inflight[i]->lba,
 					(unsigned)(blk_timeout_us / 1000)));
-	return done;
+	rc = send_again(dev, now);
+	return rc ? rc : done;
 }
 
 /*

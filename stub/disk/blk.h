@@ -23,7 +23,8 @@ enum blk_op { BLK_READ, BLK_WRITE, BLK_FLUSH };
 /*
  * A request belongs to the driver from submit() until status is no longer -EINPROGRESS. segs and
  * what they point at must stay valid that long. Sum of segs = nr_blocks * block_size <= max_bytes,
- * nr_segs <= max_segs.
+ * nr_segs <= max_segs. A driver that sets -EAGAIN gives it back for another try: blk.c hands it to
+ * submit() again after a pause, and nobody else sees that status.
  */
 struct blk_req {
 	enum blk_op op;
@@ -31,9 +32,11 @@ struct blk_req {
 	uint32_t nr_blocks;
 	uint32_t nr_segs;
 	const struct blk_seg *segs;
-	int status;		/* -EINPROGRESS, 0, -EIO, -ENODEV, -ETIMEDOUT */
-	uint64_t deadline_us;	/* set by blk.c on submit */
+	int status;		/* -EINPROGRESS, 0, -EIO, -EROFS, -ENODEV, -ETIMEDOUT */
+	uint64_t deadline_us;	/* set by blk.c on submit, of all tries together */
+	uint64_t retry_us;	/* blk.c: when to try again; 0: the driver has it */
 	uint16_t tag;		/* the driver's */
+	uint8_t tries;		/* so many have failed with -EAGAIN */
 };
 
 struct blk_ops {
@@ -77,6 +80,12 @@ struct blk_dev {
  * less; remote storage stalls for half a minute and comes back, and Linux waits that long.
  */
 extern uint64_t blk_timeout_us;
+
+/* Before try number @tries + 2: 10 ms, doubling up to a second */
+static inline uint64_t blk_pause_us(unsigned tries)
+{
+	return min_u64(1000000, 10000ULL << min_u64(tries, 7));
+}
 
 /*
  * Checked wrappers used by everything above the drivers (stub/disk/blk.c). They refuse requests outside

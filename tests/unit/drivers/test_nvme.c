@@ -285,6 +285,131 @@ static void test_error_status(void **state)
 	assert_int_equal(blk_rw(dev, BLK_WRITE, 104, buf, 4096), 0);
 }
 
+/*
+ * Status 0x82, namespace not ready, do-not-retry clear: what a disk says that needs its time after a
+ * reset. It gets that of a request, in tries that are not too many.
+ */
+static void test_not_ready(void **state)
+{
+	struct blk_dev *dev;
+	uint64_t before_us;
+
+	(void)state;
+	for (unsigned status = 0x82; status; status = status == 0x82 ? 0x21 : 0) {
+		set_up(9);
+		ctrl.busy_status = (uint16_t)status;
+		ctrl.busy_until_us = 30000000;
+		fake_step_us = 100;
+		dev = open_ok();
+		fill(buf, 8192, 5);
+		assert_int_equal(blk_rw(dev, BLK_WRITE, 16, buf, 4096), 0);
+		assert_true(fake_now_us >= 30000000 && fake_now_us < 32000000);
+		assert_int_equal(blk_rw(dev, BLK_WRITE, 24, buf + 4096, 4096), 0);
+		assert_memory_equal(media + 8192, buf, 8192);
+		assert_true(ctrl.commands[NVME_WRITE] == 2);
+		assert_true(fake_log_lines[1] + fake_log_lines[2] < 10);
+		assert_false(dev->failed);
+	}
+
+	/* for ever is too long, and then it is abandoned as if it had not answered */
+	ctrl.busy_until_us = UINT64_MAX;
+	before_us = fake_now_us;
+	assert_int_equal(blk_rw(dev, BLK_READ, 16, buf, 4096), -ETIMEDOUT);
+	assert_true(fake_now_us - before_us >= blk_timeout_us);
+	assert_true(fake_now_us - before_us < blk_timeout_us + 2000000);
+	assert_true(dev->failed);
+	assert_harmless();
+	fake_step_us = 10;
+}
+
+/* Several in flight, each waits for its own next try; the order in which they end does not matter */
+static void test_not_ready_in_flight(void **state)
+{
+	struct blk_seg segs[8];
+	struct blk_req reqs[8];
+	struct blk_dev *dev;
+
+	(void)state;
+	set_up(9);
+	ctrl.busy_status = 0x82;
+	dev = open_ok();
+	assert_int_equal(dev->queue_depth, 8);
+	ctrl.busy_io = 11;
+	for (unsigned i = 0; i < 8; i++) {
+		segs[i] = (struct blk_seg){ virt_to_phys(buf) + i * 4096, 4096 };
+		reqs[i] = (struct blk_req){
+			.op = BLK_READ, .lba = i * 8, .nr_blocks = 8, .nr_segs = 1, .segs = &segs[i],
+		};
+		assert_int_equal(blk_submit(dev, &reqs[i]), 0);
+	}
+	assert_int_equal(blk_poll(dev), 0);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(reqs[i].status, -EINPROGRESS);
+	/* places are free meanwhile, and may be taken by others */
+	assert_int_equal(blk_rw(dev, BLK_WRITE, 4096, buf + 65536, 65536), 0);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(blk_wait(dev, &reqs[i]), 0);
+	assert_memory_equal(buf, media, 32768);
+	/* buffers of a request that waits are ours again when the device is shut down */
+	ctrl.busy_io = 1;
+	assert_int_equal(blk_submit(dev, &reqs[0]), 0);
+	assert_int_equal(blk_poll(dev), 0);
+	blk_shutdown(dev);
+	assert_int_equal(reqs[0].status, -ENODEV);
+	assert_harmless();
+}
+
+/* Do-not-retry is obeyed; trouble that may pass is tried a few times, other errors are final */
+static void test_which_errors_are_tried_again(void **state)
+{
+	static const struct {
+		uint16_t status;
+		unsigned tries;
+	} errors[] = {
+		{ 0x4082, 1 }, { 0x4006, 1 }, { 0x006, 6 }, { 0x300, 6 }, { 0x002, 1 }, { 0x281, 1 },
+	};
+	struct blk_dev *dev;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		set_up(9);
+		dev = open_ok();
+		ctrl.bad_lba = 16;
+		ctrl.bad_status = errors[i].status;
+		assert_int_equal(blk_rw(dev, BLK_WRITE, 16, buf, 4096), -EIO);
+		assert_int_equal(ctrl.commands[NVME_WRITE], errors[i].tries);
+		assert_true(fake_now_us < 1000000);
+		assert_false(dev->failed);
+	}
+}
+
+static void test_not_ready_admin(void **state)
+{
+	struct blk_dev *dev = NULL;
+	bool more;
+
+	(void)state;
+	for (unsigned n = 1; n <= 8; n++) {
+		set_up(9);
+		ctrl.busy_status = 0x82;
+		ctrl.busy_admin = n;
+		blk_shutdown(open_ok());
+	}
+	set_up(9);
+	fake_step_us = 100;
+	ctrl.busy_status = 0x82;
+	ctrl.busy_admin = UINT32_MAX;
+	fails_to_open(-ETIMEDOUT);
+	assert_true(fake_now_us >= blk_timeout_us && fake_now_us < 2 * blk_timeout_us);
+	fake_step_us = 10;
+
+	set_up(9);
+	ctrl.busy_status = 0x4082;
+	ctrl.busy_admin = 1;
+	assert_int_equal(open_unit(0, &dev, &more), -EIO);
+	assert_true(fake_now_us < 1000000);
+}
+
 static void test_write_protected(void **state)
 {
 	struct blk_dev *dev;
@@ -484,6 +609,79 @@ static void test_fatal_on_enable(void **state)
 }
 
 /*
+ * A fatal status ends every wait at once. What a reset of the controller does not cure, one of the
+ * function may.
+ */
+static void test_fatal_elsewhere(void **state)
+{
+	struct blk_dev *dev;
+
+	(void)state;
+	set_up(9);
+	ctrl.fatal_on_disable = ctrl.never_disabled = ctrl.flr_helps = true;
+	dev = open_ok();
+	assert_int_equal(ctrl.fn.flrs, 1);
+	assert_true(fake_now_us < 1000000);
+	assert_int_equal(blk_rw(dev, BLK_READ, 0, buf, 4096), 0);
+
+	/* without such a reset, that of the controller gets its time */
+	set_up(9);
+	ctrl.fatal_on_disable = true;
+	ctrl.disable_us = 3000000;
+	fake_pci_set32(&ctrl.fn, 0x4c + 4, 0);
+	blk_shutdown(open_ok());
+	assert_int_equal(ctrl.fn.flrs, 0);
+
+	set_up(9);
+	ctrl.fatal_on_admin = true;
+	fails_to_open(-EIO);
+	assert_true(fake_now_us < 1000000);
+
+	set_up(9);
+	ctrl.shutdown_us = 1000000000;
+	ctrl.fatal_on_shutdown = true;
+	blk_shutdown(open_ok());
+	assert_int_equal(ctrl.shutdowns, 1);
+	assert_true(fake_now_us < 1000000);
+	assert_harmless();
+}
+
+/*
+ * Registers that read as all ones while the function is there: a controller that resets itself. It is
+ * waited for, then the function is reset, then it is gone.
+ */
+static void test_silent(void **state)
+{
+	struct blk_dev *dev;
+
+	(void)state;
+	set_up(9);
+	ctrl.silent_us = 300000;
+	dev = open_ok();
+	assert_int_equal(ctrl.fn.flrs, 0);
+	assert_true(fake_now_us >= 300000 && fake_now_us < 1000000);
+	assert_int_equal(blk_rw(dev, BLK_READ, 0, buf, 4096), 0);
+
+	set_up(9);	/* already silent when we come */
+	ctrl.silent_until_us = 300000;
+	blk_shutdown(open_ok());
+	assert_int_equal(ctrl.fn.flrs, 0);
+
+	set_up(9);	/* longer than CAP.TO, 7.5 s */
+	ctrl.silent_us = 3600000000;
+	dev = open_ok();
+	assert_int_equal(ctrl.fn.flrs, 1);
+	assert_true(fake_now_us < 10000000);
+
+	set_up(9);
+	ctrl.silent_until_us = 3600000000;
+	ctrl.fn.no_return = true;
+	fails_to_open(-EIO);
+	assert_int_equal(ctrl.fn.flrs, 1);
+	assert_true(fake_now_us < 20000000);
+}
+
+/*
  * The dead kernel panicked while it was enabling the controller, or the controller had failed: both
  * are recovered
  */
@@ -679,6 +877,10 @@ int main(void)
 		cmocka_unit_test(test_mdts),
 		cmocka_unit_test(test_out_of_order),
 		cmocka_unit_test(test_error_status),
+		cmocka_unit_test(test_not_ready),
+		cmocka_unit_test(test_not_ready_in_flight),
+		cmocka_unit_test(test_which_errors_are_tried_again),
+		cmocka_unit_test(test_not_ready_admin),
 		cmocka_unit_test(test_write_protected),
 		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_wrong_cid),
@@ -693,6 +895,8 @@ int main(void)
 		cmocka_unit_test(test_flr_no_return),
 		cmocka_unit_test(test_no_flr),
 		cmocka_unit_test(test_fatal_on_enable),
+		cmocka_unit_test(test_fatal_elsewhere),
+		cmocka_unit_test(test_silent),
 		cmocka_unit_test(test_found_in_between),
 		cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_no_admin_answer),

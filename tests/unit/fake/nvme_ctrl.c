@@ -67,12 +67,17 @@ static void write_cc(struct fake_nvme *f, uint32_t v)
 	} else if (old & NVME_CC_EN && !(v & NVME_CC_EN)) {
 		/* EN may be cleared only when the last change has gone through */
 		assert(f->csts & (NVME_CSTS_RDY | NVME_CSTS_CFS) || f->never_ready);
+		if (f->fatal_on_disable)
+			f->csts |= NVME_CSTS_CFS;
 		if (!f->never_disabled)
 			f->ready_at_us = fake_now_us + f->disable_us + 1;
+		f->silent_until_us = f->silent_us ? fake_now_us + f->silent_us : 0;
 	}
 	if (FIELD_GET(NVME_CC_SHN, v) && !FIELD_GET(NVME_CC_SHN, old)) {
 		assert(!f->q[1].live && !f->inflight);
 		f->shutdowns++;
+		if (f->fatal_on_shutdown)
+			f->csts |= NVME_CSTS_CFS;
 		f->shutdown_at_us = fake_now_us + f->shutdown_us + 1;
 	}
 }
@@ -254,6 +259,16 @@ static uint16_t io(struct fake_nvme *f, const struct nvme_command *cmd)
 	return 0;
 }
 
+static bool is_busy(struct fake_nvme *f, unsigned qid)
+{
+	unsigned *left = qid ? &f->busy_io : &f->busy_admin;
+
+	if (!*left)
+		return qid && fake_now_us < f->busy_until_us;
+	--*left;
+	return true;
+}
+
 static void execute(struct fake_nvme *f, unsigned qid)
 {
 	const struct nvme_command *cmd = &f->q[qid].sq[f->q[qid].sq_head];
@@ -261,7 +276,12 @@ static void execute(struct fake_nvme *f, unsigned qid)
 
 	f->q[qid].sq_head = (uint16_t)((f->q[qid].sq_head + 1) % f->q[qid].entries);
 	assert(!cmd->flags);
-	c.status = (uint16_t)((qid ? io(f, cmd) : admin(f, cmd)) << 1);
+	if (!qid && f->fatal_on_admin) {
+		f->csts |= NVME_CSTS_CFS;
+		return;
+	}
+	c.status = (uint16_t)((is_busy(f, qid) ? f->busy_status :
+			       qid ? io(f, cmd) : admin(f, cmd)) << 1);
 	if (qid ? f->drop_io : f->drop_admin) {
 		f->inflight += qid;
 		return;
@@ -304,6 +324,8 @@ static uint64_t bar_read(void *ctx, uint64_t off, unsigned size)
 
 	if (f->fn.gone || !(fake_pci_get16(&f->fn, 4) & 2))
 		return f->gone_reads_zero ? 0 : ~0ULL;
+	if (fake_now_us < f->silent_until_us)
+		return ~0ULL;
 	assert(size == 4);
 	advance(f);
 	switch (off) {
@@ -365,7 +387,7 @@ static void flr(void *ctx)
 	f->cc = 0;
 	if (f->flr_helps || !f->never_disabled) {
 		f->csts = 0;
-		f->ready_at_us = 0;
+		f->ready_at_us = f->silent_until_us = 0;
 		drop_queues(f);
 	}
 }

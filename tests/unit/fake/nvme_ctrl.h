@@ -41,7 +41,9 @@ struct fake_nvme {
 	/* how it behaves */
 	uint64_t enable_us, disable_us, shutdown_us;
 	bool never_ready, never_disabled, fatal_on_enable;
+	bool fatal_on_disable, fatal_on_admin, fatal_on_shutdown;
 	bool flr_helps;			/* a function level reset cures never_disabled */
+	uint64_t silent_us;		/* registers read as all ones that long after CC.EN 1 -> 0 */
 	bool no_active_list;		/* refuses CNS 2 */
 	bool drop_admin, drop_io;	/* takes commands and never answers */
 	bool hold_io; /* executes, and completes when fake_nvme_release() says so */
@@ -49,6 +51,10 @@ struct fake_nvme {
 	bool gone_reads_zero;		/* once unplugged; else all ones */
 	uint64_t bad_lba;		/* commands that touch it fail */
 	uint16_t bad_status; /* with this status code; 0: 0x281, unrecovered read error */
+	/* so many commands fail with this status: admin commands, I/O */
+	unsigned busy_admin, busy_io;
+	uint16_t busy_status;
+	uint64_t busy_until_us;		/* and all I/O until then */
 
 	/* what happened */
 	unsigned commands[256];		/* I/O commands by opcode */
@@ -62,6 +68,7 @@ struct fake_nvme {
 	uint32_t cc, csts, aqa;
 	uint64_t asq, acq;
 	uint64_t ready_at_us, shutdown_at_us;	/* 0: nothing under way */
+	uint64_t silent_until_us;
 	struct {
 		bool live;
 		uint16_t entries;

@@ -128,6 +128,7 @@ static struct {
 	uint64_t bad_read;	/* reads that begin at this block fail; 0: none */
 	uint64_t bad_from, bad_to;	/* writes that begin between these blocks fail */
 	unsigned fail_one_in;	/* random write errors; 0: none */
+	uint64_t unready_until_us;	/* requests are to be tried again; later one in four, at random */
 	unsigned tear;		/* unit in which a cut request is written or not: 512, or a disk that writes 4 KiB at once */
 } sim;
 
@@ -201,7 +202,9 @@ static int sim_poll(struct blk_dev *dev)
 	pick = rnd() % sim.nr;
 	req = sim.queue[pick];
 	sim.queue[pick] = sim.queue[--sim.nr];
-	if (req->op == BLK_FLUSH) {
+	if (fake_now_us < sim.unready_until_us || (sim.unready_until_us && rnd() % 4 == 0)) {
+		req->status = -EAGAIN;
+	} else if (req->op == BLK_FLUSH) {
 		req->status = 0;
 	} else if (fails(req)) {
 		apply(req, true);
@@ -398,6 +401,25 @@ static void test_complete(void **state)
 		assert_int_equal(v.label.pages_stored, RAM_PAGES + LOW_PAGES);
 		assert_true(!!v.label.pages_by_class[PAGE_ZERO] == (i & 1));
 		assert_true(v.label.log_bytes > 0);
+	}
+}
+
+/* A disk that needs half a minute after its reset, and goes on asking for second tries */
+static void test_not_ready(void **state)
+{
+	(void)state;
+	for (unsigned lzo = 0; lzo < 2; lzo++) {
+		struct verdict v;
+
+		setup_machine(0, lzo, 8u << 20);
+		sim.unready_until_us = fake_now_us + 30000000;
+		fake_step_us = 100;
+		assert_int_equal(run_dump(), STOP_OK);
+		fake_step_us = 10;
+		v = look();
+		assert_true(v.opens && v.label_valid && fake_now_us > sim.unready_until_us);
+		assert_int_equal(v.present, RAM_PAGES + LOW_PAGES);
+		assert_int_equal(v.label.state, CAPSTUB_COMPLETE);
 	}
 }
 
@@ -630,6 +652,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_complete),
+		cmocka_unit_test(test_not_ready),
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_power_cut),
 		cmocka_unit_test(test_write_errors),
