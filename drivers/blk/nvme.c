@@ -93,6 +93,7 @@ static struct nvme {
 	unsigned nr_inflight;
 	uint16_t generation;
 	bool said_not_ready;
+	uint8_t protection;		/* type of protection information, 0: none */
 	uint64_t health_us;		/* when to look at CSTS next */
 } nvme;
 
@@ -498,6 +499,11 @@ static int nvme_submit(struct blk_dev *blk, struct blk_req *req)
 		cmd.cdw10 = (uint32_t)req->lba;
 		cmd.cdw11 = (uint32_t)(req->lba >> 32);
 		cmd.cdw12 = req->nr_blocks - 1;		/* §6.15: zero-based */
+		if (nvme.protection)
+			cmd.cdw12 |= NVME_RW_PRACT;
+		/* §8.3.1.5: types 1 and 2 count blocks in it, and other systems look at it */
+		if (nvme.protection == 1 || nvme.protection == 2)
+			cmd.cdw14 = (uint32_t)req->lba;
 		rc = build_prps(&cmd, slot, req);
 		if (rc)
 			return rc;
@@ -691,6 +697,55 @@ static int find_namespace(uint32_t nn, unsigned unit, uint32_t *ret_nsid, bool *
 	return 0;
 }
 
+/*
+ * What kind of namespace is it? Controllers before 1.3 do not know this command, and all of theirs
+ * are of the kind that we know. 0, -EPROTOTYPE, or -errno.
+ */
+static int read_descriptors(void)
+{
+	const uint8_t *page = dma()->identify.raw;
+	unsigned csi = NVME_CSI_NVM;
+	int rc = nvme.vs < NVME_VS_1_3 ? 1 : identify(NVME_CNS_DESCRIPTORS, nvme.nsid);
+
+	if (rc)
+		return rc < 0 ? rc : 0;
+	for (unsigned at = 0; at + sizeof(struct nvme_ns_descriptor) < PAGE;) {
+		const struct nvme_ns_descriptor *d = (const void *)(page + at);
+
+		at += (unsigned)sizeof(*d) + d->nidl;
+		if (!d->nidl || at > PAGE)
+			break;
+		if (d->nidt == NVME_NIDT_CSI)
+			csi = d->nid[0];
+	}
+	if (csi == NVME_CSI_NVM)
+		return 0;
+	return log_err(-EPROTOTYPE, "%s: %s (command set %u): unsupported", nvme.blk.name,
+		       csi == NVME_CSI_ZONED ? "zoned" : "not made of blocks", csi);
+}
+
+/*
+ * Blocks of 512 to 4096 bytes, with nothing beside them that we would have to fill. Protection
+ * information alone the controller generates and takes off by itself (§8.3.1.5, PRACT), wherever it
+ * lies.
+ */
+static int check_format(const struct nvme_id_ns *id, const struct nvme_lbaf *format)
+{
+	unsigned type = id->dps & NVME_DPS_TYPE;
+
+	if (type > 3 || (format->ms && !(type && format->ms == NVME_PI_SIZE)))
+		return log_err(-EPROTOTYPE, "%s: %u bytes of %s metadata, protection type %u: unsupported",
+			       nvme.blk.name, (unsigned)format->ms,
+			       id->flbas & NVME_FLBAS_EXTENDED ? "interleaved" : "separate", type);
+	if (format->lbads < 9 || format->lbads > 12)
+		return log_err(-EPROTOTYPE, "%s: blocks of 2^%u bytes: unsupported", nvme.blk.name,
+			       (unsigned)format->lbads);
+	if (!id->nsze || id->nsze > UINT64_MAX >> format->lbads)
+		return log_err(-EPROTO, "%s: absurd size, %#lx blocks", nvme.blk.name,
+			       (unsigned long)id->nsze);
+	return 0;
+}
+
 static int identify_namespace(void)
 {
 	const struct nvme_id_ns *id = &dma()->identify.ns;
@@ -699,18 +754,12 @@ static int identify_namespace(void)
 
 	if (rc)
 		return log_err(refused(rc), "%s: Identify Namespace failed (%d)", nvme.blk.name, rc);
-	format = &id->lbaf[FIELD_GET(NVME_FLBAS_FORMAT, id->flbas)];
-	if (format->ms || id->dps & NVME_DPS_TYPE)
-		return log_err(-EOPNOTSUPP,
-			       "%s: %u bytes of metadata, protection type %u: unsupported",
-			       nvme.blk.name, (unsigned)format->ms,
-			       (unsigned)(id->dps & NVME_DPS_TYPE));
-	if (format->lbads < 9 || format->lbads > 12)
-		return log_err(-EOPNOTSUPP, "%s: blocks of 2^%u bytes are not supported",
-			       nvme.blk.name, (unsigned)format->lbads);
-	if (!id->nsze || id->nsze > UINT64_MAX >> format->lbads)
-		return log_err(-EPROTO, "%s: absurd size, %#lx blocks", nvme.blk.name,
-			       (unsigned long)id->nsze);
+	format = &id->lbaf[FIELD_GET(NVME_FLBAS_FORMAT_HIGH, id->flbas) << 4 |
+			   FIELD_GET(NVME_FLBAS_FORMAT, id->flbas)];
+	rc = check_format(id, format);
+	if (rc)
+		return rc;
+	nvme.protection = format->ms ? id->dps & NVME_DPS_TYPE : 0;
 	nvme.blk.block_size = 1u << format->lbads;
 	nvme.blk.nr_blocks = id->nsze;
 	nvme.blk.read_only = id->nsattr & NVME_NSATTR_WP;
@@ -776,7 +825,9 @@ static int start(unsigned unit, bool *ret_more)
 		return rc;
 	snprintf(nvme.blk.name, sizeof(nvme.blk.name), "nvme %s ns %u", nvme.pci.name,
 		 (unsigned)nvme.nsid);
-	rc = identify_namespace();
+	rc = read_descriptors();
+	if (!rc)
+		rc = identify_namespace();
 	return rc ? rc : create_io_queues();
 }
 
@@ -800,7 +851,7 @@ int nvme_probe(const struct pci_dev *pci, unsigned unit, struct blk_dev **ret_de
 	*ret_more = more;
 	if (rc) {
 		/* An empty controller is no failure: leave it in order */
-		stop(rc == -ENOENT || rc == -EOPNOTSUPP);
+		stop(rc == -ENOENT || rc == -EOPNOTSUPP || rc == -EPROTOTYPE);
 		return rc == -ENODEV ? -EIO : rc;	/* "not mine" is no longer the answer */
 	}
 	*ret_dev = &nvme.blk;

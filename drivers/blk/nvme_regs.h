@@ -27,6 +27,7 @@ enum nvme_reg {
 #define NVME_CAP_MPSMIN		GENMASK(51, 48)		/* 4096 << n bytes */
 
 #define NVME_VS_1_1		0x00010100
+#define NVME_VS_1_3		0x00010300
 
 #define NVME_CC_EN		BIT(0)
 #define NVME_CC_CSS		GENMASK(6, 4)		/* 0: NVM command set */
@@ -66,6 +67,7 @@ enum nvme_identify_cns {
 	NVME_CNS_NAMESPACE	= 0x00,
 	NVME_CNS_CONTROLLER	= 0x01,
 	NVME_CNS_ACTIVE_LIST	= 0x02,
+	NVME_CNS_DESCRIPTORS	= 0x03,
 };
 
 #define NVME_FEAT_NUM_QUEUES	0x07
@@ -164,15 +166,15 @@ struct nvme_id_ns {
 	uint64_t nuse;
 	uint8_t  nsfeat;
 	uint8_t  nlbaf;		/* formats, less one */
-	uint8_t  flbas;		/* 3:0: format in use */
+	uint8_t  flbas;		/* format in use */
 	uint8_t  mc;
 	uint8_t  dpc;
 	uint8_t  dps;		/* 2:0: end-to-end protection type in use */
 	uint8_t  rsvd30[69];
 	uint8_t  nsattr;	/* bit 0: write protected */
 	uint8_t  rsvd100[28];
-	struct nvme_lbaf lbaf[16];
-	uint8_t  rsvd192[3904];
+	struct nvme_lbaf lbaf[64];	/* 1.4: 16 of them */
+	uint8_t  rsvd384[3712];
 };
 _Static_assert(sizeof(struct nvme_lbaf) == 4, "NVMe 1.4 §5.15.2.1");
 _Static_assert(sizeof(struct nvme_id_ns) == 4096, "NVMe 1.4 §5.15.2.1");
@@ -180,7 +182,28 @@ _Static_assert(offsetof(struct nvme_id_ns, nsattr) == 99, "NVMe 1.4 §5.15.2.1")
 _Static_assert(offsetof(struct nvme_id_ns, lbaf) == 128, "NVMe 1.4 §5.15.2.1");
 
 #define NVME_FLBAS_FORMAT	GENMASK(3, 0)
+#define NVME_FLBAS_EXTENDED	BIT(4)			/* metadata follows the data of each block */
+#define NVME_FLBAS_FORMAT_HIGH	GENMASK(6, 5)		/* NVMe 2.0; else 0 */
 #define NVME_DPS_TYPE		GENMASK(2, 0)
+#define NVME_PI_SIZE		8			/* §8.3: guard, application and reference tag */
 #define NVME_NSATTR_WP		BIT(0)
+
+/* Namespace identification descriptors, §5.15.2.4: they fill the page until one of length 0 */
+struct nvme_ns_descriptor {
+	uint8_t  nidt;
+	uint8_t  nidl;
+	uint8_t  rsvd2[2];
+	uint8_t  nid[];
+};
+
+enum nvme_nidt {
+	NVME_NIDT_CSI	= 4,	/* command set, one byte; NVMe 2.0 */
+};
+
+#define NVME_CSI_NVM		0
+#define NVME_CSI_ZONED		2
+
+/* Read and write, §6.9: protection information is generated, checked and removed by the controller */
+#define NVME_RW_PRACT		BIT(29)
 
 #endif

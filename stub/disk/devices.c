@@ -21,8 +21,9 @@
 
 /*
  * probe: 0 with disk number @unit of the controller (*ret_more: there are others after it),
- * -ENODEV: not mine, -ENOENT: mine, but there is no such disk, anything else: mine, and it could
- * not be started (said by the driver).
+ * -ENODEV: not mine, -ENOENT: mine, but there is no such disk, -EPROTOTYPE: mine, and formatted in a
+ * way that cannot be written to, anything else: mine, and it could not be started (said by the
+ * driver).
  */
 struct pci_driver {
 	const char *name;
@@ -74,6 +75,10 @@ static const struct mmio_driver mmio_drivers[] = {
  */
 static void count_failure(struct disk_iter *it, const char *driver, const char *where, int rc)
 {
+	if (rc == -EPROTOTYPE) {
+		it->unsupported++;
+		return;
+	}
 	it->failures++;
 	it->last_error = rc;
 	log_warn("%s %s: could not be started (%d)", driver, where, rc);

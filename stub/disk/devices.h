@@ -13,6 +13,7 @@ struct disk_iter {
 	unsigned bus;		/* index into the PCI hosts, then the virtio-mmio windows */
 	uint32_t devfn;		/* bus << 8 | device << 3 | function */
 	unsigned unit;		/* namespace of the current controller */
+	unsigned unsupported;	/* disks in a format that no driver can write to */
 	unsigned failures;	/* controllers that matched a driver and could not be started */
 	int last_error;
 };

@@ -224,13 +224,21 @@ static void search_disk(struct search *s)
 
 static enum capstub_stop stop_code(int rc, enum capstub_stop otherwise)
 {
-	return rc == -ETIMEDOUT ? STOP_DEVICE_TIMEOUT : rc == -ENODEV ? STOP_DEVICE_GONE : otherwise;
+	switch (rc) {
+	case -ETIMEDOUT:
+		return STOP_DEVICE_TIMEOUT;
+	case -ENODEV:
+		return STOP_DEVICE_GONE;
+	case -EROFS:
+		return STOP_TARGET_READ_ONLY;
+	}
+	return otherwise;
 }
 
 /*
  * The stop code that helps most, from the most to the least specific: two targets, a label to
- * repair, a place to format, one that cannot be read, a controller to look into, nothing found at
- * all.
+ * repair, a place to format, one that cannot be read, a disk in the wrong format, a controller to
+ * look into, nothing found at all.
  */
 static enum capstub_stop search_failed(const struct search *s, const struct disk_iter *it)
 {
@@ -251,6 +259,10 @@ static enum capstub_stop search_failed(const struct search *s, const struct disk
 		return log_err(stop_code(s->read_error, STOP_READ_ERROR),
 			       "dump=%s: no match; a disk could not be read (%d)", word,
 			       s->read_error);
+	if (it->unsupported)
+		return log_err(STOP_UNSUPPORTED_FORMAT,
+			       "dump=%s: no target; %u disk(s) in a format that is not supported", word,
+			       it->unsupported);
 	if (it->failures && it->last_error == -ETIMEDOUT)
 		return log_err(STOP_DEVICE_TIMEOUT,
 			       "dump=%s: no target; %u controller(s) did not start", word,

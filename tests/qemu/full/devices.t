@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Disks in unusual places and shapes, and disks that fail in the middle of a capture, on x86_64."""
 import os
+import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import Disk, Guest, case, check, done, wanted  # noqa: E402
+from capstubtest import Disk, Guest, case, check, done, run, wanted  # noqa: E402
 
 
 class PortDisk(Disk):
@@ -35,6 +36,30 @@ class NamespaceDisk(Disk):
         return "/dev/nvme%dn3" % index
 
 
+class FormattedDisk(Disk):
+    """A namespace with metadata, or zones: props of QEMU's nvme-ns. Metadata lies behind the blocks in the image."""
+
+    def __init__(self, size, ns, metadata=0, **kw):
+        super().__init__(size, driver="nvme", **kw)
+        self.ns = ns
+        self.metadata = metadata
+        self.end = self.size // (self.block + metadata) * self.block
+
+    def tuples(self):
+        """Protection information of the first block of the header and of the label; in type 3 nobody looks at the tag."""
+        if "pi=3" in self.ns:
+            return
+        with open(self.path, "rb") as f:
+            for lba in (0, (self.target_bytes - 4096) // self.block):
+                f.seek(self.end + self.metadata * lba)
+                yield lba, f.read(8)
+
+    def options(self):
+        return ["-device", "nvme,id=ctrl-%s,serial=%s" % (self.name, self.name)] + super().options()[:2] + [
+            "-device", "nvme-ns,drive=%s,bus=ctrl-%s,nsid=1,logical_block_size=%d,physical_block_size=%d,%s" %
+            (self.name, self.name, self.block, self.block, self.ns)]
+
+
 def good(name, disks, **guest_args):
     """The last disk is the target; it is read by the first kernel at the moment of the crash."""
     if not wanted(name):
@@ -46,6 +71,9 @@ def good(name, disks, **guest_args):
             guest.capture()
             target.expect("ok", "complete")
             guest.compare_pages(target)
+        for lba, info in target.tuples() if isinstance(target, FormattedDisk) else ():
+            # Guard, application tag, reference tag, all big-endian; Linux compares the last with the block's number
+            check(struct.unpack(">HHI", info)[2] == lba, "block %d: protection information %s" % (lba, info.hex()))
         for other in made[:-1]:
             with open(other.path, "rb") as f:
                 check(not any(f.read(1 << 20)), "%s was written" % other.name)
@@ -82,6 +110,10 @@ good("behind root ports, the third disk", lambda: [
     PortDisk("64M", driver="nvme", name="a"), PortDisk("64M", driver="virtio", name="b"),
     PortDisk("1G", driver="nvme", block=4096, name="c")])
 good("third namespace", lambda: [NamespaceDisk("1G", driver="nvme", name="n")])
+good("NVMe, protection information of type 1", lambda: [FormattedDisk("1G", "ms=8,pi=1", 8)])
+good("NVMe, protection information of type 2 in the blocks", lambda: [FormattedDisk("1G", "ms=8,pi=2,mset=1", 8)])
+good("NVMe, protection information of type 3, blocks of 4 KiB", lambda: [
+    FormattedDisk("1G", "ms=8,pi=3", 8, block=4096)])
 good("NVMe, transfers of 8 KiB", lambda: [Disk("1G", driver="nvme", props="mdts=1")])
 good("virtio, queue of 16", lambda: [Disk("1G", props="queue-size=16")])
 good("virtio, queue of 1024", lambda: [Disk("1G", props="queue-size=1024")])
@@ -103,6 +135,17 @@ for kind in ("true", "false"):
                 guest.capture()
                 disk.expect("ok", "complete")
                 guest.compare_pages(disk)
+
+# --- formats that cannot be written to ---
+
+for name, ns in (("64 bytes of metadata", "ms=64"), ("metadata in the blocks", "ms=8,mset=1"), ("zoned", "zoned=true,zoned.zone_size=16M")):
+    if wanted("NVMe refused: " + name):
+        with case("NVMe refused: " + name):
+            disk = FormattedDisk("256M", ns, name="odd").format()
+            before = run("sha256sum", disk.path)
+            with Guest(disks=[disk], mem="256M", hidden=True, append="console=ttyS0 dump=SERIAL=odd") as guest:
+                guest.capture(stop="unsupported-format")
+            check(before == run("sha256sum", disk.path), "the disk has changed")
 
 # --- failures ---
 

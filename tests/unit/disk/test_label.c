@@ -359,6 +359,8 @@ static void test_devices(void **state)
 	assert_int_equal(open_target(&any), STOP_DEVICE_INIT);
 	d->start_error = -ETIMEDOUT;
 	assert_int_equal(open_target(&any), STOP_DEVICE_TIMEOUT);
+	d->start_error = -EPROTOTYPE;
+	assert_int_equal(open_target(&any), STOP_UNSUPPORTED_FORMAT);
 	/* one that does not start does not hide one that does */
 	label(disk(), 0, DISK_BYTES, 1, "lab");
 	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_OK);
@@ -464,6 +466,7 @@ static void test_write_label(void **state)
 	d->bad_lba = PART1 + PART_BLOCKS;
 	assert_int_equal(target_write_label(&target), -EIO);
 	assert_int_equal(target_stop_code(&target, -EIO), STOP_WRITE_ERROR);
+	assert_int_equal(target_stop_code(&target, -EROFS), STOP_TARGET_READ_ONLY);
 	d->dies = true;
 	assert_true(target_write_label(&target) < 0);
 	assert_int_equal(target_stop_code(&target, -ETIMEDOUT), STOP_DEVICE_TIMEOUT);

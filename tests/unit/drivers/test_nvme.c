@@ -422,6 +422,19 @@ static void test_write_protected(void **state)
 	assert_int_equal(blk_rw(dev, BLK_WRITE, 0, buf, 4096), -EROFS);
 	assert_int_equal(ctrl.commands[NVME_WRITE], 0);
 	assert_int_equal(blk_rw(dev, BLK_READ, 0, buf, 4096), 0);
+	blk_shutdown(dev);
+
+	/* protected since: only the write tells */
+	for (unsigned i = 0; i < 2; i++) {
+		set_up(9);
+		dev = open_ok();
+		ctrl.bad_lba = 8;
+		ctrl.bad_status = i ? 0x4182 : 0x20;
+		assert_int_equal(blk_rw(dev, BLK_WRITE, 8, buf, 4096), -EROFS);
+		assert_int_equal(ctrl.commands[NVME_WRITE], 1);
+		assert_false(dev->failed);
+		blk_shutdown(dev);
+	}
 }
 
 /*
@@ -751,26 +764,61 @@ static void test_small_queues_wide_doorbells(void **state)
 	blk_shutdown(dev);
 }
 
+/* Protection information that the controller makes and checks by itself: blocks are as long as they look */
+static void test_protection_information(void **state)
+{
+	struct blk_dev *dev;
+
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		set_up(9);
+		ctrl.ns[0].ms = 8;
+		ctrl.ns[0].dps = (uint8_t)(1 + i / 2 + 8 * (i % 2));
+		ctrl.ns[0].extended = i % 2;
+		dev = open_ok();
+		fill(buf, 8192, i);
+		assert_int_equal(blk_rw(dev, BLK_WRITE, 1024, buf, 8192), 0);
+		assert_memory_equal(media + 1024 * 512, buf, 8192);
+		assert_int_equal(blk_rw(dev, BLK_READ, 1024, buf + 8192, 8192), 0);
+		assert_memory_equal(buf, buf + 8192, 8192);
+		blk_shutdown(dev);
+	}
+}
+
+/* What the host would have to fill is refused, by name; so are sets of commands that know no plain write */
 static void test_formats_refused(void **state)
 {
+	static const struct {
+		uint16_t ms;
+		uint8_t dps, csi, lbads;
+		bool extended;
+		const char *says;
+	} formats[] = {
+		{ 8, 0, 0, 9, false, "8 bytes of separate metadata" },
+		{ 8, 0, 0, 9, true, "8 bytes of interleaved metadata" },
+		{ 64, 1, 0, 9, true, "64 bytes of interleaved metadata" },
+		{ 16, 3, 0, 12, false, "16 bytes of separate metadata" },
+		{ 8, 4, 0, 9, false, "protection type 4" },
+		{ 0, 0, 2, 9, false, "zoned" },
+		{ 0, 0, 1, 9, false, "command set 1" },
+		{ 0, 0, 0, 13, false, "2^13" },
+		{ 0, 0, 0, 0, false, "2^0" },
+	};
+
 	(void)state;
-	set_up(9);
-	ctrl.ns[0].ms = 8;
-	fails_to_open(-EOPNOTSUPP);
-	assert_true(fake_log_has("metadata"));
-	assert_int_equal(ctrl.shutdowns, 1);	/* healthy, only not usable: left in order */
-
-	set_up(9);
-	ctrl.ns[0].dps = 1;
-	fails_to_open(-EOPNOTSUPP);
-
-	set_up(9);
-	ctrl.ns[0].lbads = 13;
-	fails_to_open(-EOPNOTSUPP);
-
-	set_up(9);
-	ctrl.ns[0].lbads = 0;
-	fails_to_open(-EOPNOTSUPP);
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+		set_up(9);
+		ctrl.ns[0].ms = formats[i].ms;
+		ctrl.ns[0].dps = formats[i].dps;
+		ctrl.ns[0].csi = formats[i].csi;
+		ctrl.ns[0].lbads = formats[i].lbads;
+		ctrl.ns[0].extended = formats[i].extended;
+		fails_to_open(-EPROTOTYPE);
+		if (!fake_log_has(formats[i].says))
+			fail_msg("%s: %s", formats[i].says, fake_log_last);
+		/* healthy, only not usable: left in order */
+		assert_int_equal(ctrl.shutdowns, 1);
+	}
 
 	set_up(9);
 	ctrl.ns[0].nsze = UINT64_MAX;
@@ -786,6 +834,11 @@ static void test_lba_format_index(void **state)
 	ctrl.ns[0].flbas_format = 3;
 	dev = open_ok();
 	assert_int_equal(dev->block_size, 4096);
+	blk_shutdown(dev);
+
+	set_up(12);	/* more than 16 of them: NVMe 2.0 */
+	ctrl.ns[0].flbas_format = 35;
+	assert_int_equal(open_ok()->block_size, 4096);
 }
 
 static void check_namespaces(void)
@@ -840,7 +893,7 @@ static void test_bad_namespace_first(void **state)
 	ctrl.ns[1] = ctrl.ns[0];
 	ctrl.ns[1].nsid = 2;
 	ctrl.ns[0].ms = 8;
-	assert_int_equal(open_unit(0, &dev, &more), -EOPNOTSUPP);
+	assert_int_equal(open_unit(0, &dev, &more), -EPROTOTYPE);
 	assert_true(more);
 	assert_int_equal(open_unit(1, &dev, &more), 0);
 }
@@ -902,6 +955,7 @@ int main(void)
 		cmocka_unit_test(test_no_admin_answer),
 		cmocka_unit_test(test_page_size_too_large),
 		cmocka_unit_test(test_small_queues_wide_doorbells),
+		cmocka_unit_test(test_protection_information),
 		cmocka_unit_test(test_formats_refused),
 		cmocka_unit_test(test_lba_format_index),
 		cmocka_unit_test(test_namespaces),

@@ -75,6 +75,10 @@ int disk_next(struct disk_iter *it, const struct boot_info *bi, struct blk_dev *
 	while (it->unit < fake_nr_disks) {
 		struct fake_disk *d = &fake_disks[it->unit++];
 
+		if (d->start_error == -EPROTOTYPE) {
+			it->unsupported++;
+			continue;
+		}
 		if (d->start_error) {
 			it->failures++;
 			it->last_error = d->start_error;

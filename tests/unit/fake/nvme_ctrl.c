@@ -121,6 +121,16 @@ static struct fake_nvme_ns *find_ns(struct fake_nvme *f, uint32_t nsid)
 	return NULL;
 }
 
+/* Append a namespace identification descriptor, §5.15.2.4 */
+static void add_descriptor(uint8_t *page, uint8_t type, const void *id, uint8_t len)
+{
+	while (page[1])
+		page += 4 + page[1];
+	page[0] = type;
+	page[1] = len;
+	memcpy(page + 4, id, len);
+}
+
 static uint16_t identify(struct fake_nvme *f, const struct nvme_command *cmd)
 {
 	void *page = (void *)(uintptr_t)cmd->prp1;
@@ -148,12 +158,20 @@ static uint16_t identify(struct fake_nvme *f, const struct nvme_command *cmd)
 				*list++ = f->ns[i].nsid;
 		return 0;
 	}
+	if (cmd->cdw10 == NVME_CNS_DESCRIPTORS) {
+		assert(f->vs >= 0x00010300);	/* older ones do not know it */
+		if (!ns)
+			return 0x400b;		/* invalid namespace, do not retry */
+		add_descriptor(page, 4, &ns->csi, 1);
+		return 0;
+	}
 	assert(cmd->cdw10 == NVME_CNS_NAMESPACE);
 	if (ns) {
 		struct nvme_id_ns *id = page;
 
 		id->nsze = id->ncap = ns->nsze;
-		id->flbas = ns->flbas_format;
+		id->flbas = (uint8_t)((ns->flbas_format & 0xf) | (ns->flbas_format & 0x30) << 1 |
+				      ns->extended << 4);
 		id->dps = ns->dps;
 		id->nsattr = ns->nsattr;
 		id->lbaf[ns->flbas_format].ms = ns->ms;
@@ -247,6 +265,11 @@ static uint16_t io(struct fake_nvme *f, const struct nvme_command *cmd)
 	if (cmd->opcode == NVME_FLUSH)
 		return 0;
 	assert(cmd->opcode == NVME_READ || cmd->opcode == NVME_WRITE);
+	assert(!ns->csi && !cmd->mptr);
+	/* PRACT, nothing else; without it metadata would be transferred too (§8.3.1) */
+	assert(cmd->cdw12 >> 16 == (ns->ms ? 0x2000 : 0) && (!ns->ms || (ns->dps & 7 && ns->ms == 8)));
+	/* what Linux will look for when it reads the block, Type 1 and 2 */
+	assert(cmd->cdw14 == (ns->dps & 3 && (ns->dps & 7) != 3 ? (uint32_t)lba : 0));
 	len = nr << ns->lbads;
 	assert(!f->mdts || len <= 4096ULL << f->mdts);
 	assert(lba + nr <= ns->nsze);

@@ -18,7 +18,9 @@ struct fake_nvme_ns {
 	uint32_t nsid;		/* 0: not there */
 	uint64_t nsze;
 	uint8_t lbads, flbas_format, dps, nsattr;
+	bool extended;		/* metadata in line with each block */
 	uint16_t ms;
+	uint8_t csi;		/* command set: 2 zoned */
 	uint8_t *data;
 	uint64_t data_len;
 };
