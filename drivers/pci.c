@@ -58,6 +58,7 @@ enum pci_reg {
 #define PCIE_DEVSTA		10
 #define PCIE_DEVSTA_PENDING	BIT(5)
 
+#define MASTER_US		10000		/* a configuration write: microseconds at most */
 #define D3_TO_D0_US		10000		/* PM 1.2 §5.6.1 */
 #define FLR_PENDING_US		100000		/* PCIe 4.0 §6.6.2, implementation note */
 #define FLR_WAIT_US		100000		/* PCIe 4.0 §6.6.2: "within 100 ms" */
@@ -315,14 +316,25 @@ bool pci_present(const struct pci_dev *dev)
 	return pci_read16(dev, PCI_ID) == dev->vendor;
 }
 
-void pci_set_master(const struct pci_dev *dev, bool on)
+/*
+ * The write may be posted on its way (PCIe 4.0 §7.2.2.1: an ECAM write need not have completed when
+ * the CPU goes on), so only what is read back counts. That answer also pushes ahead of it what the
+ * function has written to memory so far (§2.4.1: completions do not pass posted requests).
+ */
+int pci_set_master(const struct pci_dev *dev, bool on)
 {
 	uint16_t command = pci_read16(dev, PCI_COMMAND);
+	int rc;
 
+	if (command != 0xffff)
+		pci_write16(dev, PCI_COMMAND,
+			    on ? command | COMMAND_MASTER : command & (uint16_t)~COMMAND_MASTER);
+	rc = poll_until_us((command = pci_read16(dev, PCI_COMMAND)) == 0xffff ||
+				   !(command & COMMAND_MASTER) == !on,
+			   MASTER_US);
 	if (command == 0xffff)
-		return;
-	command = on ? command | COMMAND_MASTER : command & (uint16_t)~COMMAND_MASTER;
-	pci_write16(dev, PCI_COMMAND, command);
+		return -ENODEV;
+	return rc ? log_err(rc, "pci %s: command stays %#x", dev->name, (unsigned)command) : 0;
 }
 
 int pci_flr(const struct pci_dev *dev)
@@ -345,7 +357,7 @@ int pci_flr(const struct pci_dev *dev)
 	pci_write16(dev, pcie + PCIE_DEVCTL, saved.devctl | (uint16_t)PCIE_DEVCTL_FLR);
 	delay_us(FLR_WAIT_US);
 	if (poll_until_us(pci_present(dev), FLR_READY_US))
-		return log_err(-ENODEV, "pci %s: did not come back from a function level reset",
+		return log_err(-ENODEV, "pci %s: gone after a function level reset",
 			       dev->name);
 	restore(dev, &saved);
 	return 0;

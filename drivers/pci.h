@@ -75,8 +75,11 @@ int pci_wake(const struct pci_dev *dev);
  */
 bool pci_present(const struct pci_dev *dev);
 
-/* Let the function do DMA, or not. */
-void pci_set_master(const struct pci_dev *dev, bool on);
+/*
+ * Let the function do DMA, or not; for drivers/dma.c alone. 0: it has come into force; -ENODEV: the
+ * function is gone; -ETIMEDOUT: the bit does not change.
+ */
+int pci_set_master(const struct pci_dev *dev, bool on);
 
 /*
  * Function level reset; BARs and decoding are as before when it returns, bus mastering is off. 0,

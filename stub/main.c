@@ -296,12 +296,8 @@ noreturn void stub_exception(const char *what)
 	if (!nested) {
 		nested = true;
 		log_print(LOG_ERR, "%s", what);
-		/*
-		 * DMA must not outlive us. The driver itself is asked and not blk_shutdown(), whose
-		 * table of requests may be what was being changed. It is safe to call twice.
-		 */
-		if (target.dev)
-			target.dev->ops->shutdown(target.dev);
+		/* DMA must not outlive us */
+		target_abort(&target);
 		serial_abort();
 		finish(STOP_EXCEPTION);
 	}

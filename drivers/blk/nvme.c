@@ -17,13 +17,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "drivers/dma_area.h"
 #include "drivers/blk/nvme.h"
 #include "drivers/blk/nvme_regs.h"
+#include "drivers/dma.h"
 #include "stub/log.h"
 #include "stub/timeout.h"
 
-#define NVME_CLASS		0x010802	/* mass storage, NVM, NVM Express */
 #define PAGE			4096u		/* CC.MPS 0 */
 #define ADMIN_ENTRIES		8
 #define IO_ENTRIES_MAX		64
@@ -77,6 +76,7 @@ struct nvme_queue {
 static struct nvme {
 	struct blk_dev blk;
 	struct pci_dev pci;
+	struct dma_dev dma;
 	void *regs;
 	void *doorbells;
 	uint64_t cap;
@@ -84,7 +84,6 @@ static struct nvme {
 	uint32_t doorbell_stride;
 	uint32_t nsid;
 	uint32_t shutdown_us;
-	bool coherent;
 	bool open;			/* registers mapped: there is something to shut down */
 	bool has_io_queues;
 	struct nvme_queue admin;
@@ -134,8 +133,8 @@ static void queue_init(struct nvme_queue *q, uint16_t id, struct nvme_command *s
 	/* §4.6: the phase tag of a fresh entry differs from that of zeroed memory */
 	memset(sq, 0, PAGE);
 	memset(cq, 0, PAGE);
-	dma_give(nvme.coherent, virt_to_phys(sq), PAGE);
-	dma_give(nvme.coherent, virt_to_phys(cq), PAGE);
+	dma_give(&nvme.dma, sq, PAGE);
+	dma_give(&nvme.dma, cq, PAGE);
 }
 
 static uint16_t next_cid(unsigned slot)
@@ -150,7 +149,7 @@ static void queue_submit(struct nvme_queue *q, const struct nvme_command *cmd)
 	struct nvme_command *entry = &q->sq[q->sq_tail];
 
 	*entry = *cmd;
-	dma_give(nvme.coherent, virt_to_phys(entry), sizeof(*entry));
+	dma_give(&nvme.dma, entry, sizeof(*entry));
 	q->sq_tail = (uint16_t)(q->sq_tail + 1 < q->entries ? q->sq_tail + 1 : 0);
 	/*
 	 * §4.1: the entry, and the list it points at, must be in memory when the controller hears
@@ -166,7 +165,7 @@ static bool queue_next(struct nvme_queue *q, struct nvme_completion *ret)
 	const struct nvme_completion *entry = &q->cq[q->cq_head];
 	uint16_t status;
 
-	dma_take(nvme.coherent, virt_to_phys(entry), sizeof(*entry));
+	dma_take(&nvme.dma, entry, sizeof(*entry));
 	status = dma_load(&entry->status);
 	if ((status & NVME_STATUS_PHASE) != q->phase)
 		return false;
@@ -284,16 +283,16 @@ static int identify(enum nvme_identify_cns cns, uint32_t nsid)
 	struct nvme_command cmd = {
 		.opcode = NVME_IDENTIFY,
 		.nsid = nsid,
-		.prp1 = virt_to_phys(&dma()->identify),
+		.prp1 = dma_addr(&nvme.dma, &dma()->identify),
 		.cdw10 = cns,
 	};
 	int rc;
 
 	/* A page is what the structure takes: PRP2 is not used */
 	memset(&dma()->identify, 0, sizeof(dma()->identify));
-	dma_give(nvme.coherent, virt_to_phys(&dma()->identify), PAGE);
+	dma_give(&nvme.dma, &dma()->identify, PAGE);
 	rc = admin(&cmd);
-	dma_take(nvme.coherent, virt_to_phys(&dma()->identify), PAGE);
+	dma_take(&nvme.dma, &dma()->identify, PAGE);
 	return rc;
 }
 
@@ -378,16 +377,16 @@ static int disable(void)
 static int enable(void)
 {
 	uint16_t entries = (uint16_t)min_u64(ADMIN_ENTRIES, FIELD_GET(NVME_CAP_MQES, nvme.cap) + 1);
-	int rc;
+	/* Nothing of the dead kernel's is left in the controller: now it may do DMA, for us */
+	int rc = dma_attach(&nvme.dma);
 
+	if (rc)
+		return rc;
 	queue_init(&nvme.admin, 0, dma()->admin_sq, dma()->admin_cq, entries);
 	reg_write(NVME_AQA, (uint32_t)(FIELD_PREP(NVME_AQA_ASQS, entries - 1) |
 				       FIELD_PREP(NVME_AQA_ACQS, entries - 1)));
-	mmio_write64((char *)nvme.regs + NVME_ASQ, virt_to_phys(nvme.admin.sq));
-	mmio_write64((char *)nvme.regs + NVME_ACQ, virt_to_phys(nvme.admin.cq));
-
-	/* Nothing of the dead kernel's is left in the controller: now it may do DMA, for us */
-	pci_set_master(&nvme.pci, true);
+	mmio_write64((char *)nvme.regs + NVME_ASQ, dma_addr(&nvme.dma, nvme.admin.sq));
+	mmio_write64((char *)nvme.regs + NVME_ACQ, dma_addr(&nvme.dma, nvme.admin.cq));
 	reg_write(NVME_CC, (uint32_t)(NVME_CC_EN | FIELD_PREP(NVME_CC_IOSQES, 6) |
 				      FIELD_PREP(NVME_CC_IOCQES, 4)));
 	rc = wait_ready(true, ready_timeout_us());
@@ -420,6 +419,7 @@ static void notify_shutdown(void)
 /* Whatever happened before: afterwards the controller does no DMA. */
 static void stop(bool orderly)
 {
+	bool stopped = false;
 	uint32_t csts;
 
 	if (!nvme.open)
@@ -429,15 +429,21 @@ static void stop(bool orderly)
 	if (!is_gone(csts)) {
 		if (orderly && csts & NVME_CSTS_RDY && !(csts & NVME_CSTS_CFS))
 			notify_shutdown();
-		(void)disable();
+		stopped = !disable();
 	}
-	pci_set_master(&nvme.pci, false);
+	dma_detach(&nvme.dma, stopped);
 	nvme.has_io_queues = false;
 	nvme.nr_inflight = 0;
 	memset(nvme.reqs, 0, sizeof(nvme.reqs));
 }
 
 /* --- requests --- */
+
+static void unmap(const struct blk_req *req, unsigned nr_segs)
+{
+	for (unsigned i = 0; i < nr_segs; i++)
+		dma_unmap(&nvme.dma, req->segs[i].pa, req->segs[i].len, req->op == BLK_READ);
+}
 
 /*
  * Physical region pages, §4.3: PRP1 may start inside a page; one more page goes to PRP2; more go to
@@ -449,31 +455,38 @@ static int build_prps(struct nvme_command *cmd, unsigned slot, const struct blk_
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < req->nr_segs; i++) {
-		phys_addr_t pa = req->segs[i].pa, end = pa + req->segs[i].len;
+		const struct blk_seg *seg = &req->segs[i];
+		phys_addr_t end = seg->pa + seg->len;
+		uint64_t pages = DIV_ROUND_UP(seg->pa % PAGE + seg->len, PAGE), addr;
+		int rc;
 
 		/*
 		 * Only the very first page may be entered in the middle, only the very last left
 		 * there
 		 */
-		if (!req->segs[i].len || end < pa || pa & 3 || (i && pa % PAGE) ||
+		if (!seg->len || end < seg->pa || seg->pa & 3 || (i && seg->pa % PAGE) ||
 		    (i + 1 < req->nr_segs && end % PAGE))
-			return log_err(-EINVAL, "%s: segment %#lx + %u is not made of pages",
-				       nvme.blk.name, (unsigned long)pa,
-				       (unsigned)req->segs[i].len);
+			rc = log_err(-EINVAL, "%s: segment %#lx + %u is not made of pages",
+				     nvme.blk.name, (unsigned long)seg->pa, (unsigned)seg->len);
+		else if (n + pages - !i > PRPS_PER_LIST)
+			rc = log_err(-EINVAL, "%s: request of too many pages", nvme.blk.name);
+		else
+			rc = dma_map(&nvme.dma, seg->pa, seg->len, &addr);
+		if (rc) {
+			unmap(req, i);
+			return rc;
+		}
 		if (!i) {
-			cmd->prp1 = pa;
-			pa = ALIGN_DOWN(pa, PAGE) + PAGE;
+			cmd->prp1 = addr;
+			addr = ALIGN_DOWN(addr, PAGE) + PAGE;
+			pages--;
 		}
-		for (; pa < end; pa += PAGE) {
-			if (n == PRPS_PER_LIST)
-				return log_err(-EINVAL, "%s: request of too many pages",
-					       nvme.blk.name);
-			list[n++] = pa;
-		}
+		for (; pages; pages--, addr += PAGE)
+			list[n++] = addr;
 	}
-	cmd->prp2 = n == 0 ? 0 : n == 1 ? list[0] : virt_to_phys(list);
+	cmd->prp2 = n == 0 ? 0 : n == 1 ? list[0] : dma_addr(&nvme.dma, list);
 	if (n > 1)
-		dma_give(nvme.coherent, virt_to_phys(list), n * sizeof(list[0]));
+		dma_give(&nvme.dma, list, n * sizeof(list[0]));
 	return 0;
 }
 
@@ -507,8 +520,6 @@ static int nvme_submit(struct blk_dev *blk, struct blk_req *req)
 		rc = build_prps(&cmd, slot, req);
 		if (rc)
 			return rc;
-		for (unsigned i = 0; i < req->nr_segs; i++)
-			dma_give(nvme.coherent, req->segs[i].pa, req->segs[i].len);
 	}
 	cmd.cid = next_cid(slot);
 	req->tag = cmd.cid;
@@ -530,9 +541,7 @@ static int finish(const struct nvme_completion *c)
 			       nvme.blk.name, (unsigned)c->cid, (unsigned)c->sq_id);
 	nvme.reqs[slot] = NULL;
 	nvme.nr_inflight--;
-	if (req->op == BLK_READ)
-		for (unsigned i = 0; i < req->nr_segs; i++)
-			dma_take(nvme.coherent, req->segs[i].pa, req->segs[i].len);
+	unmap(req, req->nr_segs);
 	req->status = judge(c->status, req->tries);
 	if (req->status && req->status != -EAGAIN)
 		log_warn("%s: request at block %lu failed, status %#x%s", nvme.blk.name,
@@ -777,14 +786,14 @@ static int create_io_queues(void)
 	struct nvme_command cq = {
 		/* physically contiguous, no interrupts: §5.3 */
 		.opcode = NVME_CREATE_CQ,
-		.prp1 = virt_to_phys(dma()->io_cq),
+		.prp1 = dma_addr(&nvme.dma, dma()->io_cq),
 		.cdw10 = (uint32_t)(entries - 1) << 16 | 1,
 		.cdw11 = 1,
 	};
 	struct nvme_command sq = {
 		/* physically contiguous, completes on queue 1: §5.4 */
 		.opcode = NVME_CREATE_SQ,
-		.prp1 = virt_to_phys(dma()->io_sq),
+		.prp1 = dma_addr(&nvme.dma, dma()->io_sq),
 		.cdw10 = (uint32_t)(entries - 1) << 16 | 1,
 		.cdw11 = 1 << 16 | 1,
 	};
@@ -837,14 +846,12 @@ int nvme_probe(const struct pci_dev *pci, unsigned unit, struct blk_dev **ret_de
 	bool more = false;
 	int rc;
 
-	if (pci->class_code != NVME_CLASS)
-		return -ENODEV;
-
 	memset(&nvme, 0, sizeof(nvme));
 	/* Kept, so that identifiers differ from those of an earlier start too */
 	nvme.generation = generation;
 	nvme.pci = *pci;
-	nvme.coherent = pci->host->dma_coherent;
+	nvme.dma = (struct dma_dev){ .name = nvme.blk.name, .pci = &nvme.pci,
+				     .coherent = pci->host->dma_coherent, .last = UINT64_MAX };
 	nvme.blk.ops = &nvme_ops;
 	snprintf(nvme.blk.name, sizeof(nvme.blk.name), "nvme %s", pci->name);
 	rc = start(unit, &more);
@@ -852,7 +859,7 @@ int nvme_probe(const struct pci_dev *pci, unsigned unit, struct blk_dev **ret_de
 	if (rc) {
 		/* An empty controller is no failure: leave it in order */
 		stop(rc == -ENOENT || rc == -EOPNOTSUPP || rc == -EPROTOTYPE);
-		return rc == -ENODEV ? -EIO : rc;	/* "not mine" is no longer the answer */
+		return rc;
 	}
 	*ret_dev = &nvme.blk;
 	return 0;

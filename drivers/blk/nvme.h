@@ -8,9 +8,9 @@
 
 /*
  * Take the controller over, whatever the dead kernel left running in it, and open the @unit-th
- * active namespace. 0 with the disk and whether others follow; -ENODEV: not an NVMe controller;
- * -ENOENT: no such namespace; other -errno: it could not be started and can do no DMA (*ret_more
- * may be set when only this namespace is unusable).
+ * active namespace. 0 with the disk and whether others follow; -ENOENT: no such namespace; other
+ * -errno: it could not be started and can do no DMA (*ret_more may be set when only this namespace
+ * is unusable).
  */
 int nvme_probe(const struct pci_dev *pci, unsigned unit, struct blk_dev **ret_dev, bool *ret_more);
 

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "drivers/dma_area.h"
 #include "drivers/blk/virtio_blk.h"
+#include "drivers/dma.h"
 #include "drivers/virtio/virtio_ring.h"
 #include "stub/log.h"
 #include "stub/timeout.h"
@@ -112,33 +112,49 @@ static void begin_request(unsigned n, enum virtio_blk_type type, uint64_t sector
 
 	s->header = (struct virtio_blk_req_header){ .type = type, .sector = sector };
 	s->status = STATUS_UNWRITTEN;
-	dma_give(vb.dev.coherent, virt_to_phys(s), sizeof(*s));
-	virtq_add(&vb.vq, n, virt_to_phys(&s->header), sizeof(s->header), false);
+	dma_give(&vb.dev.dma, s, sizeof(*s));
+	virtq_add(&vb.vq, n, dma_addr(&vb.dev.dma, &s->header), sizeof(s->header), false);
 }
 
-static void add_data(unsigned n, const struct blk_seg *seg, bool device_writes)
+static void unmap(const struct blk_req *req, unsigned nr_segs)
 {
-	uint32_t len;
+	for (unsigned i = 0; i < nr_segs; i++)
+		dma_unmap(&vb.dev.dma, req->segs[i].pa, req->segs[i].len, req->op == BLK_READ);
+}
 
-	dma_give(vb.dev.coherent, seg->pa, seg->len);
-	for (uint32_t done = 0; done < seg->len; done += len) {
-		len = (uint32_t)min_u64(seg->len - done, vb.size_max);
-		virtq_add(&vb.vq, n, seg->pa + done, len, device_writes);
+/* 0, or -errno with nothing mapped */
+static int add_data(unsigned n, const struct blk_req *req)
+{
+	for (unsigned i = 0; i < req->nr_segs; i++) {
+		const struct blk_seg *seg = &req->segs[i];
+		uint64_t addr;
+		uint32_t len;
+		int rc = dma_map(&vb.dev.dma, seg->pa, seg->len, &addr);
+
+		if (rc) {
+			unmap(req, i);
+			return rc;
+		}
+		for (uint32_t done = 0; done < seg->len; done += len) {
+			len = (uint32_t)min_u64(seg->len - done, vb.size_max);
+			virtq_add(&vb.vq, n, addr + done, len, req->op == BLK_READ);
+		}
 	}
+	return 0;
 }
 
 static void send_request(unsigned n)
 {
-	virtq_add(&vb.vq, n, virt_to_phys(&slot(n)->status), 1, true);
+	virtq_add(&vb.vq, n, dma_addr(&vb.dev.dma, &slot(n)->status), 1, true);
 	if (virtq_commit(&vb.vq, n))
-		vb.dev.ops->notify(&vb.dev, 0);
+		vb.dev.ops->notify(&vb.dev, &vb.vq);
 }
 
 static int request_status(unsigned n)
 {
 	struct slot *s = slot(n);
 
-	dma_take(vb.dev.coherent, virt_to_phys(&s->status), sizeof(s->status));
+	dma_take(&vb.dev.dma, &s->status, sizeof(s->status));
 	switch (dma_load(&s->status)) {
 	case VIRTIO_BLK_S_OK:
 		return 0;
@@ -157,6 +173,7 @@ static int virtio_blk_submit(struct blk_dev *blk, struct blk_req *req)
 		[BLK_FLUSH] = VIRTIO_BLK_T_FLUSH,
 	};
 	unsigned n = 0;
+	int rc;
 
 	if (!vb.running)
 		return -ENODEV;
@@ -165,11 +182,14 @@ static int virtio_blk_submit(struct blk_dev *blk, struct blk_req *req)
 	if (n == NR_SLOTS || nr_descs(req) > vb.vq.nr_free)
 		return -EBUSY;
 
-	vb.reqs[n] = req;
 	begin_request(n, types[req->op],
 		      req->op == BLK_FLUSH ? 0 : req->lba * (blk->block_size / SECTOR_SIZE));
-	for (unsigned i = 0; i < req->nr_segs; i++)
-		add_data(n, &req->segs[i], req->op == BLK_READ);
+	rc = add_data(n, req);
+	if (rc) {
+		virtq_drop(&vb.vq, n);
+		return rc;
+	}
+	vb.reqs[n] = req;
 	send_request(n);
 	return 0;
 }
@@ -180,9 +200,7 @@ static void finish_request(unsigned n)
 	int status = request_status(n);
 
 	vb.reqs[n] = NULL;
-	if (req->op == BLK_READ)
-		for (unsigned i = 0; i < req->nr_segs; i++)
-			dma_take(vb.dev.coherent, req->segs[i].pa, req->segs[i].len);
+	unmap(req, req->nr_segs);
 	if (status) {
 		log_warn("%s: request at block %lu failed, status %u", vb.blk.name,
 			 (unsigned long)req->lba, (unsigned)slot(n)->status);
@@ -330,9 +348,8 @@ static int start_queue(void)
 	if (!is_power_of_2(size) || size < 4 || size > VIRTQ_MAX_SIZE)
 		return log_err(-EOPNOTSUPP, "%s: queue of %u entries, at most %u are supported",
 			       vb.blk.name, size, VIRTQ_MAX_SIZE);
-	virtq_init(&vb.vq, dma_area, (uint16_t)size, vb.dev.coherent);
-	vb.dev.has_queue = true;
-	return vb.dev.ops->queue_enable(&vb.dev, 0, &vb.vq);
+	virtq_init(&vb.vq, &vb.dev.dma, 0, dma_area, (uint16_t)size);
+	return vb.dev.ops->queue_enable(&vb.dev, &vb.vq);
 }
 
 /* The serial is an aid to recognise the disk: a device without one is as good as any other */
@@ -344,17 +361,17 @@ static void read_serial(void)
 
 	memset(s->serial, 0, SERIAL_LEN);
 	begin_request(0, VIRTIO_BLK_T_GET_ID, 0);
-	virtq_add(&vb.vq, 0, virt_to_phys(s->serial), SERIAL_LEN, true);
+	virtq_add(&vb.vq, 0, dma_addr(&vb.dev.dma, s->serial), SERIAL_LEN, true);
 	send_request(0);
 	if (poll_until_us((rc = virtq_pop(&vb.vq, &n)) != 0, PROBE_US) || rc < 0) {
 		/* A device that does not answer this will not answer a write either */
-		log_warn("%s: no answer to the request for its serial number", vb.blk.name);
+		log_warn("%s: no answer", vb.blk.name);
 		vb.running = false;
 		return;
 	}
 	if (request_status(0))
 		return;
-	dma_take(vb.dev.coherent, virt_to_phys(s->serial), SERIAL_LEN);
+	dma_take(&vb.dev.dma, s->serial, SERIAL_LEN);
 	memcpy(vb.blk.serial, s->serial, SERIAL_LEN);
 	for (len = 0; len < SERIAL_LEN && vb.blk.serial[len] >= ' ' && vb.blk.serial[len] <= '~';
 	     len++)
@@ -379,6 +396,9 @@ static int start(void)
 				      &features);
 	if (!rc)
 		rc = read_geometry(features);
+	/* It has been reset, so nothing of the dead kernel's is left to go on with */
+	if (!rc)
+		rc = dma_attach(&vb.dev.dma);
 	if (!rc)
 		rc = start_queue();
 	if (!rc)
@@ -393,14 +413,16 @@ static int start(void)
 	return vb.running ? 0 : -ETIMEDOUT;
 }
 
-int virtio_blk_start(const struct virtio_dev *dev, struct blk_dev **ret_dev)
+int virtio_blk_probe(const struct virtio_place *at, struct blk_dev **ret_dev)
 {
 	int rc;
 
 	memset(&vb, 0, sizeof(vb));
-	vb.dev = *dev;
+	rc = virtio_open(&vb.dev, at);
+	if (rc)
+		return rc;
 	vb.blk.ops = &virtio_blk_ops;
-	snprintf(vb.blk.name, sizeof(vb.blk.name), "virtio-blk %s", dev->name);
+	snprintf(vb.blk.name, sizeof(vb.blk.name), "virtio-blk %s", vb.dev.name);
 	rc = start();
 	if (rc) {
 		vb.running = false;

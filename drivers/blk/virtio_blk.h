@@ -7,10 +7,9 @@
 #include "stub/disk/blk.h"
 
 /*
- * Take the device over (reset first, whatever state it is in) and start it. @dev, which a
- * transport's open filled, is copied. 0 with the disk, or -errno: the device is reset and can do no
- * DMA.
+ * Take over the device at @at, of type VIRTIO_ID_BLOCK (reset first, whatever state it is in), and
+ * start it. 0 with the disk, or -errno: the device can do no DMA.
  */
-int virtio_blk_start(const struct virtio_dev *dev, struct blk_dev **ret_dev);
+int virtio_blk_probe(const struct virtio_place *at, struct blk_dev **ret_dev);
 
 #endif

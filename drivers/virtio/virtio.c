@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <io.h>
 
-#include "drivers/dma_area.h"
 #include "drivers/virtio/virtio.h"
 #include "stub/log.h"
 #include "stub/timeout.h"
@@ -59,9 +58,8 @@ int virtio_negotiate(struct virtio_dev *dev, uint64_t wanted, uint64_t *ret_feat
 	}
 
 	if (!(features & VIRTIO_F_VERSION_1))
-		return log_err(-EPROTO,
-			       "virtio %s: modern transport without VERSION_1, features %#lx",
-			       dev->name, (unsigned long)offered);
+		return log_err(-EPROTO, "virtio %s: no VERSION_1 in features %#lx", dev->name,
+			       (unsigned long)offered);
 	dev->ops->set_features(dev, features);
 	add_status(dev, VIRTIO_FEATURES_OK);
 	if (!(dev->ops->get_status(dev) & VIRTIO_FEATURES_OK))
@@ -83,7 +81,7 @@ int virtio_config_read64(struct virtio_dev *dev, unsigned off, uint64_t *ret)
 			return 0;
 		}
 	}
-	return log_err(-EIO, "virtio %s: configuration never stands still", dev->name);
+	return log_err(-EIO, "virtio %s: configuration keeps changing", dev->name);
 }
 
 void virtio_close(struct virtio_dev *dev)
@@ -91,12 +89,17 @@ void virtio_close(struct virtio_dev *dev)
 	uint8_t status = dev->ops->get_status(dev);
 	int rc = 0;
 
-	/*
-	 * When the reset is not confirmed there is nothing left but to cut the device off from
-	 * memory, and where the bus cannot, to give up the memory that it knows
-	 */
 	if (status && status != VIRTIO_GONE)
 		rc = virtio_reset(dev);
-	if (!dev->ops->close(dev) && rc == -ETIMEDOUT && dev->has_queue)
-		dma_area_lost = true;
+	dma_detach(&dev->dma, rc != -ETIMEDOUT);
+}
+
+unsigned virtio_type(const struct virtio_place *at)
+{
+	return at->pci ? virtio_pci_type(at->pci) : virtio_mmio_type(at->mmio);
+}
+
+int virtio_open(struct virtio_dev *dev, const struct virtio_place *at)
+{
+	return at->pci ? virtio_pci_open(dev, at->pci) : virtio_mmio_open(dev, at->mmio);
 }

@@ -6,6 +6,7 @@
 #ifndef DRIVERS_VIRTIO_H
 #define DRIVERS_VIRTIO_H
 
+#include "drivers/dma.h"
 #include "drivers/pci.h"
 #include "stub/bits.h"
 
@@ -28,7 +29,9 @@ enum virtio_status {
 #define VIRTIO_F_ACCESS_PLATFORM	BIT(33)
 #define VIRTIO_F_ORDER_PLATFORM		BIT(36)
 
+/* Device types, §5; 0 is what an empty place has */
 #define VIRTIO_ID_BLOCK			2
+#define VIRTIO_ID_SCSI			8
 
 struct virtio_transport_ops {
 	uint8_t (*get_status)(struct virtio_dev *dev);
@@ -39,9 +42,9 @@ struct virtio_transport_ops {
 	 * Largest size of queue @index (the only size when dev->fixed_queue_size), 0: no such queue
 	 */
 	unsigned (*queue_size)(struct virtio_dev *dev, unsigned index);
-	/* Tell the device where @vq is. 0 or -errno. */
-	int (*queue_enable)(struct virtio_dev *dev, unsigned index, const struct virtq *vq);
-	void (*notify)(struct virtio_dev *dev, unsigned index);
+	/* Tell the device where @vq is, and @vq how the device is notified of it. 0 or -errno. */
+	int (*queue_enable)(struct virtio_dev *dev, struct virtq *vq);
+	void (*notify)(struct virtio_dev *dev, const struct virtq *vq);
 	/*
 	 * A field of @size 1, 2 or 4 bytes of the device's configuration; all ones beyond its end
 	 */
@@ -49,11 +52,6 @@ struct virtio_transport_ops {
 	uint32_t (*config_generation)(struct virtio_dev *dev);
 	/* Is the device still there at all? */
 	bool (*present)(struct virtio_dev *dev);
-	/*
-	 * The device has been reset for the last time: take its right to do DMA away. False: this
-	 * bus has no means to.
-	 */
-	bool (*close)(struct virtio_dev *dev);
 };
 
 struct virtio_dev {
@@ -61,13 +59,11 @@ struct virtio_dev {
 	char name[24];			/* "0000:00:04.0", "mmio 0xa003e00" */
 	bool legacy;			/* before 1.0: no FEATURES_OK, queue given by page number */
 	bool fixed_queue_size;		/* legacy PCI */
-	bool coherent;
-	bool has_queue;			/* it was told where a queue is */
+	struct dma_dev dma;		/* to be attached between reset and the first queue */
 	/* PCI: common configuration; MMIO, legacy ports in memory: all registers */
 	void *common;
 	void *config;
 	uint32_t config_len;
-	void *notify;			/* PCI: register of queue 0 */
 	uint16_t port;			/* legacy PCI: first I/O port */
 	phys_addr_t notify_base;	/* PCI: notification structure */
 	uint32_t notify_len;
@@ -91,16 +87,31 @@ int virtio_negotiate(struct virtio_dev *dev, uint64_t wanted, uint64_t *ret_feat
 int virtio_config_read64(struct virtio_dev *dev, unsigned off, uint64_t *ret);
 
 /*
- * Give up: reset, so that the device forgets the queue, and no more DMA. Bounded, whatever state
+ * Give up: reset, so that the device forgets its queues, and no more DMA. Bounded, whatever state
  * the device is in; it must be opened again before any other use.
  */
 void virtio_close(struct virtio_dev *dev);
 
+/* Where a device may be: one of the two */
+struct virtio_place {
+	const struct pci_dev *pci;
+	const struct virtio_mmio_spec *mmio;
+};
+
+/* Which type of virtio device is there; 0: none. Changes nothing. */
+unsigned virtio_type(const struct virtio_place *at);
+
 /*
- * Bind a transport. 0, -ENODEV: no virtio block device there, or another -errno, logged. On 0
- * registers can be used, but the device has not been reset and is in whatever state it was left in.
- * @dev is the caller's, may be copied, and needs no release when it was never started.
+ * Bind the transport to the device at @at, which has a virtio_type(). 0, or -errno, logged, and the
+ * device does no DMA. On 0 registers can be used, but it has not been reset and is in whatever state
+ * it was left in. @dev is the caller's and stays where it is; it needs no release when it was never
+ * started.
  */
+int virtio_open(struct virtio_dev *dev, const struct virtio_place *at);
+
+/* The two transports of virtio_type() and virtio_open() */
+unsigned virtio_pci_type(const struct pci_dev *pci);
+unsigned virtio_mmio_type(const struct virtio_mmio_spec *spec);
 int virtio_pci_open(struct virtio_dev *dev, const struct pci_dev *pci);
 int virtio_mmio_open(struct virtio_dev *dev, const struct virtio_mmio_spec *spec);
 

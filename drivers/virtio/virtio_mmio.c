@@ -113,7 +113,7 @@ static unsigned queue_size(struct virtio_dev *dev, unsigned index)
  */
 static int enable_legacy(struct virtio_dev *dev, const struct virtq *vq)
 {
-	uint64_t pfn = virt_to_phys(vq->desc) / LEGACY_PAGE;
+	uint64_t pfn = dma_addr(vq->dma, vq->desc) / LEGACY_PAGE;
 
 	if (pfn > UINT32_MAX)
 		return log_err(-ERANGE, "virtio %s: legacy device cannot reach the queue",
@@ -129,13 +129,15 @@ static int enable_legacy(struct virtio_dev *dev, const struct virtq *vq)
 /* Two halves in any order: nothing looks at them before QUEUE_READY */
 static void write_address(struct virtio_dev *dev, enum virtio_mmio_reg low, const void *p)
 {
-	reg_write(dev, low, (uint32_t)virt_to_phys(p));
-	reg_write(dev, low + 4, (uint32_t)(virt_to_phys(p) >> 32));
+	uint64_t addr = dma_addr(&dev->dma, p);
+
+	reg_write(dev, low, (uint32_t)addr);
+	reg_write(dev, low + 4, (uint32_t)(addr >> 32));
 }
 
-static int queue_enable(struct virtio_dev *dev, unsigned index, const struct virtq *vq)
+static int queue_enable(struct virtio_dev *dev, struct virtq *vq)
 {
-	reg_write(dev, QUEUE_SEL, index);
+	reg_write(dev, QUEUE_SEL, vq->index);
 	if (dev->legacy)
 		return enable_legacy(dev, vq);
 
@@ -154,9 +156,9 @@ static int queue_enable(struct virtio_dev *dev, unsigned index, const struct vir
 }
 
 /* §4.2.3.3: the value is the queue. The caller has ordered its stores before (virtq_commit()). */
-static void notify(struct virtio_dev *dev, unsigned index)
+static void notify(struct virtio_dev *dev, const struct virtq *vq)
 {
-	reg_write(dev, QUEUE_NOTIFY, index);
+	reg_write(dev, QUEUE_NOTIFY, vq->index);
 }
 
 static uint32_t config_read(struct virtio_dev *dev, unsigned off, unsigned size)
@@ -183,10 +185,9 @@ static bool present_mmio(struct virtio_dev *dev)
 }
 
 /* There is no switch for DMA on this bus: the reset has to do */
-static bool close_mmio(struct virtio_dev *dev)
+static void reset_mmio(struct dma_dev *dma)
 {
-	(void)dev;
-	return false;
+	(void)virtio_reset(container_of(dma, struct virtio_dev, dma));
 }
 
 static const struct virtio_transport_ops virtio_mmio_ops = {
@@ -200,36 +201,37 @@ static const struct virtio_transport_ops virtio_mmio_ops = {
 	.config_read		= config_read,
 	.config_generation	= config_generation,
 	.present		= present_mmio,
-	.close			= close_mmio,
 };
+
+/*
+ * §4.2.3.1: magic, then a device in the slot (0: empty). An empty slot is the rule and not worth a
+ * message: QEMU's virt machine has 32 of them, a few in use.
+ */
+unsigned virtio_mmio_type(const struct virtio_mmio_spec *spec)
+{
+	struct virtio_dev dev = { 0 };
+
+	if (spec->size < CONFIG || !IS_ALIGNED(spec->addr, 4))
+		return 0;
+	dev.common = arch_map_mmio(spec->addr, CONFIG);
+	return dev.common && present_mmio(&dev) ? reg_read(&dev, DEVICE_ID) : 0;
+}
 
 int virtio_mmio_open(struct virtio_dev *dev, const struct virtio_mmio_spec *spec)
 {
-	uint32_t version, id;
+	uint32_t version;
 
 	memset(dev, 0, sizeof(*dev));
-	if (spec->size < CONFIG || !IS_ALIGNED(spec->addr, 4))
-		return -ENODEV;
 	snprintf(dev->name, sizeof(dev->name), "mmio %#lx", (unsigned long)spec->addr);
 	dev->config_len = (uint32_t)(min_u64(spec->size, 4096) - CONFIG);
 	dev->common = arch_map_mmio(spec->addr, CONFIG + dev->config_len);
 	if (!dev->common)
-		return log_err(-ENOMEM, "virtio %s: cannot be mapped", dev->name);
+		return log_err(-ENOMEM, "virtio %s: registers cannot be mapped", dev->name);
 	dev->config = (char *)dev->common + CONFIG;
-	dev->coherent = spec->dma_coherent;
+	dev->dma = (struct dma_dev){ .name = dev->name, .coherent = spec->dma_coherent,
+				     .last = UINT64_MAX, .reset = reset_mmio };
 	dev->ops = &virtio_mmio_ops;
-
-	/* §4.2.3.1: magic, then a version we know, then a device in the slot (0: empty) */
-	if (reg_read(dev, MAGIC_VALUE) != MAGIC)
-		return -ENODEV;
-	/*
-	 * An empty slot is the rule and not worth a message: QEMU's virt machine has 32 of them, a
-	 * few in use
-	 */
 	version = reg_read(dev, VERSION);
-	id = reg_read(dev, DEVICE_ID);
-	if (id != VIRTIO_ID_BLOCK)
-		return -ENODEV;
 	if (version != VERSION_LEGACY && version != VERSION_MODERN)
 		return log_err(-EPROTO, "virtio %s: version %u is not known here", dev->name,
 			       (unsigned)version);

@@ -21,8 +21,10 @@
 #include "stub/log.h"
 
 #define VIRTIO_VENDOR		0x1af4
-#define DEVICE_MODERN_BLK	0x1042	/* §4.1.2: 0x1040 + device type */
-#define DEVICE_TRANSITIONAL_BLK	0x1001	/* §4.1.2.1 */
+#define DEVICE_MODERN		0x1040	/* §4.1.2: and the device type */
+#define DEVICE_MODERN_LAST	0x107f
+#define DEVICE_TRANSITIONAL_BLK	0x1001	/* §4.1.2.1: in no order */
+#define DEVICE_TRANSITIONAL_SCSI 0x1004
 
 /* struct virtio_pci_cap, §4.1.4 */
 enum virtio_pci_cap {
@@ -128,35 +130,27 @@ static unsigned modern_queue_size(struct virtio_dev *dev, unsigned index)
  * come from another capability: each is checked against the other before it is mapped. The register
  * may be anywhere in a large BAR, so it alone is mapped, and only now.
  */
-static int modern_queue_enable(struct virtio_dev *dev, unsigned index, const struct virtq *vq)
+static int modern_queue_enable(struct virtio_dev *dev, struct virtq *vq)
 {
 	uint64_t off;
 
-	mmio_write16(common(dev, QUEUE_SELECT), (uint16_t)index);
+	mmio_write16(common(dev, QUEUE_SELECT), vq->index);
 	/* §4.1.4.4: where this queue is notified */
 	off = (uint64_t)mmio_read16(common(dev, QUEUE_NOTIFY_OFF)) * dev->notify_multiplier;
 	if (!range_inside(off, 2, 0, dev->notify_len) || !IS_ALIGNED(dev->notify_base + off, 2))
-		return log_err(
-			-EPROTO,
-			"virtio %s: notification register at %#lx, outside its structure of %#x",
-			dev->name, (unsigned long)off, (unsigned)dev->notify_len);
-	dev->notify = arch_map_mmio(dev->notify_base + off, 2);
-	if (!dev->notify)
-		return log_err(-ENOMEM, "virtio %s: notification register cannot be mapped",
-			       dev->name);
+		return log_err(-EPROTO, "virtio %s: notification at %#lx, outside its structure",
+			       dev->name, (unsigned long)off);
+	vq->notify = arch_map_mmio(dev->notify_base + off, 2);
+	if (!vq->notify)
+		return log_err(-ENOMEM, "virtio %s: registers cannot be mapped", dev->name);
 
 	/*
 	 * May be smaller than what the device offered (§4.1.4.3); all of these before QUEUE_ENABLE
 	 */
 	mmio_write16(common(dev, QUEUE_SIZE), vq->size);
-	mmio_write64(common(dev, QUEUE_DESC), virt_to_phys(vq->desc));
-	mmio_write64(common(dev, QUEUE_DRIVER), virt_to_phys(vq->avail));
-	mmio_write64(common(dev, QUEUE_DEVICE), virt_to_phys(vq->used));
-	/*
-	 * DMA from here on; the device has been reset, so nothing of the dead kernel's is left to
-	 * go on with
-	 */
-	pci_set_master(&dev->pci, true);
+	mmio_write64(common(dev, QUEUE_DESC), dma_addr(&dev->dma, vq->desc));
+	mmio_write64(common(dev, QUEUE_DRIVER), dma_addr(&dev->dma, vq->avail));
+	mmio_write64(common(dev, QUEUE_DEVICE), dma_addr(&dev->dma, vq->used));
 	/* §4.1.5.1.3: enabled last */
 	mmio_write16(common(dev, QUEUE_ENABLE), 1);
 	return 0;
@@ -165,9 +159,10 @@ static int modern_queue_enable(struct virtio_dev *dev, unsigned index, const str
 /*
  * §4.1.5.2: the value is the queue, unless NOTIFICATION_DATA was negotiated, which we never accept
  */
-static void modern_notify(struct virtio_dev *dev, unsigned index)
+static void modern_notify(struct virtio_dev *dev, const struct virtq *vq)
 {
-	mmio_write16(dev->notify, (uint16_t)index);
+	(void)dev;
+	mmio_write16(vq->notify, vq->index);
 }
 
 /*
@@ -193,13 +188,6 @@ static bool present_pci(struct virtio_dev *dev)
 	return pci_present(&dev->pci);
 }
 
-/* Whatever the device thinks of its reset, without bus mastering it reaches no memory */
-static bool close_pci(struct virtio_dev *dev)
-{
-	pci_set_master(&dev->pci, false);
-	return true;
-}
-
 static const struct virtio_transport_ops virtio_pci_modern_ops = {
 	.get_status		= modern_get_status,
 	.set_status		= modern_set_status,
@@ -211,7 +199,6 @@ static const struct virtio_transport_ops virtio_pci_modern_ops = {
 	.config_read		= modern_config_read,
 	.config_generation	= modern_config_generation,
 	.present		= present_pci,
-	.close			= close_pci,
 };
 
 /* --- legacy --- */
@@ -265,24 +252,23 @@ static unsigned legacy_queue_size(struct virtio_dev *dev, unsigned index)
 
 /*
  * One page number for the whole queue, whose size is the device's to choose (§4.1.5.1.3.1); rings
- * follow in the layout of §2.6.2. The write makes the queue known, so DMA is allowed before it.
+ * follow in the layout of §2.6.2. The write makes the queue known.
  */
-static int legacy_queue_enable(struct virtio_dev *dev, unsigned index, const struct virtq *vq)
+static int legacy_queue_enable(struct virtio_dev *dev, struct virtq *vq)
 {
-	uint64_t pfn = virt_to_phys(vq->desc) / LEGACY_PAGE;
+	uint64_t pfn = dma_addr(&dev->dma, vq->desc) / LEGACY_PAGE;
 
 	if (pfn > UINT32_MAX)
 		return log_err(-ERANGE, "virtio %s: legacy device cannot reach the queue",
 			       dev->name);
-	pci_set_master(&dev->pci, true);
-	legacy_write16(dev, LEGACY_QUEUE_SELECT, (uint16_t)index);
+	legacy_write16(dev, LEGACY_QUEUE_SELECT, vq->index);
 	legacy_write32(dev, LEGACY_QUEUE_PFN, (uint32_t)pfn);
 	return 0;
 }
 
-static void legacy_notify(struct virtio_dev *dev, unsigned index)
+static void legacy_notify(struct virtio_dev *dev, const struct virtq *vq)
 {
-	legacy_write16(dev, LEGACY_QUEUE_NOTIFY, (uint16_t)index);
+	legacy_write16(dev, LEGACY_QUEUE_NOTIFY, vq->index);
 }
 
 static uint32_t legacy_config_read(struct virtio_dev *dev, unsigned off, unsigned size)
@@ -317,7 +303,6 @@ static const struct virtio_transport_ops virtio_pci_legacy_ops = {
 	.config_read		= legacy_config_read,
 	.config_generation	= legacy_config_generation,
 	.present		= present_pci,
-	.close			= close_pci,
 };
 
 /* --- finding the structures --- */
@@ -363,14 +348,14 @@ static struct cfg_place find_cfg(const struct pci_dev *pci, enum virtio_pci_cfg_
 }
 
 /*
- * 0, -ENODEV: no such capabilities. 8 bytes of configuration is the capacity, without which no disk
- * is of use; reading more is checked field by field.
+ * 0, -ENODEV: no such capabilities. Whatever type the device is, it has some configuration; how much
+ * of it there is, is checked field by field.
  */
 static int open_modern(struct virtio_dev *dev)
 {
 	struct cfg_place place_common = find_cfg(&dev->pci, CFG_COMMON, COMMON_LEN);
 	struct cfg_place place_notify = find_cfg(&dev->pci, CFG_NOTIFY, 2);
-	struct cfg_place place_device = find_cfg(&dev->pci, CFG_DEVICE, 8);
+	struct cfg_place place_device = find_cfg(&dev->pci, CFG_DEVICE, 4);
 
 	if (!place_common.cap || !place_notify.cap || !place_device.cap)
 		return -ENODEV;
@@ -382,8 +367,7 @@ static int open_modern(struct virtio_dev *dev)
 	dev->common = arch_map_mmio(place_common.addr, COMMON_LEN);
 	dev->config = arch_map_mmio(place_device.addr, dev->config_len);
 	if (!dev->common || !dev->config)
-		return log_err(-ENOMEM, "virtio %s: registers at %#lx cannot be mapped", dev->name,
-			       (unsigned long)place_common.addr);
+		return log_err(-ENOMEM, "virtio %s: registers cannot be mapped", dev->name);
 	dev->ops = &virtio_pci_modern_ops;
 	return 0;
 }
@@ -395,14 +379,12 @@ static int open_legacy(struct virtio_dev *dev)
 	struct pci_bar bar;
 
 	if (pci_bar(&dev->pci, 0, &bar) || !bar.io)
-		return log_err(-EPROTO, "virtio %s: neither capabilities nor I/O ports", dev->name);
+		return log_err(-EPROTO, "virtio %s: no registers", dev->name);
 	if (range_inside(bar.addr, LEGACY_LEN, 0, host->io_ports))
 		dev->common = arch_map_mmio(host->io + bar.addr, LEGACY_LEN);
 	if (!dev->common && (!ARCH_HAS_PIO || bar.addr > 0x10000 - LEGACY_LEN))
-		return log_err(
-			-EOPNOTSUPP,
-			"virtio %s: legacy device at port %#lx, which this machine cannot reach",
-			dev->name, (unsigned long)bar.addr);
+		return log_err(-EOPNOTSUPP, "virtio %s: no way to its ports at %#lx", dev->name,
+			       (unsigned long)bar.addr);
 	dev->port = (uint16_t)bar.addr;
 	dev->config_len = LEGACY_CONFIG_LEN;
 	dev->legacy = true;
@@ -411,17 +393,26 @@ static int open_legacy(struct virtio_dev *dev)
 	return 0;
 }
 
+/* Of transitional devices those that may hold disks */
+unsigned virtio_pci_type(const struct pci_dev *pci)
+{
+	if (pci->vendor != VIRTIO_VENDOR)
+		return 0;
+	if (pci->device > DEVICE_MODERN && pci->device <= DEVICE_MODERN_LAST)
+		return pci->device - DEVICE_MODERN;
+	return pci->device == DEVICE_TRANSITIONAL_BLK  ? VIRTIO_ID_BLOCK
+	       : pci->device == DEVICE_TRANSITIONAL_SCSI ? VIRTIO_ID_SCSI
+							 : 0;
+}
+
 int virtio_pci_open(struct virtio_dev *dev, const struct pci_dev *pci)
 {
 	int rc;
 
-	if (pci->vendor != VIRTIO_VENDOR ||
-	    (pci->device != DEVICE_MODERN_BLK && pci->device != DEVICE_TRANSITIONAL_BLK))
-		return -ENODEV;
-
 	memset(dev, 0, sizeof(*dev));
 	dev->pci = *pci;
-	dev->coherent = pci->host->dma_coherent;
+	dev->dma = (struct dma_dev){ .name = dev->name, .pci = &dev->pci,
+				     .coherent = pci->host->dma_coherent, .last = UINT64_MAX };
 	snprintf(dev->name, sizeof(dev->name), "%s", pci->name);
 	/*
 	 * Registers answer after this, and interrupts of the dead kernel are off; DMA is left as it
@@ -433,11 +424,10 @@ int virtio_pci_open(struct virtio_dev *dev, const struct pci_dev *pci)
 		if (rc == -ENODEV)
 			rc = open_legacy(dev);
 	}
-	if (rc)
-		pci_set_master(pci, false);
 	/*
-	 * It is ours: "not mine" is no longer the answer. That a device failed here is no reason to
-	 * let it go on with what the dead kernel told it: above it lost the right to do DMA.
+	 * That a device failed here is no reason to let it go on with what the dead kernel told it
 	 */
-	return rc == -ENODEV ? -EIO : rc;
+	if (rc)
+		dma_detach(&dev->dma, false);
+	return rc;
 }

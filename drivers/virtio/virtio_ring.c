@@ -14,7 +14,7 @@
 #include <io.h>
 #include <string.h>
 
-#include "drivers/dma_area.h"
+#include "drivers/dma.h"
 #include "drivers/virtio/virtio_ring.h"
 #include "stub/log.h"
 
@@ -30,12 +30,13 @@ _Static_assert(VIRTQ_BYTES(VIRTQ_MAX_SIZE) <= 5 * DMA_PAGE_SIZE,
  * One layout for both interfaces: the modern one takes any addresses, so it gets what the legacy
  * one prescribes (§2.6.2).
  */
-void virtq_init(struct virtq *vq, void *mem, uint16_t size, bool coherent)
+void virtq_init(struct virtq *vq, const struct dma_dev *dma, uint16_t index, void *mem, uint16_t size)
 {
 	memset(vq, 0, sizeof(*vq));
 	memset(mem, 0, VIRTQ_BYTES(size));
+	vq->dma = dma;
+	vq->index = index;
 	vq->size = size;
-	vq->coherent = coherent;
 	vq->desc = mem;
 	vq->avail = (void *)(vq->desc + size);
 	vq->used = (void *)((char *)mem + VIRTQ_USED_OFFSET(size));
@@ -45,7 +46,7 @@ void virtq_init(struct virtq *vq, void *mem, uint16_t size, bool coherent)
 	vq->nr_free = size;
 	for (unsigned i = 0; i < size; i++)
 		vq->next[i] = (uint16_t)(i + 1);
-	dma_give(coherent, virt_to_phys(mem), VIRTQ_BYTES(size));
+	dma_give(dma, mem, VIRTQ_BYTES(size));
 }
 
 /*
@@ -53,7 +54,7 @@ void virtq_init(struct virtq *vq, void *mem, uint16_t size, bool coherent)
  * available ring. Its last descriptor has no NEXT flag at any moment, so it ends wherever it is
  * cut.
  */
-void virtq_add(struct virtq *vq, unsigned token, phys_addr_t pa, uint32_t len, bool device_writes)
+void virtq_add(struct virtq *vq, unsigned token, uint64_t addr, uint32_t len, bool device_writes)
 {
 	struct virtq_chain *c = &vq->chains[token];
 	uint16_t i = vq->free_head;
@@ -70,7 +71,7 @@ void virtq_add(struct virtq *vq, unsigned token, phys_addr_t pa, uint32_t len, b
 		c->writable = 0;
 	}
 	vq->desc[i] = (struct virtq_desc){
-		.addr = pa, .len = len, .flags = device_writes ? VIRTQ_DESC_F_WRITE : 0,
+		.addr = addr, .len = len, .flags = device_writes ? VIRTQ_DESC_F_WRITE : 0,
 	};
 	c->last = i;
 	c->count++;
@@ -86,10 +87,10 @@ static void give_chain(struct virtq *vq, const struct virtq_chain *c)
 {
 	uint16_t i = c->head;
 
-	if (vq->coherent)
+	if (vq->dma->coherent)
 		return;
 	for (unsigned n = 0; n < c->count; n++, i = vq->next[i])
-		dma_give(false, virt_to_phys(&vq->desc[i]), sizeof(vq->desc[i]));
+		dma_give(vq->dma, &vq->desc[i], sizeof(vq->desc[i]));
 }
 
 bool virtq_commit(struct virtq *vq, unsigned token)
@@ -99,16 +100,16 @@ bool virtq_commit(struct virtq *vq, unsigned token)
 
 	*entry = c->head;
 	give_chain(vq, c);
-	dma_give(vq->coherent, virt_to_phys(entry), sizeof(*entry));
+	dma_give(vq->dma, entry, sizeof(*entry));
 	/* §2.6.13.3: descriptors and ring entry must be there before the index covers them */
 	dma_wmb();
 	dma_store(&vq->avail->idx, ++vq->avail_idx);
-	dma_give(vq->coherent, virt_to_phys(vq->avail), sizeof(*vq->avail));
+	dma_give(vq->dma, vq->avail, sizeof(*vq->avail));
 	/*
 	 * §2.6.13.4.1: the index must be visible before the flag is read, or both sides may sleep
 	 */
 	dma_mb();
-	dma_take(vq->coherent, virt_to_phys(vq->used), sizeof(*vq->used));
+	dma_take(vq->dma, vq->used, sizeof(*vq->used));
 	return !(dma_load(&vq->used->flags) & VIRTQ_USED_F_NO_NOTIFY);
 }
 
@@ -121,6 +122,11 @@ static void free_chain(struct virtq *vq, struct virtq_chain *c)
 	c->count = 0;
 }
 
+void virtq_drop(struct virtq *vq, unsigned token)
+{
+	free_chain(vq, &vq->chains[token]);
+}
+
 /*
  * One completion a call, in whatever order the device has them. Each value is loaded once, into
  * private memory, and then checked: a device that changes it afterwards changes nothing. The
@@ -131,7 +137,7 @@ int virtq_pop(struct virtq *vq, unsigned *ret_token)
 	const struct virtq_used_elem *elem = &vq->used->ring[vq->used_idx & (vq->size - 1)];
 	struct virtq_used_elem e;
 
-	dma_take(vq->coherent, virt_to_phys(vq->used), sizeof(*vq->used));
+	dma_take(vq->dma, vq->used, sizeof(*vq->used));
 	if (dma_load(&vq->used->idx) == vq->used_idx)
 		return 0;
 	/*
@@ -139,7 +145,7 @@ int virtq_pop(struct virtq *vq, unsigned *ret_token)
 	 * them
 	 */
 	dma_rmb();
-	dma_take(vq->coherent, virt_to_phys(elem), sizeof(*elem));
+	dma_take(vq->dma, elem, sizeof(*elem));
 	e.id = dma_load(&elem->id);
 	e.len = dma_load(&elem->len);
 
@@ -150,15 +156,13 @@ int virtq_pop(struct virtq *vq, unsigned *ret_token)
 		if (!c->count || c->head != e.id)
 			continue;
 		if (e.len > c->writable)
-			return log_err(
-				-EIO,
-				"virtio: device claims %u bytes written where %u were allowed",
-				(unsigned)e.len, (unsigned)c->writable);
+			return log_err(-EIO, "virtio: %u bytes written where %u were allowed",
+				       (unsigned)e.len, (unsigned)c->writable);
 		vq->used_idx++;
 		free_chain(vq, c);
 		*ret_token = t;
 		return 1;
 	}
-	return log_err(-EIO, "virtio: device completed descriptor %u, which is not in flight",
+	return log_err(-EIO, "virtio: completion of descriptor %u, not in flight",
 		       (unsigned)e.id);
 }

@@ -9,6 +9,8 @@
 
 #include "stub/bits.h"
 
+struct dma_dev;
+
 #define VIRTQ_MAX_SIZE		512	/* descriptors; what fits beside the rest in the DMA area */
 #define VIRTQ_MAX_CHAINS	16
 #define VIRTQ_ALIGN		4096	/* of the used ring: §2.6.2, legacy interface */
@@ -56,8 +58,10 @@ struct virtq_chain {
 };
 
 struct virtq {
+	const struct dma_dev *dma;
+	void *notify;			/* its register, where each queue has one: the transport's */
+	uint16_t index;			/* which of the device's queues */
 	uint16_t size;			/* power of two */
-	bool coherent;
 	struct virtq_desc *desc;
 	struct virtq_avail *avail;
 	struct virtq_used *used;
@@ -70,18 +74,19 @@ struct virtq {
 };
 
 /*
- * Lay out a queue of @size (power of two, <= VIRTQ_MAX_SIZE) in @mem, which is aligned to
- * VIRTQ_ALIGN and holds VIRTQ_BYTES(size).
+ * Lay out queue @index, of @size (power of two, <= VIRTQ_MAX_SIZE), in @mem, a piece of the DMA
+ * area of the attached device @dma. It is aligned to VIRTQ_ALIGN and holds VIRTQ_BYTES(size).
  */
-void virtq_init(struct virtq *vq, void *mem, uint16_t size, bool coherent);
+void virtq_init(struct virtq *vq, const struct dma_dev *dma, uint16_t index, void *mem, uint16_t size);
 
 /*
- * Build chain @token (free, < VIRTQ_MAX_CHAINS): virtq_add() for each piece, those that the device
- * writes last. The caller has seen to it that vq->nr_free suffices. virtq_commit() shows it to the
- * device; true: notify it.
+ * Build chain @token (free, < VIRTQ_MAX_CHAINS): virtq_add() for each piece, by its bus address,
+ * those that the device writes last. The caller has seen to it that vq->nr_free suffices.
+ * virtq_commit() shows it to the device; true: notify it. virtq_drop() gives it up before.
  */
-void virtq_add(struct virtq *vq, unsigned token, phys_addr_t pa, uint32_t len, bool device_writes);
+void virtq_add(struct virtq *vq, unsigned token, uint64_t addr, uint32_t len, bool device_writes);
 bool virtq_commit(struct virtq *vq, unsigned token);
+void virtq_drop(struct virtq *vq, unsigned token);
 
 /*
  * Next completed chain. 1 with its token, 0: none, -EIO: the device wrote nonsense and cannot be

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which devices exist is data: the tables in stub/disk/devices.c, the one place that names drivers.
+ * Which devices exist is data: the table in stub/disk/devices.c, the one place that names drivers.
  */
 #ifndef STUB_DEVICES_H
 #define STUB_DEVICES_H
@@ -14,7 +14,7 @@ struct disk_iter {
 	uint32_t devfn;		/* bus << 8 | device << 3 | function */
 	unsigned unit;		/* namespace of the current controller */
 	unsigned unsupported;	/* disks in a format that no driver can write to */
-	unsigned failures;	/* controllers that matched a driver and could not be started */
+	unsigned failures;	/* controllers that have a driver and could not be started */
 	int last_error;
 };
 
@@ -30,5 +30,11 @@ void disk_init(void);
 
 /* A disk could not be stopped: what it was given of our memory is its own for good. */
 bool disk_keeps_memory(void);
+
+/* Say, once, which storage controllers of the machine no driver here is for. */
+void disk_name_driverless(const struct boot_info *bi);
+
+/* After an exception, for the way out: whatever controller was being used or started does no DMA. */
+void disk_abort(void);
 
 #endif

@@ -240,13 +240,16 @@ static enum capstub_stop stop_code(int rc, enum capstub_stop otherwise)
  * repair, a place to format, one that cannot be read, a disk in the wrong format, a controller to
  * look into, nothing found at all.
  */
-static enum capstub_stop search_failed(const struct search *s, const struct disk_iter *it)
+static enum capstub_stop search_failed(const struct search *s, const struct disk_iter *it,
+				       const struct boot_info *bi)
 {
 	const char *word = s->spec->text;
 
 	if (s->matches > 1)
 		return log_err(STOP_AMBIGUOUS_TARGET, "dump=%s: %u targets match, none is written",
 			       word, s->matches);
+	/* It may be behind one of these */
+	disk_name_driverless(bi);
 	if (s->damaged)
 		return log_err(STOP_BAD_LABEL, "dump=%s: no match, %u damaged label(s)", word,
 			       s->damaged);
@@ -317,7 +320,7 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 		s.disk++;
 	}
 	if (s.matches != 1)
-		return search_failed(&s, &it);
+		return search_failed(&s, &it, bi);
 
 	rc = reopen_disk(bi, s.match_disk, &s.dev);
 	if (rc)
@@ -346,6 +349,18 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 	else
 		snprintf(t->name, sizeof(t->name), "%s", s.dev->name);
 	return STOP_OK;
+}
+
+/*
+ * The driver itself is asked first, and not blk_shutdown(), whose table of requests may be what was
+ * being changed: it knows how to stop a disk in good order, and is safe to call twice. A controller
+ * that was being looked at is in no target yet.
+ */
+void target_abort(struct target *t)
+{
+	if (t->dev)
+		t->dev->ops->shutdown(t->dev);
+	disk_abort();
 }
 
 /*

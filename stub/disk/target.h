@@ -30,6 +30,9 @@ struct target {
 enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 			      const struct target_spec *spec);
 
+/* After an exception: no disk does DMA any more, neither that of @t nor one that was being started. */
+void target_abort(struct target *t);
+
 /*
  * Device block of byte @offset when [@offset, +@len) lies in the window and both are whole blocks;
  * else -ERANGE

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/disk/devices.c stub/disk/blk.c drivers/pci.c drivers/dma_area.c drivers/blk/nvme.c */
+/* needs: stub/disk/devices.c stub/disk/blk.c drivers/pci.c drivers/dma.c tests/unit/fake/arena.c drivers/blk/nvme.c */
 /* needs: drivers/virtio/virtio.c drivers/virtio/virtio_ring.c drivers/virtio/virtio_pci.c drivers/virtio/virtio_mmio.c */
 /* needs: drivers/blk/virtio_blk.c */
 /* needs: tests/unit/fake/bus.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
@@ -13,8 +13,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "drivers/dma_area.h"
 #include "drivers/blk/nvme_regs.h"
+#include "drivers/dma.h"
 #include "drivers/virtio/virtio_ring.h"
 #include "stub/disk/devices.h"
 #include "tests/unit/fake/bus.h"
@@ -601,6 +601,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	input = data;
 	left = size;
 	fake_log_reset();
+	dma_lost = false;
 	set_up(&bi);
 	while (!disk_next(&it, &bi, &dev)) {
 		/* more disks than namespaces fit a list would be a loop */

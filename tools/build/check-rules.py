@@ -8,7 +8,8 @@
     stub/dead/      the dead machine, read only; never a disk or a way out
     stub/disk/      which disks exist; devices.* is the one place that names drivers
     stub/send/      the ways out: they know the dead machine and the disks
-    drivers/        their own buses, and the contracts blk.h, devices.h, boot_info.h, acpi.h; never the dump
+    drivers/        their own buses, and the contracts blk.h, devices.h, boot_info.h, acpi.h; never the dump.
+                    Memory is handed to devices by dma.h alone (iommu/ stands behind it)
     arch/           what we were told and how dead memory is mapped; never drivers/
     include/        nothing of ours, and no logic
     tools/          what is pure: contracts, format/
@@ -38,6 +39,8 @@ ALLOWED = {
     "tools/": ("tools/", "include/", "stub/bits.h", "stub/format/"),
 }
 ARCH_MACROS = re.compile(r"__x86_64__|__aarch64__|__i386__|__arm__|CONFIG_X86|CONFIG_ARM")
+# What a driver gets from drivers/dma.h and does not do by itself
+BY_HAND = re.compile(r"\bvirt_to_phys\b|\bpci_set_master\b|\bdma_clean\b|\bdma_invalidate\b")
 WEAK = re.compile(r"__attribute__\s*\(\(.*\bweak\b|#pragma\s+weak|^\s*\.weak\b")
 
 # newlib is built without long long and C99 conversions: h, l and one letter after that. Another would print rubbish
@@ -104,6 +107,8 @@ def check_file(layer, path, graph):
             problem(path, nr, "#if on an architecture outside arch/")
         if "cpu_relax" in line and path != "stub/idle.c" and not re.match(r"arch/[^/]+/io.h$", path):
             problem(path, nr, "waits by itself: idle() or stub/timeout.h")
+        if path.startswith("drivers/") and not re.match(r"drivers/(dma\.|pci\.|iommu/)", path) and BY_HAND.search(line):
+            problem(path, nr, "memory and bus mastering are drivers/dma.h's")
         if WEAK.search(line):
             problem(path, nr, "weak symbol")
         if re.search(r"\bvolatile\b", line) and not re.search(r"\basm__? volatile\b|\basm volatile\b", line):

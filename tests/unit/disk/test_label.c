@@ -160,7 +160,9 @@ static void test_whole_disk(void **state)
 	assert_int_equal(open_target(spec(TARGET_UUID, "", 1)), STOP_OK);
 	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_OK);
 	assert_int_equal(open_target(spec(TARGET_SERIAL, "SERIAL1", 0)), STOP_OK);
+	assert_int_equal(fake_driverless_named, 0);
 	assert_int_equal(open_target(spec(TARGET_UUID, "", 2)), STOP_NO_TARGET);
+	assert_int_equal(fake_driverless_named, 1);	/* it may be where no driver looks */
 	assert_int_equal(open_target(spec(TARGET_LABEL, "la", 0)), STOP_NO_TARGET);
 	assert_int_equal(open_target(spec(TARGET_SERIAL, "SERIAL0", 0)), STOP_NO_LABEL);
 	assert_int_equal(open_target(spec(TARGET_SERIAL, "SERIAL", 0)), STOP_NO_TARGET);
@@ -472,6 +474,25 @@ static void test_write_label(void **state)
 	assert_int_equal(target_stop_code(&target, -ETIMEDOUT), STOP_DEVICE_TIMEOUT);
 }
 
+/* After an exception: the target's disk, and whatever controller may be under way */
+static void test_abort(void **state)
+{
+	struct target none = { 0 };
+	struct fake_disk *d;
+
+	(void)state;
+	begin();
+	target_abort(&none);
+	assert_int_equal(fake_disks_aborted, 1);
+	d = disk();
+	label(d, 0, DISK_BYTES, 1, "lab");
+	assert_int_equal(open_target(&any), STOP_OK);
+	assert_true(d->open);
+	target_abort(&target);
+	assert_false(d->open);
+	assert_int_equal(fake_disks_aborted, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -480,7 +501,7 @@ int main(void)
 		cmocka_unit_test(test_ambiguous),   cmocka_unit_test(test_same_end),
 		cmocka_unit_test(test_odd_size),    cmocka_unit_test(test_too_small),
 		cmocka_unit_test(test_devices),	    cmocka_unit_test(test_window),
-		cmocka_unit_test(test_write_label),
+		cmocka_unit_test(test_write_label), cmocka_unit_test(test_abort),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@
  * drivers/pci.c and the walk over all disks in stub/disk/devices.c, against simulated functions and
  * devices.
  */
-/* needs: drivers/pci.c drivers/dma_area.c drivers/blk/nvme.c stub/disk/devices.c stub/disk/blk.c */
+/* needs: drivers/pci.c drivers/dma.c tests/unit/fake/arena.c drivers/blk/nvme.c stub/disk/devices.c stub/disk/blk.c */
 /* needs: drivers/virtio/virtio.c drivers/virtio/virtio_ring.c drivers/virtio/virtio_pci.c drivers/virtio/virtio_mmio.c */
 /* needs: drivers/blk/virtio_blk.c */
 /* needs: tests/unit/fake/bus.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
@@ -16,8 +16,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "drivers/dma.h"
 #include "drivers/pci.h"
 #include "stub/disk/devices.h"
+#include "stub/log.h"
 #include "tests/unit/fake/bus.h"
 #include "tests/unit/fake/nvme_ctrl.h"
 #include "tests/unit/fake/virtio_disk.h"
@@ -28,6 +30,8 @@ static uint8_t media[MIB(2)];
 
 static void set_up(bool ecam, uint8_t bus_end)
 {
+	dma_abort();
+	dma_lost = false;
 	fake_bus_reset();
 	fake_log_reset();
 	host = fake_pci_host(ecam, bus_end);
@@ -308,6 +312,80 @@ static void test_empty_controller(void **state)
 	assert_int_equal(it.failures, 0);
 }
 
+/*
+ * Whatever holds disks and has no driver is named, once; what has one, and what is no storage, is
+ * not.
+ */
+static void test_driverless_controllers(void **state)
+{
+	struct fake_pci_fn ahci = { .bus = 0, .devfn = 5 << 3 }, sd = { .bus = 1, .devfn = 6 << 3 };
+	struct disk_iter it = { 0 };
+	struct blk_dev *disk;
+
+	(void)state;
+	machine();
+	fake_pci_add(&ahci, 0x8086, 0x2922, 0x010601);
+	fake_pci_add(&sd, 0x1b36, 0x0007, 0x080501);
+	vpci.fn.cfg[2] = 0x48;		/* SCSI, whatever class it says it is of */
+	vpci.fn.cfg[0x0a] = vpci.fn.cfg[0x0b] = 0xff;
+	vmmio.device_id = 8;
+	fake_pci_set16(&ahci, 4, 0x0007);
+	while (!disk_next(&it, &bi, &disk))
+		blk_shutdown(disk);
+	assert_int_equal(it.failures, 0);
+	assert_true(fake_pci_is_master(&ahci));		/* left alone */
+	assert_true(fake_pci_is_master(&vpci.fn));
+	assert_int_equal(vpci.status, 15);
+	assert_int_equal(vmmio.status, 15);
+
+	fake_log_reset();
+	disk_name_driverless(&bi);
+	assert_int_equal(fake_log_lines[LOG_WARN], 4);
+	assert_true(fake_log_has("pci 0000:00:05.0: 8086:2922, class 010601: no driver"));
+	assert_true(fake_log_has("pci 0000:01:06.0: 1b36:0007, class 080501: no driver"));
+	assert_true(fake_log_has("pci 0000:00:03.0: 1af4:1048, class ffff00: no driver"));
+	assert_true(fake_log_has("virtio mmio 0xa003e00: no driver"));
+	fake_log_reset();
+	disk_name_driverless(&bi);
+	assert_int_equal(fake_log_lines[LOG_WARN], 0);
+}
+
+/* An exception can strike while a controller is being started, and no target knows it yet */
+static unsigned abort_after, struck;
+
+static void abort_soon(void)
+{
+	if (--abort_after)
+		return;
+	fake_tick = NULL;
+	struck += fake_pci_is_master(&ctrl.fn) && ctrl.cc & NVME_CC_EN && ctrl.asq == (uintptr_t)dma_area;
+	disk_abort();
+	assert_false(fake_pci_is_master(&ctrl.fn) && ctrl.asq == (uintptr_t)dma_area);
+	/* the start itself does not go on; here it has to end somehow */
+	fake_nvme_unplug(&ctrl);
+}
+
+static void test_abort_while_starting(void **state)
+{
+	(void)state;
+	struck = 0;
+	for (unsigned n = 1; n < 3000; n += 7) {
+		struct disk_iter it = { 0 };
+		struct blk_dev *disk;
+
+		machine();
+		bi.pci_hosts[0].bus_end = 0;
+		vpci.fn.gone = true;
+		bi.nr_virtio_mmio = 0;
+		abort_after = n;
+		fake_tick = abort_soon;
+		while (!disk_next(&it, &bi, &disk))
+			blk_shutdown(disk);
+	}
+	assert_true(struck > 10);
+	assert_false(dma_lost);
+}
+
 static void test_no_disks(void **state)
 {
 	struct disk_iter it = { 0 };
@@ -335,6 +413,8 @@ int main(void)
 		cmocka_unit_test(test_all_disks),
 		cmocka_unit_test(test_broken_ones_are_skipped),
 		cmocka_unit_test(test_empty_controller),
+		cmocka_unit_test(test_driverless_controllers),
+		cmocka_unit_test(test_abort_while_starting),
 		cmocka_unit_test(test_no_disks),
 	};
 

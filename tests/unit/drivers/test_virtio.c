@@ -4,7 +4,7 @@
  */
 /* needs: drivers/virtio/virtio.c drivers/virtio/virtio_ring.c drivers/virtio/virtio_pci.c drivers/virtio/virtio_mmio.c */
 /* needs: drivers/blk/virtio_blk.c */
-/* needs: drivers/pci.c drivers/dma_area.c stub/disk/blk.c */
+/* needs: drivers/pci.c drivers/dma.c tests/unit/fake/arena.c stub/disk/blk.c */
 /* needs: tests/unit/fake/bus.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /* needs: tests/unit/fake/pci_bus.c */
 /* needs: tests/unit/fake/virtio_disk.c */
@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "drivers/dma_area.h"
 #include "drivers/blk/virtio_blk.h"
+#include "drivers/dma.h"
 #include "stub/arch.h"
 #include "tests/unit/fake/bus.h"
 #include "tests/unit/fake/virtio_disk.h"
@@ -44,12 +44,13 @@ static void run_disk(void)
 
 static void set_up(enum fake_virtio_kind kind)
 {
+	dma_abort();
+	dma_lost = false;
 	fake_bus_reset();
 	fake_log_reset();
 	host = fake_pci_host(false, 0);
 	fill(media, sizeof(media), 1);
 	fake_vblk_init(&disk, kind, media, sizeof(media));
-	dma_area_lost = false;
 }
 
 static bool is_pci(void)
@@ -60,17 +61,15 @@ static bool is_pci(void)
 static int open_disk(struct blk_dev **ret)
 {
 	struct virtio_mmio_spec spec = { FAKE_VIRTIO_MMIO, 0x200, true };
-	struct virtio_dev dev;
+	struct virtio_place at = { .mmio = &spec };
 	struct pci_dev pci;
-	int rc;
 
 	if (is_pci()) {
 		assert_int_equal(pci_find(&host, 0, &pci), 0);
-		rc = virtio_pci_open(&dev, &pci);
-	} else {
-		rc = virtio_mmio_open(&dev, &spec);
+		at = (struct virtio_place){ .pci = &pci };
 	}
-	return rc ? rc : virtio_blk_start(&dev, ret);
+	assert_int_equal(virtio_type(&at), VIRTIO_ID_BLOCK);
+	return virtio_blk_probe(&at, ret);
 }
 
 static struct blk_dev *open_ok(void)
@@ -613,7 +612,7 @@ static void test_reset(void **state)
 		disk.never_reset = true;
 		fails_to_open(-ETIMEDOUT);
 		assert_true(fake_now_us < 10000000);
-		assert_false(dma_area_lost);	/* it has never been told of our memory */
+		assert_false(dma_lost);	/* it has never been told of our memory */
 	}
 }
 
@@ -628,11 +627,11 @@ static void test_last_reset(void **state)
 		dev = open_ok();
 		disk.never_reset = true;
 		blk_shutdown(dev);
-		assert_int_equal(dma_area_lost, !is_pci());
+		assert_int_equal(dma_lost, !is_pci());
 		assert_harmless();
 		set_up(kind);
 		blk_shutdown(open_ok());
-		assert_false(dma_area_lost);
+		assert_false(dma_lost);
 	}
 }
 
@@ -655,18 +654,110 @@ static void test_unstable_config(void **state)
 	fails_to_open(-EIO);
 }
 
-static void test_not_a_disk(void **state)
+static unsigned pci_type(uint16_t vendor, uint16_t device)
+{
+	return virtio_pci_type(&(struct pci_dev){ .host = &host, .vendor = vendor, .device = device });
+}
+
+static void test_types(void **state)
 {
 	struct virtio_mmio_spec spec = { FAKE_VIRTIO_MMIO + 0x200, 0x200, true };
-	struct pci_dev other = { .host = &host, .vendor = 0x1af4, .device = 0x1041 };
-	struct virtio_dev dev;
 
 	(void)state;
 	set_up(FAKE_MMIO_MODERN);
-	assert_int_equal(virtio_mmio_open(&dev, &spec), -ENODEV);	/* nothing answers */
+	assert_int_equal(virtio_mmio_type(&spec), 0);		/* nothing answers */
 	spec = (struct virtio_mmio_spec){ FAKE_VIRTIO_MMIO, 0x80, true };
-	assert_int_equal(virtio_mmio_open(&dev, &spec), -ENODEV);	/* too small a window */
-	assert_int_equal(virtio_pci_open(&dev, &other), -ENODEV);	/* a network card */
+	assert_int_equal(virtio_mmio_type(&spec), 0);		/* too small a window */
+	assert_int_equal(pci_type(0x1af4, 0x1041), 1);		/* a network card */
+	assert_int_equal(pci_type(0x1af4, 0x1048), VIRTIO_ID_SCSI);
+	assert_int_equal(pci_type(0x1af4, 0x1004), VIRTIO_ID_SCSI);
+	assert_int_equal(pci_type(0x1af4, 0x1005), 0);		/* transitional, not a disk */
+	assert_int_equal(pci_type(0x1af4, 0x1040), 0);
+	assert_int_equal(pci_type(0x1af4, 0x1080), 0);
+	assert_int_equal(pci_type(0x1af5, 0x1042), 0);
+}
+
+/*
+ * A segment that no device reaches, after one that it does: the request is refused, and nothing of it
+ * is left in the queue.
+ */
+static void test_unreachable_segment(void **state)
+{
+	struct blk_seg segs[2] = { { virt_to_phys(buf), 4096 }, { ~4095ULL, 8192 } };
+	struct blk_req req = { .op = BLK_READ, .nr_blocks = 24, .nr_segs = 2, .segs = segs };
+	struct blk_dev *dev;
+
+	(void)state;
+	set_up(FAKE_PCI_MODERN);
+	dev = open_ok();
+	for (unsigned i = 0; i < 300; i++)
+		assert_int_equal(dev->ops->submit(dev, &req), -ERANGE);
+	assert_int_equal(disk.max_inflight, 1);			/* the serial number */
+	assert_int_equal(blk_rw(dev, BLK_READ, 0, buf, MIB(1)), 0);
+	assert_memory_equal(buf, media, MIB(1));
+}
+
+/* Each queue has its own notification register, as far from the others as the device says */
+static void test_notify_address(void **state)
+{
+	struct virtio_place at = { 0 };
+	struct virtio_dev dev;
+	struct pci_dev pci;
+	struct virtq vq;
+
+	(void)state;
+	set_up(FAKE_PCI_MODERN);
+	disk.several_queues = true;
+	assert_int_equal(pci_find(&host, 0, &pci), 0);
+	at.pci = &pci;
+	assert_int_equal(virtio_open(&dev, &at), 0);
+	for (uint16_t i = 0; i < 3; i++) {
+		disk.queue_live = false;
+		virtq_init(&vq, &dev.dma, i, dma_area, 64);
+		assert_int_equal(dev.ops->queue_enable(&dev, &vq), 0);
+		assert_int_equal((uintptr_t)vq.notify, FAKE_VIRTIO_BAR + 0x3000 + 4 * (2 + i));
+	}
+}
+
+/* An exception can strike at any moment of a start */
+static unsigned abort_after, struck;
+
+static bool reaches_us(void)
+{
+	return disk.queue_live && disk.desc == virt_to_phys(dma_area) &&
+	       (!is_pci() || fake_pci_is_master(&disk.fn));
+}
+
+static void abort_soon(void)
+{
+	if (--abort_after)
+		return;
+	fake_tick = NULL;
+	struck += reaches_us();
+	dma_abort();
+	assert_false(reaches_us());
+	/* the start itself does not go on; here it has to end somehow */
+	disk.gone = disk.fn.gone = true;
+}
+
+static void test_abort_while_starting(void **state)
+{
+	(void)state;
+	for (int kind = 0; kind < FAKE_NR_KINDS; kind++) {
+		struck = 0;
+		for (unsigned n = 1; n < 40; n++) {
+			struct blk_dev *dev;
+
+			set_up(kind);
+			disk.no_notify = true;	/* else it is ready within one look at the clock */
+			abort_after = n;
+			fake_tick = abort_soon;
+			if (!open_disk(&dev))
+				blk_shutdown(dev);
+			assert_false(dma_lost);
+		}
+		assert_true(struck > 0);
+	}
 }
 
 /* Capabilities that point nowhere: the structures are not usable, and there are no ports either */
@@ -725,7 +816,10 @@ int main(void)
 		cmocka_unit_test(test_last_reset),
 		cmocka_unit_test(test_features_refused),
 		cmocka_unit_test(test_unstable_config),
-		cmocka_unit_test(test_not_a_disk),
+		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_unreachable_segment),
+		cmocka_unit_test(test_notify_address),
+		cmocka_unit_test(test_abort_while_starting),
 		cmocka_unit_test(test_bad_capabilities),
 	};
 

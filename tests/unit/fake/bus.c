@@ -10,11 +10,13 @@
 static struct fake_window windows[FAKE_MAX_WINDOWS];
 static unsigned nr_windows;
 unsigned fake_stray;
+size_t fake_cleaned, fake_invalidated;
 
 void fake_bus_reset(void)
 {
 	nr_windows = 0;
 	fake_stray = 0;
+	fake_cleaned = fake_invalidated = 0;
 	fake_now_us = 0;
 	fake_tick = NULL;
 }
@@ -76,6 +78,18 @@ uint32_t fake_pio_read(uint16_t port, unsigned size)
 void fake_pio_write(uint16_t port, unsigned size, uint32_t v)
 {
 	bus_write(port, size, v, true);
+}
+
+void dma_clean(uint64_t pa, size_t len)
+{
+	(void)pa;
+	fake_cleaned += len;
+}
+
+void dma_invalidate(uint64_t pa, size_t len)
+{
+	(void)pa;
+	fake_invalidated += len;
 }
 
 /*

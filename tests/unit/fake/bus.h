@@ -29,6 +29,7 @@ struct fake_window {
 
 void fake_bus_reset(void);		/* no windows, counters and clock to 0 */
 void fake_bus_add(const struct fake_window *w);
+extern size_t fake_cleaned, fake_invalidated;	/* bytes, by dma_clean() and dma_invalidate() */
 extern unsigned fake_stray;		/* accesses that no window answered (read as all ones) */
 
 /* fake/log.c */

@@ -9,7 +9,7 @@
 #include "stub/disk/devices.h"
 
 struct fake_disk fake_disks[FAKE_MAX_DISKS];
-unsigned fake_nr_disks;
+unsigned fake_nr_disks, fake_driverless_named, fake_disks_aborted;
 
 static void transfer(struct fake_disk *d, struct blk_req *req)
 {
@@ -93,8 +93,20 @@ int disk_next(struct disk_iter *it, const struct boot_info *bi, struct blk_dev *
 	return -ENOENT;
 }
 
+void disk_name_driverless(const struct boot_info *bi)
+{
+	(void)bi;
+	fake_driverless_named++;
+}
+
+void disk_abort(void)
+{
+	fake_disks_aborted++;
+}
+
 void fake_disks_reset(void)
 {
+	fake_driverless_named = fake_disks_aborted = 0;
 	memset(fake_disks, 0, sizeof(fake_disks));
 	fake_nr_disks = 0;
 }

@@ -23,6 +23,7 @@ struct fake_disk {
 
 extern struct fake_disk fake_disks[FAKE_MAX_DISKS];
 extern unsigned fake_nr_disks;
+extern unsigned fake_driverless_named, fake_disks_aborted;	/* calls since the reset */
 
 void fake_disks_reset(void);
 /* Add a disk over @bytes */

@@ -105,17 +105,9 @@ static inline void dma_mb(void)
 #define dma_load(p)	(*(const volatile __typeof__(*(p)) *)(p))
 #define dma_store(p, v)	(*(volatile __typeof__(*(p)) *)(p) = (v))
 
-static inline void dma_clean(uint64_t pa, size_t len)
-{
-	(void)pa;
-	(void)len;
-}
-
-static inline void dma_invalidate(uint64_t pa, size_t len)
-{
-	(void)pa;
-	(void)len;
-}
+/* Caches that devices do not see: bus.c counts the bytes */
+void dma_clean(uint64_t pa, size_t len);
+void dma_invalidate(uint64_t pa, size_t len);
 
 static inline void cpu_relax(void)
 {

@@ -83,9 +83,17 @@ static void after_write(struct fake_pci_fn *fn, const uint8_t *before)
 
 static struct fake_pci_fn *select_fn(unsigned bus, unsigned devfn)
 {
-	for (unsigned i = 0; i < nr_fns; i++)
-		if (fns[i]->bus == bus && fns[i]->devfn == devfn && !fns[i]->gone)
-			return fns[i];
+	for (unsigned i = 0; i < nr_fns; i++) {
+		struct fake_pci_fn *fn = fns[i];
+
+		if (fn->bus != bus || fn->devfn != devfn || fn->gone)
+			continue;
+		if (fn->command_at_us && fake_now_us >= fn->command_at_us) {
+			fn->command_at_us = 0;
+			fake_pci_set16(fn, 4, fn->command);
+		}
+		return fn;
+	}
 	return NULL;
 }
 
@@ -108,6 +116,13 @@ static void cfg_write(unsigned bus, unsigned devfn, unsigned off, unsigned size,
 
 	if (!fn || off + size > FAKE_CFG_SIZE)
 		return;
+	if (off == 4 && fn->stuck_master)
+		v = (v & ~4ULL) | (fake_pci_get16(fn, 4) & 4);
+	if (off == 4 && fn->command_us) {
+		fn->command = (uint16_t)v;
+		fn->command_at_us = fake_now_us + fn->command_us;
+		return;
+	}
 	memcpy(before, fn->cfg, sizeof(before));
 	memcpy(fn->cfg + off, &v, size);
 	after_write(fn, before);

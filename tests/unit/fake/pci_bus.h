@@ -15,6 +15,10 @@ struct fake_pci_fn {
 	uint8_t bus, devfn;
 	bool gone;		/* reads as all ones */
 	bool no_return;		/* does not come back from a function level reset */
+	bool stuck_master;	/* its bus master bit does not change */
+	uint64_t command_us;	/* a write of the command register arrives this much later */
+	uint64_t command_at_us;
+	uint16_t command;	/* on its way until command_at_us; that is 0: none is */
 	unsigned flrs;
 	unsigned d3_exits;
 	unsigned cap_end;	/* where the next capability goes */

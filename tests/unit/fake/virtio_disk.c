@@ -195,7 +195,7 @@ static void set_driver_features(struct fake_vblk *f, unsigned sel, uint32_t v)
 
 static void enable_queue(struct fake_vblk *f)
 {
-	assert(!f->queue_live && f->queue_select == 0);
+	assert(!f->queue_live && (f->several_queues || f->queue_select == 0));
 	assert(is_power_of_2(f->queue_size) && f->queue_size <= f->queue_max);
 	assert(f->desc && f->desc % 16 == 0 && f->avail % 2 == 0 && f->used % 4 == 0);
 	f->queue_live = true;
@@ -231,7 +231,7 @@ static void half(uint64_t *reg, bool high, uint64_t v)
 }
 
 /*
- * --- PCI, capabilities: common at 0, notification at 0x3000 (multiplier 4, queue 0 at 8), device
+ * --- PCI, capabilities: common at 0, notification at 0x3000 (multiplier 4, queue n at 8 + 4n), device
  * at 0x2000 ---
  */
 
@@ -256,7 +256,7 @@ static uint64_t common_read(struct fake_vblk *f, uint64_t off, unsigned size)
 		return f->queue_live;
 	case 30:
 		assert(size == 2);
-		return 2;
+		return 2 + f->queue_select;
 	}
 	return 0;
 }
@@ -415,7 +415,7 @@ static uint64_t mmio_read(void *ctx, uint64_t off, unsigned size)
 	case 0x004:
 		return f->kind == FAKE_MMIO_LEGACY ? 1 : 2;
 	case 0x008:
-		return 2;
+		return f->device_id;
 	case 0x010:
 		return f->select_dev < 2 ? (uint32_t)(offered(f) >> (f->select_dev * 32)) : 0;
 	case 0x034:
@@ -547,6 +547,7 @@ void fake_vblk_init(struct fake_vblk *f, enum fake_virtio_kind kind, uint8_t *da
 	 */
 	f->features =
 		BIT(2) | BIT(4) | BIT(6) | BIT(9) | BIT(10) | BIT(11) | BIT(28) | BIT(29) | BIT(32);
+	f->device_id = 2;
 	f->queue_max = f->queue_size = 256;
 	f->config = (struct fake_vblk_config){
 		.capacity = len / 512, .seg_max = 254, .blk_size = 512, .writeback = 1};

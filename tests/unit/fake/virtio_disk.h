@@ -44,6 +44,7 @@ struct fake_vblk {
 	char serial[21];
 
 	/* what it says about itself */
+	uint32_t device_id;		/* memory-mapped */
 	uint64_t features;
 	unsigned queue_max;
 	struct fake_vblk_config config;
@@ -53,6 +54,7 @@ struct fake_vblk {
 	bool never_reset;
 	bool refuse_features;		/* does not confirm FEATURES_OK */
 	bool gone, gone_reads_zero;	/* unplugged: reads as all ones, or as zeros */
+	bool several_queues;		/* others than 0 can be set up, and do nothing */
 	bool drop;			/* takes requests and never answers */
 	bool hold;			/* executes, completes when fake_vblk_release() says so */
 	bool silent_status;		/* completes without writing the status byte */

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * See drivers/dma.h. Bus addresses are physical addresses; the one switch is PCI's bus mastering.
+ * An IOMMU belongs in dma_attach(), before bus mastering is on, and in dma_detach(), after it is
+ * off: it may narrow what the device reaches, and fail.
+ */
+#include "drivers/dma.h"
+
+#include <errno.h>
+
+#include "stub/log.h"
+#include "stub/mem.h"
+
+/* virtio's legacy interface takes a page number of 32 bits (VIRTIO 1.1 §4.1.4.10) */
+#define AREA_LAST	(BIT(44) - 1)
+
+uint8_t *dma_area;
+bool dma_lost;
+static struct dma_dev *attached;
+
+static int check_reach(const struct dma_dev *dev, phys_addr_t pa, size_t len)
+{
+	if (pa <= dev->last && len - 1 <= dev->last - pa)
+		return 0;
+	return log_err(-ERANGE, "%s: does not reach %#lx + %lu", dev->name, (unsigned long)pa,
+		       (unsigned long)len);
+}
+
+bool dma_init(void)
+{
+	if (!dma_area)
+		dma_area = mem_take("disk queues", DMA_AREA_SIZE, DMA_PAGE_SIZE, AREA_LAST);
+	return dma_area != NULL;
+}
+
+int dma_attach(struct dma_dev *dev)
+{
+	int rc;
+
+	if (dma_lost || attached)
+		return log_err(-EBUSY, "%s: DMA memory is in use", dev->name);
+	if (!dma_init())
+		return log_err(-ENOMEM, "%s: there is no memory for its queues", dev->name);
+	rc = check_reach(dev, virt_to_phys(dma_area), DMA_AREA_SIZE);
+	if (!rc && dev->pci)
+		rc = pci_set_master(dev->pci, true);
+	if (!rc)
+		attached = dev;
+	return rc;
+}
+
+/*
+ * A function that is gone reaches no memory either. A device that was never attached goes on, if it
+ * goes on, with what the dead kernel told it, and knows nothing of ours.
+ */
+void dma_detach(struct dma_dev *dev, bool stopped)
+{
+	if (dev->pci && pci_set_master(dev->pci, false) != -ETIMEDOUT)
+		stopped = true;
+	if (attached != dev)
+		return;
+	attached = NULL;
+	dma_lost = !stopped;
+	if (dma_lost)
+		log_warn("%s: cannot be stopped, DMA memory is lost", dev->name);
+}
+
+void dma_abort(void)
+{
+	if (attached && attached->reset)
+		attached->reset(attached);
+	if (attached)
+		dma_detach(attached, true);
+}
+
+int dma_map(const struct dma_dev *dev, phys_addr_t pa, size_t len, uint64_t *ret_bus)
+{
+	int rc = check_reach(dev, pa, len);
+
+	if (rc)
+		return rc;
+	if (!dev->coherent)
+		dma_clean(pa, len);
+	*ret_bus = pa;
+	return 0;
+}
+
+void dma_unmap(const struct dma_dev *dev, phys_addr_t pa, size_t len, bool written)
+{
+	if (!dev->coherent && written)
+		dma_invalidate(pa, len);
+}
