@@ -111,6 +111,19 @@ try:
         m = Machine().device(a, "virtual/nvme-subsystem/nvme-subsys0/nvme0n1")
         m.file("devices/virtual/nvme-subsystem/nvme-subsys0/nvme3/transport", transport)
         m.expect(rc, words, "format", a)
+    nvme = "pci0000:00/0000:00:06.0/nvme/nvme0"
+    for rc, files in ((0, {"queue/zoned": "none", "integrity/format": "T10-DIF-TYPE1-CRC", "metadata_bytes": "8"}),
+                      (0, {"integrity/format": "none", "metadata_bytes": "0"}), (1, {"queue/zoned": "host-managed"}),
+                      (1, {"integrity/format": "nop"}), (1, {"integrity/format": "nop", "metadata_bytes": "8"}),
+                      (1, {"integrity/format": "T10-DIF-TYPE1-CRC", "metadata_bytes": "64"})):
+        for part in (0, 1):
+            m = Machine()
+            m.file(f"devices/{nvme}/transport", "pcie")
+            for file, text in files.items():
+                m.file(f"devices/{nvme}/nvme0n1/{file}", text)
+            m.device(a, f"{nvme}/nvme0n1" + "/nvme0n1p1" * part, part)
+            m.expect(rc, "which the stub cannot write to" if rc else "ready to take a dump", "format", a)
+            m.expect(0, "ready to take a dump", "format", "--force", a)
     for name, uuid, words in (("dm-0", "LVM-abcdef", "an LVM volume: the stub"), ("dm-1", "CRYPT-LUKS2-00", "an encrypted volume"),
                               ("dm-2", "mpath-36001", "a multipath device"), ("dm-3", "x", "a device-mapper device"),
                               ("md0", None, "a RAID of md"), ("zram0", None, "a virtual device (zram0)")):

@@ -179,6 +179,10 @@ static int check_device(const struct target *t, const struct device *d, bool for
 	if (d->reach == REACH_LOOP)
 		note("%s is a loop device: fine as the disk of a virtual machine, but the stub would not "
 		     "find it on this one", t->path);
+	if (d->reach == REACH_FORMAT && !force)
+		return fail(-ENODEV, "%s is on %s, which the stub cannot write to: format the namespace in "
+			    "another way ('nvme format'), choose another target, or use --force",
+			    t->path, d->what);
 	if (d->reach == REACH_NEVER && !force)
 		return fail(-ENODEV, "%s is on %s: the stub, which knows disks on NVMe and virtio-blk, "
 			    "would not find it. Choose another target, or use --force if it is the disk "

@@ -55,6 +55,27 @@ static bool nvme_on_pci(const char *disk_dir, char *ret_transport, size_t size)
 	return pci;
 }
 
+/*
+ * As the stub does: protection information is the controller's business, other metadata would have to
+ * be written. Linux calls that "nop" when it does not know what it is for; only newer kernels say how
+ * much it is.
+ */
+static void look_nvme_format(struct device *d, const char *disk_dir)
+{
+	char text[64];
+
+	if (!sysfs_text(text, sizeof(text), "%s/queue/zoned", disk_dir) && strcmp(text, "none"))
+		strcpy(d->what, "a zoned namespace");
+	else if ((!sysfs_text(text, sizeof(text), "%s/metadata_bytes", disk_dir) &&
+		  atoi(text) != 0 && atoi(text) != 8) ||
+		 (!sysfs_text(text, sizeof(text), "%s/integrity/format", disk_dir) &&
+		  !strcmp(text, "nop")))
+		strcpy(d->what, "a namespace with metadata");
+	else
+		return;
+	d->reach = REACH_FORMAT;
+}
+
 /* Made by the kernel out of something else */
 static void look_virtual(struct device *d, const char *disk_dir)
 {
@@ -85,6 +106,8 @@ static void look_disk(struct device *d, const char *disk_dir)
 		d->reach = nvme_on_pci(disk_dir, transport, sizeof(transport)) ? REACH_STUB :
 										REACH_NEVER;
 		snprintf(d->what, sizeof(d->what), "an NVMe disk (%s)", transport);
+		if (d->reach == REACH_STUB)
+			look_nvme_format(d, disk_dir);
 		return;
 	}
 	if (strstr(disk_dir, "/devices/virtual/")) {

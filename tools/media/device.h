@@ -15,6 +15,7 @@ enum device_reach {
 	REACH_NONE,	/* an image file, or nothing is known */
 	REACH_STUB,	/* a disk that the stub has a driver for */
 	REACH_LOOP,	/* the image of a machine that is not this one */
+	REACH_FORMAT,	/* it has one, but cannot write to this format (stop code 35) */
 	REACH_NEVER,	/* not as a disk: it is made by the kernel, or no driver */
 };
 
