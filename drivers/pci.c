@@ -317,7 +317,7 @@ bool pci_present(const struct pci_dev *dev)
 }
 
 /*
- * The write may be posted on its way (PCIe 4.0 §7.2.2.1: an ECAM write need not have completed when
+ * The write may be posted on its way (PCIe 4.0 §7.2.2: an ECAM write need not have completed when
  * the CPU goes on), so only what is read back counts. That answer also pushes ahead of it what the
  * function has written to memory so far (§2.4.1: completions do not pass posted requests).
  */

@@ -58,8 +58,9 @@ bool arch_map_ram(phys_addr_t pa, void *(*new_table)(void));
 void *arch_map_mmio(phys_addr_t pa, size_t len);
 
 /*
- * Map the 4-KiB page at @pa as device memory in the single configuration window; the mapping that
- * an earlier call returned is gone. For PCI ECAM and for probing.
+ * Map the 4-KiB page at @pa in the single configuration window, uncached and so that no write is
+ * acknowledged on its way (nGnRnE); the mapping that an earlier call returned is gone. For PCI ECAM
+ * and for probing.
  */
 void *arch_map_config(phys_addr_t pa);
 

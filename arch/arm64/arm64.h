@@ -21,10 +21,11 @@
 /* PSCI 1.1 §5.1.9: SYSTEM_RESET */
 #define PSCI_SYSTEM_RESET	0x84000009
 
-/* Indices of MAIR_EL1: Normal write-back, Device-nGnRE */
+/* Indices of MAIR_EL1: Normal write-back, Device-nGnRE, Device-nGnRnE */
 #define MAIR_NORMAL	0
 #define MAIR_DEVICE	1
-#define MAIR_VALUE	0x04ff
+#define MAIR_CONFIG	2
+#define MAIR_VALUE	0x0004ff
 
 #ifndef __ASSEMBLY__
 

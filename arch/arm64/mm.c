@@ -45,6 +45,17 @@
 #define PAGE_RO		(PAGE_BITS(MAIR_NORMAL) | PTE_RO | PTE_XN)
 #define PAGE_RW		(PAGE_BITS(MAIR_NORMAL) | PTE_XN)
 #define PAGE_DEVICE	(PAGE_BITS(MAIR_DEVICE) | PTE_XN)
+/*
+ * PCI configuration space: with early acknowledgement a write could still be on its way to the host
+ * bridge when the CPU goes on, while configuration requests are not posted (PCIe 4.0 §7.2.2).
+ */
+#define BLOCK_CONFIG	((PAGE_BITS(MAIR_CONFIG) | PTE_XN) & ~PTE_TABLE)
+
+/* Arm ARM D17.2, MAIR_EL1 */
+#define MAIR_ATTR(i)	(MAIR_VALUE >> 8 * (i) & 0xff)
+_Static_assert(MAIR_ATTR(MAIR_NORMAL) == 0xff, "Normal, write-back");
+_Static_assert(MAIR_ATTR(MAIR_DEVICE) == 0x04, "Device-nGnRE");
+_Static_assert(MAIR_ATTR(MAIR_CONFIG) == 0x00, "Device-nGnRnE");
 
 /* TCR_EL1, Arm ARM D17.2 */
 #define TCR_T0SZ_48	16ULL
@@ -344,7 +355,7 @@ void *arch_map_config(phys_addr_t pa)
 	if (!pa_valid(pa, PAGE_SIZE))
 		return NULL;
 	replace(&__page_tables[TABLE_WINDOWS].e[WINDOW_CONFIG], va,
-		(PAGE_DEVICE & ~PTE_TABLE) | pte_address(read_tcr(), ALIGN_DOWN(pa, BLOCK_SIZE)));
+		BLOCK_CONFIG | pte_address(read_tcr(), ALIGN_DOWN(pa, BLOCK_SIZE)));
 	return (void *)(uintptr_t)(va + pa % BLOCK_SIZE);
 }
 
