@@ -38,6 +38,12 @@ void arch_discover(struct boot_info *bi);
 int arch_read_mem(void *dst, phys_addr_t pa, size_t len);
 
 /*
+ * Write @len bytes of physical memory of the dead kernel. For stub/overlay.c alone, which keeps what was
+ * there: everything else that the stub writes is its own. 0, or -EFAULT.
+ */
+int arch_write_mem(phys_addr_t pa, const void *src, size_t len);
+
+/*
  * Is the memory at @pa (8-byte aligned, @len a multiple of 64) all zero? Returns 1, 0 or -EFAULT.
  * Stops at the first byte that is not zero.
  */

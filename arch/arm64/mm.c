@@ -286,6 +286,57 @@ int arch_read_mem(void *dst, phys_addr_t pa, size_t len)
 	return 0;
 }
 
+/*
+ * Data cache maintenance by lines: DC needs a mapping, image and arena have their own, old memory goes
+ * through the window.
+ */
+static size_t line_size(void)
+{
+	uint64_t ctr;
+
+	__asm__("mrs %0, ctr_el0" : "=r"(ctr));
+	return 4u << FIELD_GET(GENMASK(19, 16), ctr);
+}
+
+static void clean_lines(uint64_t va, size_t len)
+{
+	size_t line = line_size();
+
+	for (uint64_t p = ALIGN_DOWN(va, line); p < va + len; p += line)
+		__asm__ volatile("dc cvac, %0" : : "r"(p) : "memory");
+}
+
+/*
+ * Through a page of the window that is writable for this moment only. Written back, because a table
+ * walker need not look into our caches.
+ */
+int arch_write_mem(phys_addr_t pa, const void *src, size_t len)
+{
+	const char *from = src;
+
+	if (!pa_valid(pa, len))
+		return -EFAULT;
+	while (len) {
+		size_t n = min_u64(len, PAGE_SIZE - pa % PAGE_SIZE);
+		unsigned slot = (unsigned)(pa / PAGE_SIZE) % ENTRIES;
+		uint64_t *entry = window_entry(WINDOW_MEMORY, slot);
+		char *to = (char *)(uintptr_t)(window_va(WINDOW_MEMORY, slot) + pa % PAGE_SIZE);
+
+		*entry = 0;
+		tlb_drop_all();
+		install(entry, PAGE_RW | pte_address(read_tcr(), ALIGN_DOWN(pa, PAGE_SIZE)));
+		memcpy(to, from, n);
+		clean_lines((uintptr_t)to, n);
+		__asm__ volatile("dsb sy" : : : "memory");
+		*entry = 0;
+		tlb_drop_all();
+		from += n;
+		pa += n;
+		len -= n;
+	}
+	return 0;
+}
+
 int arch_mem_is_zero(phys_addr_t pa, size_t len)
 {
 	if (!pa_valid(pa, len))
@@ -375,26 +426,6 @@ const void *mm_map_fdt(phys_addr_t pa, size_t len)
 		install(window_entry(WINDOW_FDT, (unsigned)(off / PAGE_SIZE)),
 			PAGE_RO | pte_address(read_tcr(), first + off));
 	return (const void *)(uintptr_t)(WINDOW_VA(WINDOW_FDT) + (pa - first));
-}
-
-/*
- * Data cache maintenance by lines: DC needs a mapping, image and arena have their own, old memory goes
- * through the window.
- */
-static size_t line_size(void)
-{
-	uint64_t ctr;
-
-	__asm__("mrs %0, ctr_el0" : "=r"(ctr));
-	return 4u << FIELD_GET(GENMASK(19, 16), ctr);
-}
-
-static void clean_lines(uint64_t va, size_t len)
-{
-	size_t line = line_size();
-
-	for (uint64_t p = ALIGN_DOWN(va, line); p < va + len; p += line)
-		__asm__ volatile("dc cvac, %0" : : "r"(p) : "memory");
 }
 
 /*
