@@ -510,9 +510,16 @@ void devtree_early(const void *fdt, struct boot_info *bi, struct devtree_efi *re
 
 /* ---- Buses ---- */
 
+#define DT_MAX_SMMUS	16
+
 struct bus_walk {
 	struct boot_info *bi;
 	unsigned tried;
+	unsigned nr_smmus;
+	struct {
+		uint32_t phandle;
+		phys_addr_t addr;
+	} smmus[DT_MAX_SMMUS];
 };
 
 /*
@@ -546,12 +553,50 @@ static void read_pci_ports(const struct dt_pos *pos, struct pci_host *h)
 	}
 }
 
+static bool add_smmu(const struct dt_pos *pos, void *ctx)
+{
+	struct bus_walk *w = ctx;
+	uint64_t addr, size;
+	uint32_t phandle;
+
+	if (!compatible(pos, "arm,smmu-v3"))
+		return true;
+	phandle = fdt_get_phandle(pos->fdt, pos->node[pos->depth]);
+	if (w->nr_smmus == DT_MAX_SMMUS || !phandle || !get_reg(pos, &addr, &size))
+		return w->nr_smmus < DT_MAX_SMMUS;
+	w->smmus[w->nr_smmus].phandle = phandle;
+	w->smmus[w->nr_smmus++].addr = addr;
+	return true;
+}
+
+/*
+ * Documentation/devicetree/bindings/pci/pci-iommu.txt: entries (rid, phandle, sid, length), all for
+ * IOMMUs with one cell a specifier, as SMMUv3 has
+ */
+static void read_iommu_map(const struct dt_pos *pos, struct bus_walk *w, phys_addr_t ecam)
+{
+	int node = pos->node[pos->depth], len;
+	const fdt32_t *p = fdt_getprop(pos->fdt, node, "iommu-map", &len);
+	uint32_t mask = get_u32(pos->fdt, node, "iommu-map-mask", UINT32_MAX);
+
+	for (; p && len >= 16 && w->bi->nr_iommu_maps < BOOT_MAX_IOMMU_MAPS; p += 4, len -= 16) {
+		struct iommu_map *m = &w->bi->iommu_maps[w->bi->nr_iommu_maps++];
+
+		*m = (struct iommu_map){ .ecam = ecam, .mask = mask, .rid = fdt32_ld(p), .sid = fdt32_ld(p + 2),
+					 .len = fdt32_ld(p + 3) };
+		for (unsigned i = 0; i < w->nr_smmus; i++)
+			if (w->smmus[i].phandle == fdt32_ld(p + 1))
+				m->unit = w->smmus[i].addr;
+	}
+}
+
 /*
  * Documentation/devicetree/bindings/pci/host-generic-pci.yaml: "reg" begins at the first bus of
  * "bus-range"
  */
-static void add_pci_host(const struct dt_pos *pos, struct boot_info *bi)
+static void add_pci_host(const struct dt_pos *pos, struct bus_walk *w)
 {
+	struct boot_info *bi = w->bi;
 	int node = pos->node[pos->depth];
 	struct pci_host h = { .bus_end = 255, .dma_coherent = dma_coherent(pos) };
 	uint64_t addr, size, range, buses;
@@ -571,8 +616,10 @@ static void add_pci_host(const struct dt_pos *pos, struct boot_info *bi)
 	h.ecam = addr - h.bus_start * PCI_ECAM_BUS_SIZE;
 	h.segment = (uint16_t)get_u32(pos->fdt, node, "linux,pci-domain", 0);
 	read_pci_ports(pos, &h);
-	if (h.ecam && bi->nr_pci_hosts < BOOT_MAX_PCI_HOSTS)
-		bi->pci_hosts[bi->nr_pci_hosts++] = h;
+	if (!h.ecam || bi->nr_pci_hosts == BOOT_MAX_PCI_HOSTS)
+		return;
+	bi->pci_hosts[bi->nr_pci_hosts++] = h;
+	read_iommu_map(pos, w, h.ecam);
 }
 
 static void add_virtio_mmio(const struct dt_pos *pos, struct boot_info *bi)
@@ -593,7 +640,7 @@ static bool add_bus(const struct dt_pos *pos, void *ctx)
 	if (++w->tried > DT_MAX_TRIED)
 		return false;
 	if (pci)
-		add_pci_host(pos, w->bi);
+		add_pci_host(pos, w);
 	else
 		add_virtio_mmio(pos, w->bi);
 	return true;
@@ -603,6 +650,7 @@ void devtree_buses(const void *fdt, struct boot_info *bi)
 {
 	struct bus_walk w = { .bi = bi };
 
+	for_each_device(fdt, add_smmu, &w);
 	for_each_device(fdt, add_bus, &w);
 }
 

@@ -138,4 +138,10 @@ static inline void cpu_relax(void)
 	__asm__ volatile("yield" : : : "memory");
 }
 
+/* For a device that reads memory past the CPU's caches, whatever dma_clean() is told */
+static inline void cache_clean(uint64_t pa, size_t len)
+{
+	dma_clean(pa, len);
+}
+
 #endif

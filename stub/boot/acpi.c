@@ -354,14 +354,20 @@ static void parse_fadt(struct boot_info *bi, acpi_read_t read, phys_addr_t pa,
 		fadt_reset_reg(&f, &bi->reset);
 }
 
+/* parse NULL: a driver will read it, its place is remembered */
 static const struct table {
 	char signature[5];
 	void (*parse)(struct boot_info *bi, acpi_read_t read, phys_addr_t pa,
 		      const struct acpi_header *h);
+	enum acpi_kind kind;
 } tables[] = {
-	{"MCFG", parse_mcfg},
-	{"SPCR", parse_spcr},
-	{"FACP", parse_fadt},
+	{"MCFG", parse_mcfg, 0},
+	{"SPCR", parse_spcr, 0},
+	{"FACP", parse_fadt, 0},
+	{"DMAR", NULL, ACPI_DMAR},
+	{"IVRS", NULL, ACPI_IVRS},
+	{"IORT", NULL, ACPI_IORT},
+	{"VIOT", NULL, ACPI_VIOT},
 };
 
 static void parse_table(struct boot_info *bi, acpi_read_t read, phys_addr_t pa, unsigned *done)
@@ -380,8 +386,10 @@ static void parse_table(struct boot_info *bi, acpi_read_t read, phys_addr_t pa, 
 			return;
 		}
 		/* The first good one of each kind counts */
-		if (!(*done & BIT(i)))
+		if (!(*done & BIT(i)) && tables[i].parse)
 			tables[i].parse(bi, read, pa, &h);
+		else if (!(*done & BIT(i)))
+			bi->acpi[tables[i].kind] = (struct acpi_table){ pa, h.length };
 		*done |= BIT(i);
 		return;
 	}

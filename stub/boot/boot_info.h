@@ -13,6 +13,7 @@
 #define BOOT_MAX_PCI_HOSTS	8
 #define BOOT_MAX_VIRTIO_MMIO	32
 #define BOOT_MAX_UARTS		8
+#define BOOT_MAX_IOMMU_MAPS	32
 
 enum uart_type {
 	UART_NONE,
@@ -48,6 +49,16 @@ struct pci_host {
 	phys_addr_t io;
 };
 
+/* Device tree: requesters [rid, rid + len) of the PCI host with this ECAM are streams from sid on */
+struct iommu_map {
+	phys_addr_t ecam;
+	phys_addr_t unit;	/* registers of an SMMUv3; 0: an IOMMU of another kind */
+	uint32_t mask;		/* of the requester ID that counts */
+	uint32_t rid;
+	uint32_t sid;
+	uint32_t len;
+};
+
 struct virtio_mmio_spec {
 	phys_addr_t addr;
 	uint64_t size;
@@ -72,6 +83,20 @@ struct reset_spec {
 	uint8_t value;
 };
 
+/* Tables that only some drivers read: where they are, checksum checked. ACPI 6.4 §5.2.6 */
+enum acpi_kind {
+	ACPI_DMAR,		/* VT-d units */
+	ACPI_IVRS,		/* AMD-Vi units */
+	ACPI_IORT,		/* SMMUs */
+	ACPI_VIOT,		/* virtio-iommu */
+	ACPI_NR_KINDS
+};
+
+struct acpi_table {
+	phys_addr_t pa;		/* 0: the machine has none */
+	uint32_t len;		/* of the whole table, its header included */
+};
+
 struct boot_info {
 	char cmdline[BOOT_CMDLINE_MAX];	/* NUL-terminated; cut if it was longer */
 	phys_addr_t image_start;	/* the stub's own memory, [start, end) */
@@ -92,6 +117,9 @@ struct boot_info {
 	struct uart_entry uarts[BOOT_MAX_UARTS];
 	struct uart_spec firmware_console;	/* SPCR or stdout-path; type UART_NONE: none */
 	struct reset_spec reset;
+	struct acpi_table acpi[ACPI_NR_KINDS];
+	unsigned nr_iommu_maps;
+	struct iommu_map iommu_maps[BOOT_MAX_IOMMU_MAPS];
 };
 
 #endif

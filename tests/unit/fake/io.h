@@ -113,4 +113,10 @@ static inline void cpu_relax(void)
 {
 }
 
+static inline void cache_clean(uint64_t pa, size_t len)
+{
+	(void)pa;
+	(void)len;
+}
+
 #endif

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Which unit translates for a function, and which driver speaks to that unit. See
+ * drivers/iommu/iommu.h.
+ */
+#include "drivers/iommu/iommu.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "drivers/iommu/amdvi.h"
+#include "drivers/iommu/dmar.h"
+#include "drivers/iommu/iort.h"
+#include "drivers/iommu/ivrs.h"
+#include "drivers/iommu/smmu_v3.h"
+#include "drivers/iommu/vtd.h"
+#include "drivers/pci.h"
+#include "stub/arch.h"
+#include "stub/log.h"
+
+#define MAX_ATTACHED	32
+
+static struct {
+	const struct boot_info *bi;
+	int (*ram)(void *dst, phys_addr_t pa, size_t len);
+	uint8_t *pages;
+	unsigned nr_pages;
+	bool taken[IOMMU_MAX_PAGES];
+	struct iommu_unit units[IOMMU_MAX_UNITS];
+	struct {
+		struct iommu_requester r;
+		struct iommu_unit *unit;	/* NULL: free */
+	} attached[MAX_ATTACHED];
+} iommu;
+
+void iommu_init(const struct boot_info *bi, int (*ram)(void *dst, phys_addr_t pa, size_t len), void *pages,
+		unsigned nr_pages)
+{
+	memset(&iommu, 0, sizeof(iommu));
+	iommu.bi = bi;
+	iommu.ram = ram;
+	iommu.pages = pages;
+	iommu.nr_pages = (unsigned)min_u64(nr_pages, IOMMU_MAX_PAGES);
+}
+
+void *iommu_page_take(void)
+{
+	for (unsigned i = 0; i < iommu.nr_pages; i++) {
+		if (iommu.taken[i])
+			continue;
+		iommu.taken[i] = true;
+		return memset(iommu.pages + i * IOMMU_PAGE, 0, IOMMU_PAGE);
+	}
+	return NULL;
+}
+
+void iommu_page_give(void *page)
+{
+	if (page)
+		iommu.taken[((uint8_t *)page - iommu.pages) / IOMMU_PAGE] = false;
+}
+
+int iommu_read_ram(void *dst, phys_addr_t pa, size_t len)
+{
+	return iommu.ram(dst, pa, len);
+}
+
+/*---------------------------------------------------------------- which unit */
+
+/* A byte of any function's configuration space, for the bus numbers of bridges */
+static uint8_t config_byte(void *ctx, uint16_t segment, uint8_t bus, uint8_t devfn, unsigned off)
+{
+	(void)ctx;
+	for (unsigned i = 0; i < iommu.bi->nr_pci_hosts; i++) {
+		struct pci_dev dev = { .host = &iommu.bi->pci_hosts[i], .bus = bus, .devfn = devfn };
+
+		if (dev.host->segment == segment && bus >= dev.host->bus_start && bus <= dev.host->bus_end)
+			return pci_read8(&dev, off);
+	}
+	return 0xff;
+}
+
+static int find_vtd(const struct acpi_table *t, struct iommu_requester *r, phys_addr_t *ret_base)
+{
+	static const struct dmar_ops ops = { arch_read_mem, config_byte, NULL };
+
+	r->lookup = (uint32_t)r->bus << 8 | r->devfn;
+	return dmar_find_unit(&ops, t->pa, t->len, r->host->segment, r->bus, r->devfn, ret_base);
+}
+
+static int find_amdvi(const struct acpi_table *t, struct iommu_requester *r, phys_addr_t *ret_base)
+{
+	uint16_t alias;
+	int rc = ivrs_find_unit(arch_read_mem, t->pa, t->len, r->host->segment, (uint16_t)(r->bus << 8 | r->devfn), ret_base,
+				&alias);
+
+	if (!rc)
+		r->lookup = alias;
+	return rc;
+}
+
+static int find_smmu_v3(const struct acpi_table *t, struct iommu_requester *r, phys_addr_t *ret_base)
+{
+	return iort_find_unit(arch_read_mem, t->pa, t->len, r->host->segment, (uint16_t)(r->bus << 8 | r->devfn),
+			      ret_base, &r->lookup);
+}
+
+/*
+ * find: 0, the registers of the unit for @r and r->lookup; -ENOENT: none is named for it; -errno: the
+ * table cannot be used
+ */
+static const struct kind {
+	enum acpi_kind table;
+	const struct iommu_ops *ops;
+	size_t regs_len;
+	int (*find)(const struct acpi_table *t, struct iommu_requester *r, phys_addr_t *ret_base);
+} vtd = { ACPI_DMAR, &vtd_ops, 4096, find_vtd },
+  amdvi = { ACPI_IVRS, &amdvi_ops, 0x4000, find_amdvi },
+  smmu_v3 = { ACPI_IORT, &smmu_v3_ops, 4096, find_smmu_v3 };
+
+static const struct kind *const kinds[] = { &vtd, &amdvi, &smmu_v3 };
+
+/* Firmware without ACPI: iommu-map of the PCI host's node */
+static int find_in_device_tree(struct iommu_requester *r, phys_addr_t *ret_base)
+{
+	for (unsigned i = 0; i < iommu.bi->nr_iommu_maps; i++) {
+		const struct iommu_map *m = &iommu.bi->iommu_maps[i];
+		uint32_t rid = ((uint32_t)r->bus << 8 | r->devfn) & m->mask;
+
+		if (m->ecam != r->host->ecam || rid < m->rid || rid - m->rid >= m->len)
+			continue;
+		if (!m->unit)
+			return log_err(-ENOENT, "iommu: %02x:%02x.%x is behind an IOMMU of another kind: left as it is",
+				       r->bus, r->devfn >> 3, r->devfn & 7);
+		r->lookup = m->sid + (rid - m->rid);
+		*ret_base = m->unit;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* 0, -ENOENT: no unit translates for @r, -errno: a table cannot be used */
+static int find_unit(struct iommu_requester *r, const struct kind **ret_kind, phys_addr_t *ret_base)
+{
+	int rc;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+		const struct acpi_table *t = &iommu.bi->acpi[kinds[i]->table];
+
+		*ret_kind = kinds[i];
+		rc = t->pa ? kinds[i]->find(t, r, ret_base) : -ENOENT;
+		if (rc != -ENOENT)
+			return rc;
+	}
+	*ret_kind = &smmu_v3;
+	return find_in_device_tree(r, ret_base);
+}
+
+/* The unit with registers at @base, mapped. NULL: too many, or the address is absurd. */
+static struct iommu_unit *get_unit(const struct iommu_ops *ops, phys_addr_t base, size_t len)
+{
+	for (unsigned i = 0; i < IOMMU_MAX_UNITS; i++) {
+		struct iommu_unit *u = &iommu.units[i];
+
+		if (u->ops == ops && u->base == base)
+			return u;
+		if (u->ops)
+			continue;
+		u->regs = arch_map_mmio(base, len);
+		if (!u->regs)
+			return NULL;
+		u->ops = ops;
+		u->base = base;
+		u->index = i;
+		return u;
+	}
+	return NULL;
+}
+
+static int remember(struct iommu_unit *u, const struct iommu_requester *r)
+{
+	for (unsigned i = 0; i < MAX_ATTACHED; i++) {
+		if (iommu.attached[i].unit)
+			continue;
+		iommu.attached[i].r = *r;
+		iommu.attached[i].unit = u;
+		u->users++;
+		return 0;
+	}
+	return -ENOMEM;
+}
+
+static int attach_to(struct iommu_unit *u, const struct iommu_requester *r, phys_addr_t *ret_limit)
+{
+	int rc = u->ops->attach(u, r, ret_limit);
+
+	if (!rc && remember(u, r)) {
+		u->ops->detach(u, r);
+		rc = -ENOMEM;
+	}
+	if (rc < 0)
+		return log_err(-EXDEV, "iommu: %s at %#lx: %02x:%02x.%x cannot be let through (%d)", u->ops->kind,
+			       u->base, r->bus, r->devfn >> 3, r->devfn & 7, rc);
+	log_info("iommu: %s at %#lx: %02x:%02x.%x %s", u->ops->kind, u->base, r->bus, r->devfn >> 3, r->devfn & 7,
+		 rc ? "is not translated" : "passes through, others as before");
+	return 0;
+}
+
+int iommu_attach(const struct iommu_requester *req, phys_addr_t *ret_limit)
+{
+	struct iommu_requester r = *req;
+	const struct kind *kind;
+	struct iommu_unit *u;
+	phys_addr_t base;
+	int rc = find_unit(&r, &kind, &base);
+
+	*ret_limit = UINT64_MAX;
+	if (rc == -ENOENT)
+		return 0;
+	u = rc ? NULL : get_unit(kind->ops, base, kind->regs_len);
+	/* A table that cannot be read may have named a unit that is at work: better no DMA than stray DMA */
+	if (!u)
+		return log_err(-EXDEV, "iommu: the unit of %02x:%02x.%x cannot be used (%d)", r.bus, r.devfn >> 3,
+			       r.devfn & 7, rc);
+	return attach_to(u, &r, ret_limit);
+}
+
+void iommu_detach(const struct iommu_requester *r)
+{
+	for (unsigned i = 0; i < MAX_ATTACHED; i++) {
+		struct iommu_unit *u = iommu.attached[i].unit;
+
+		const struct iommu_requester *a = &iommu.attached[i].r;
+
+		if (!u || a->host != r->host || a->bus != r->bus || a->devfn != r->devfn)
+			continue;
+		u->ops->detach(u, a);
+		u->users--;
+		iommu.attached[i].unit = NULL;
+		return;
+	}
+}
