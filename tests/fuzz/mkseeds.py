@@ -34,6 +34,21 @@ def cmdline():
         put("cmdline", name, text.encode())
 
 
+def iommu():
+    config = bytes((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16))
+    scope = struct.pack("<BBHBB", 1, 10, 0, 0, 0) + bytes((2, 0, 0, 0))
+    units = struct.pack("<HHBBHQ", 0, 16 + len(scope), 0, 0, 0, 0xfed90000) + scope
+    units += struct.pack("<HHBBHQ", 0, 16, 1, 0, 0, 0xfed91000)
+    put("iommu", "dmar", bytes((0, 0, 0, 8)) + config + b"DMAR" + bytes(44) + units)
+    entries = bytes((2, 8, 0, 0, 66, 0x10, 2, 0, 0, 0, 2, 0, 3, 0, 3, 0, 4, 0xff, 3, 0))
+    entries += bytes((240,)) + bytes(20) + bytes((2, 65, 66))
+    block = struct.pack("<BBHHHQHHI", 0x11, 0, 40 + len(entries), 2, 0x40, 0xfed80000, 0, 0, 0) + bytes(16) + entries
+    put("iommu", "ivrs", bytes((1, 0, 0, 8)) + config + b"IVRS" + bytes(44) + block)
+    smmu = struct.pack("<BHBIII", 4, 68, 0, 0, 0, 0) + struct.pack("<Q", 0x9050000) + bytes(44)
+    root = struct.pack("<BHBIII", 2, 56, 0, 0, 1, 36) + bytes(20) + struct.pack("<IIIII", 0, 0xffff, 0, 48, 0)
+    put("iommu", "iort", bytes((2, 0, 0, 8)) + config + b"IORT" + bytes(32) + struct.pack("<III", 2, 48, 0) + smmu + root)
+
+
 def ehdr64(nr, machine=62, shoff=0):
     return struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 4, machine, 1, 0, 64, shoff, 0, 64, 56, nr, 0, 0, 0)
 
@@ -293,7 +308,7 @@ def serial():
 
 
 def main():
-    for make in (cmdline, elfcorehdr, notes, part, acpi, label, reason, recv, serial):
+    for make in (cmdline, iommu, elfcorehdr, notes, part, acpi, label, reason, recv, serial):
         make()
 
 
