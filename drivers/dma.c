@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * See drivers/dma.h. Bus addresses are physical addresses; the one switch is PCI's bus mastering.
- * An IOMMU belongs in dma_attach(), before bus mastering is on, and in dma_detach(), after it is
- * off: it may narrow what the device reaches, and fail.
+ * See drivers/dma.h. Bus addresses are physical addresses; the switches are PCI's bus mastering and,
+ * before it is on and after it is off, the IOMMU, which may narrow what the device reaches, and fail.
  */
 #include "drivers/dma.h"
 
 #include <errno.h>
 
+#include "drivers/iommu/iommu.h"
 #include "stub/log.h"
 #include "stub/mem.h"
 
@@ -33,6 +33,35 @@ bool dma_init(void)
 	return dma_area != NULL;
 }
 
+static struct iommu_requester requester(const struct dma_dev *dev)
+{
+	return (struct iommu_requester){ .host = dev->pci->host, .bus = dev->pci->bus, .devfn = dev->pci->devfn };
+}
+
+/* Devices that are not behind PCI have no IOMMU in any machine that the stub knows */
+static int pass_iommu(struct dma_dev *dev)
+{
+	struct iommu_requester r;
+	phys_addr_t limit;
+	int rc;
+
+	if (!dev->pci)
+		return 0;
+	r = requester(dev);
+	pci_disable_ats(dev->pci);
+	rc = iommu_attach(&r, &limit);
+	if (!rc)
+		dev->last = min_u64(dev->last, limit - 1);
+	return rc;
+}
+
+static void leave_iommu(const struct dma_dev *dev)
+{
+	struct iommu_requester r = requester(dev);
+
+	iommu_detach(&r);
+}
+
 int dma_attach(struct dma_dev *dev)
 {
 	int rc;
@@ -41,9 +70,14 @@ int dma_attach(struct dma_dev *dev)
 		return log_err(-EBUSY, "%s: DMA memory is in use", dev->name);
 	if (!dma_init())
 		return log_err(-ENOMEM, "%s: there is no memory for its queues", dev->name);
+	rc = pass_iommu(dev);
+	if (rc)
+		return rc;
 	rc = check_reach(dev, virt_to_phys(dma_area), DMA_AREA_SIZE);
 	if (!rc && dev->pci)
 		rc = pci_set_master(dev->pci, true);
+	if (rc && dev->pci)
+		leave_iommu(dev);
 	if (!rc)
 		attached = dev;
 	return rc;
@@ -60,6 +94,9 @@ void dma_detach(struct dma_dev *dev, bool stopped)
 	if (attached != dev)
 		return;
 	attached = NULL;
+	/* Under the dead kernel's tables again, it reaches none of our memory whatever it still does */
+	if (dev->pci)
+		leave_iommu(dev);
 	dma_lost = !stopped;
 	if (dma_lost)
 		log_warn("%s: cannot be stopped, DMA memory is lost", dev->name);

@@ -63,6 +63,7 @@ enum pci_reg {
 #define FLR_PENDING_US		100000		/* PCIe 4.0 §6.6.2, implementation note */
 #define FLR_WAIT_US		100000		/* PCIe 4.0 §6.6.2: "within 100 ms" */
 #define FLR_READY_US		1000000		/* §6.6.1: some answer with retry status */
+#define MAX_EXT_CAPABILITIES	64
 #define MAX_CAPABILITIES	48		/* (256 - 64) / 4: more means a loop */
 
 static void *ecam(const struct pci_dev *dev, unsigned off)
@@ -335,6 +336,43 @@ int pci_set_master(const struct pci_dev *dev, bool on)
 	if (command == 0xffff)
 		return -ENODEV;
 	return rc ? log_err(rc, "pci %s: command stays %#x", dev->name, (unsigned)command) : 0;
+}
+
+/* PCIe 4.0 §7.6.3: extended capabilities from 0x100 on; identifier, version, next */
+static unsigned find_ext_cap(const struct pci_dev *dev, unsigned id)
+{
+	unsigned off = 0x100;
+
+	for (unsigned n = 0; n < MAX_EXT_CAPABILITIES && off >= 0x100 && off % 4 == 0; n++) {
+		uint32_t head = pci_read32(dev, off);
+
+		if (!head || head == 0xffffffff)
+			return 0;
+		if ((head & 0xffff) == id)
+			return off;
+		off = head >> 20;
+	}
+	return 0;
+}
+
+void pci_disable_ats(const struct pci_dev *dev)
+{
+	static const struct {
+		unsigned id, control;	/* offset of the control register */
+		uint16_t enable;
+	} caps[] = {
+		{ 0x13, 4, BIT(0) },	/* page requests, §10.5.2 */
+		{ 0x1b, 6, BIT(0) },	/* PASID, §7.8.8 */
+		{ 0x0f, 6, BIT(15) },	/* ATS, §10.5.1 */
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(caps); i++) {
+		unsigned off = find_ext_cap(dev, caps[i].id);
+
+		if (off)
+			pci_write16(dev, off + caps[i].control,
+				    pci_read16(dev, off + caps[i].control) & (uint16_t)~caps[i].enable);
+	}
 }
 
 int pci_flr(const struct pci_dev *dev)

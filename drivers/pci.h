@@ -76,6 +76,12 @@ int pci_wake(const struct pci_dev *dev);
 bool pci_present(const struct pci_dev *dev);
 
 /*
+ * The function asks no IOMMU for translations of its own any more (ATS, page requests, PASIDs): what the dead
+ * kernel's tables told it is void. Only where configuration space is reached by ECAM.
+ */
+void pci_disable_ats(const struct pci_dev *dev);
+
+/*
  * Let the function do DMA, or not; for drivers/dma.c alone. 0: it has come into force; -ENODEV: the
  * function is gone; -ETIMEDOUT: the bit does not change.
  */

@@ -209,6 +209,11 @@ static bool stored_something(enum capstub_stop stop)
 	return stop == STOP_OK || stop == STOP_SPACE || stop == STOP_DEADLINE;
 }
 
+static int read_ram(void *dst, phys_addr_t pa, size_t len)
+{
+	return vmcore_read(&capture.vc, dst, pa, len);
+}
+
 /*
  * Try the dump= words in order; report the first failure if none works, because that is the one the
  * operator meant. Without a word no disk is even looked at: a label may be forged by whoever can
@@ -219,7 +224,7 @@ static enum capstub_stop dump_somewhere(const struct boot_info *bi)
 	enum capstub_stop first = STOP_OK;
 
 	/* Memory that is not shared: a device that cannot be stopped keeps it */
-	disk_init();
+	disk_init(bi, read_ram);
 	mem_mark();
 	if (!cmdline.nr_targets)
 		return log_err(STOP_NO_DUMP_WORD, "nothing is written without a good dump= word: say "

@@ -43,6 +43,11 @@ void iommu_init(const struct boot_info *bi, int (*ram)(void *dst, phys_addr_t pa
 	iommu.nr_pages = (unsigned)min_u64(nr_pages, IOMMU_MAX_PAGES);
 }
 
+bool iommu_named(const struct boot_info *bi)
+{
+	return bi->acpi[ACPI_DMAR].pa || bi->acpi[ACPI_IVRS].pa || bi->acpi[ACPI_IORT].pa || bi->nr_iommu_maps;
+}
+
 void *iommu_page_take(void)
 {
 	for (unsigned i = 0; i < iommu.nr_pages; i++) {
@@ -212,7 +217,7 @@ int iommu_attach(const struct iommu_requester *req, phys_addr_t *ret_limit)
 	const struct kind *kind;
 	struct iommu_unit *u;
 	phys_addr_t base;
-	int rc = find_unit(&r, &kind, &base);
+	int rc = iommu.bi ? find_unit(&r, &kind, &base) : -ENOENT;
 
 	*ret_limit = UINT64_MAX;
 	if (rc == -ENOENT)

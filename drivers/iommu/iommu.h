@@ -56,6 +56,9 @@ struct iommu_unit {
 void iommu_init(const struct boot_info *bi, int (*ram)(void *dst, phys_addr_t pa, size_t len), void *pages,
 		unsigned nr_pages);
 
+/* Does the firmware name any unit? Without one no memory need be set aside. */
+bool iommu_named(const struct boot_info *bi);
+
 /*
  * What the function at @r needs so that physical addresses below *ret_limit are its bus addresses.
  * 0, also where there is no unit for it; -errno, said why: its DMA would go astray, do not start it.

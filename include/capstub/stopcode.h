@@ -27,6 +27,7 @@
 	X(33, WRITE_ERROR, "write-error", "the target failed a write") \
 	X(34, READ_ERROR, "read-error", "the target failed a read") \
 	X(35, UNSUPPORTED_FORMAT, "unsupported-format", "the disk is formatted in a way that cannot be written to") \
+	X(36, IOMMU, "iommu", "the IOMMU could not be made to let the target's DMA through") \
 	X(40, SPACE, "space", "the target was full: the most valuable pages were stored") \
 	X(41, DEADLINE, "deadline", "the overall deadline passed") \
 	X(50, EXCEPTION, "exception", "unexpected CPU exception inside the stub") \

@@ -18,6 +18,7 @@
 #include "stub/dead/capture.h"
 #include "stub/log.h"
 #include "stub/mem.h"
+#include "stub/overlay.h"
 
 /*
  * Page frames and the dump's blocks are counted in the dead kernel's pages, which need not be those
@@ -141,8 +142,8 @@ enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi,
 
 	c->bi = bi;
 	c->cl = cl;
-	c->vc.read = arch_read_mem;
-	c->vc.is_zero = arch_mem_is_zero;
+	c->vc.read = overlay_read;
+	c->vc.is_zero = overlay_is_zero;
 	if (!hdr)
 		return log_err(STOP_NO_ELFCOREHDR,
 			       "no elfcorehdr= on the command line or in the device tree");

@@ -15,9 +15,11 @@
 #include "drivers/blk/nvme.h"
 #include "drivers/blk/virtio_blk.h"
 #include "drivers/dma.h"
+#include "drivers/iommu/iommu.h"
 #include "drivers/pci.h"
 #include "drivers/virtio/virtio.h"
 #include "stub/log.h"
+#include "stub/mem.h"
 
 static int probe_nvme(const struct virtio_place *at, unsigned unit, struct blk_dev **ret_dev,
 		      bool *ret_more)
@@ -113,10 +115,21 @@ static int next_pci(struct disk_iter *it, const struct pci_host *host, struct bl
 	return -ENOENT;
 }
 
-void disk_init(void)
+/* IOMMU_PAGES: two units, or one with functions on several buses */
+#define IOMMU_PAGES	6
+#define IOMMU_PAGES_LEAST 3
+
+void disk_init(const struct boot_info *bi, int (*ram)(void *dst, phys_addr_t pa, size_t len))
 {
+	void *pages = NULL;
+	size_t size = 0;
+
 	if (!dma_init())
 		log_warn("no memory for the queues of a disk");
+	if (iommu_named(bi))
+		pages = mem_take_most("iommu tables", IOMMU_PAGES_LEAST * IOMMU_PAGE, IOMMU_PAGES * IOMMU_PAGE,
+				      IOMMU_PAGE, MEM_ANY, &size);
+	iommu_init(bi, ram, pages, (unsigned)(size / IOMMU_PAGE));
 }
 
 bool disk_keeps_memory(void)

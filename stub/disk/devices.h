@@ -25,8 +25,11 @@ struct disk_iter {
  */
 int disk_next(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev);
 
-/* Memory for drivers' queues, once, before disk_next(). Without it there are no disks. */
-void disk_init(void);
+/*
+ * Memory for drivers' queues and for the tables of IOMMUs, once, before disk_next(). Without it there are no
+ * disks. @ram reads RAM of the dead kernel, -errno for anything else.
+ */
+void disk_init(const struct boot_info *bi, int (*ram)(void *dst, phys_addr_t pa, size_t len));
 
 /* A disk could not be stopped: what it was given of our memory is its own for good. */
 bool disk_keeps_memory(void);

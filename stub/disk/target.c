@@ -266,6 +266,9 @@ static enum capstub_stop search_failed(const struct search *s, const struct disk
 		return log_err(STOP_UNSUPPORTED_FORMAT,
 			       "dump=%s: no target; %u disk(s) in a format that is not supported", word,
 			       it->unsupported);
+	if (it->failures && it->last_error == -EXDEV)
+		return log_err(STOP_IOMMU, "dump=%s: no target; the IOMMU lets no DMA of %u controller(s) through", word,
+			       it->failures);
 	if (it->failures && it->last_error == -ETIMEDOUT)
 		return log_err(STOP_DEVICE_TIMEOUT,
 			       "dump=%s: no target; %u controller(s) did not start", word,

@@ -38,6 +38,7 @@
 #include "stub/format/stopcode.h"
 #include "stub/log.h"
 #include "stub/mem.h"
+#include "stub/overlay.h"
 #include "stub/send/out.h"
 #include "stub/dead/pages.h"
 #include "stub/dead/priority.h"
@@ -491,7 +492,8 @@ static int put_raw(struct dump *d, uint64_t index, phys_addr_t source)
 		d->full = true;
 		return 0;
 	}
-	rc = out_raw(d->data_next, source, d->page_size);
+	rc = overlay_touches(source, d->page_size) ? out_copied(d->data_next, source, d->page_size)
+						   : out_raw(d->data_next, source, d->page_size);
 	d->data_next += d->page_size;
 	d->label->data_bytes_raw += d->page_size;
 	d->label->data_bytes_stored += d->page_size;

@@ -23,6 +23,7 @@
 #include "stub/arch.h"
 #include "stub/log.h"
 #include "stub/mem.h"
+#include "stub/overlay.h"
 #include "stub/timeout.h"
 
 /*
@@ -265,7 +266,7 @@ static void retry_in_pieces(struct slot *s)
 
 	for (unsigned i = 0; i < s->nr_segs && !out.t->dev->failed; i++) {
 		for (uint32_t done = 0; done < s->segs[i].len; done += OUT_ALIGN, offset += OUT_ALIGN) {
-			int rc = arch_read_mem(out.spare, s->segs[i].pa + done, OUT_ALIGN);
+			int rc = overlay_read(out.spare, s->segs[i].pa + done, OUT_ALIGN);
 
 			if (!rc)
 				rc = target_rw(out.t, BLK_WRITE, offset, out.spare, OUT_ALIGN);
@@ -549,6 +550,23 @@ int out_raw(uint64_t offset, phys_addr_t pa, uint32_t len)
 		len -= piece;
 	}
 	return out.error;
+}
+
+/* Through the spare buffer and waited for: few pages are like this */
+int out_copied(uint64_t offset, phys_addr_t pa, uint32_t len)
+{
+	int rc = out_raw_end();
+
+	for (uint32_t done = 0; done < len && !rc; done += OUT_ALIGN) {
+		rc = overlay_read(out.spare, pa + done, OUT_ALIGN);
+		if (!rc)
+			rc = target_rw(out.t, BLK_WRITE, offset + done, out.spare, OUT_ALIGN);
+		if (rc && !out.t->dev->failed) {
+			drop_descs(offset, len);
+			return out.error;
+		}
+	}
+	return rc ? fail(rc) : out.error;
 }
 
 /*

@@ -43,6 +43,8 @@ int out_stream_end(void);		/* pad with zeros to 4 KiB and send */
  * returns.
  */
 int out_raw(uint64_t offset, phys_addr_t pa, uint32_t len);
+/* The same for memory that the device must not read itself, because it is not as the dead kernel left it */
+int out_copied(uint64_t offset, phys_addr_t pa, uint32_t len);
 int out_raw_end(void);			/* send what is gathered */
 int out_zeros(uint64_t offset, uint64_t len);	/* multiples of 4096; strict only; waits */
 

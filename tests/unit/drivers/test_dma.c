@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* drivers/dma.c: when a device may reach memory, and when memory is ours again. */
-/* needs: drivers/dma.c tests/unit/fake/arena.c drivers/pci.c stub/idle.c tests/unit/fake/bus.c tests/unit/fake/clock.c */
+/* needs: tests/unit/fake/iommu.c drivers/dma.c tests/unit/fake/arena.c drivers/pci.c stub/idle.c tests/unit/fake/bus.c tests/unit/fake/clock.c */
 /* needs: tests/unit/fake/log.c tests/unit/fake/pci_bus.c */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -10,6 +10,7 @@
 
 #include "drivers/dma.h"
 #include "tests/unit/fake/bus.h"
+#include "tests/unit/fake/iommu.h"
 #include "tests/unit/fake/pci_bus.h"
 
 static struct pci_host host;
@@ -162,6 +163,37 @@ static void test_reach(void **state)
 	assert_int_equal(dma_attach(&dev), 0);
 }
 
+/* The IOMMU is passed before bus mastering is on, and closed again when it is off */
+static void test_iommu(void **state)
+{
+	uint64_t bus;
+
+	(void)state;
+	assert_true(dma_init());
+	fake_iommu_attached = 0;
+	assert_int_equal(dma_attach(&dev), 0);
+	assert_int_equal(fake_iommu_attached, 1);
+	dma_detach(&dev, true);
+	assert_int_equal(fake_iommu_attached, 0);
+
+	fake_iommu_rc = -EXDEV;
+	assert_int_equal(dma_attach(&dev), -EXDEV);
+	assert_false(fake_pci_is_master(&fn));
+	fake_iommu_rc = 0;
+
+	/* It may let through less than all */
+	fake_iommu_limit = BIT(39);
+	assert_int_equal(dma_attach(&dev), 0);
+	assert_int_equal(dma_map(&dev, BIT(39) - 4096, 4096, &bus), 0);
+	assert_int_equal(dma_map(&dev, BIT(39) - 4096, 4097, &bus), -ERANGE);
+	dma_detach(&dev, true);
+	/* and nothing is left attached by a device that does not reach its queues */
+	fake_iommu_limit = 4096;
+	assert_int_equal(dma_attach(&dev), -ERANGE);
+	assert_int_equal(fake_iommu_attached, 0);
+	fake_iommu_limit = UINT64_MAX;
+}
+
 static void test_caches(void **state)
 {
 	uint64_t bus;
@@ -212,6 +244,7 @@ int main(void)
 		cmocka_unit_test_setup(test_no_switch_and_no_reset, set_up),
 		cmocka_unit_test_setup(test_gone, set_up),
 		cmocka_unit_test_setup(test_reach, set_up),
+		cmocka_unit_test_setup(test_iommu, set_up),
 		cmocka_unit_test_setup(test_caches, set_up),
 		cmocka_unit_test_setup(test_abort, set_up),
 	};

@@ -3,7 +3,7 @@
  * drivers/blk/nvme.c against a simulated controller, through the wrappers of stub/disk/blk.c that everybody
  * uses.
  */
-/* needs: drivers/blk/nvme.c drivers/pci.c drivers/dma.c tests/unit/fake/arena.c stub/disk/blk.c */
+/* needs: tests/unit/fake/iommu.c drivers/blk/nvme.c drivers/pci.c drivers/dma.c tests/unit/fake/arena.c stub/disk/blk.c */
 /* needs: tests/unit/fake/bus.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /* needs: tests/unit/fake/pci_bus.c */
 /* needs: tests/unit/fake/nvme_ctrl.c */

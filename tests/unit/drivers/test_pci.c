@@ -3,7 +3,7 @@
  * drivers/pci.c and the walk over all disks in stub/disk/devices.c, against simulated functions and
  * devices.
  */
-/* needs: drivers/pci.c drivers/dma.c tests/unit/fake/arena.c drivers/blk/nvme.c stub/disk/devices.c stub/disk/blk.c */
+/* needs: tests/unit/fake/iommu.c drivers/pci.c drivers/dma.c tests/unit/fake/arena.c drivers/blk/nvme.c stub/disk/devices.c stub/disk/blk.c */
 /* needs: drivers/virtio/virtio.c drivers/virtio/virtio_ring.c drivers/virtio/virtio_pci.c drivers/virtio/virtio_mmio.c */
 /* needs: drivers/blk/virtio_blk.c */
 /* needs: tests/unit/fake/bus.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */

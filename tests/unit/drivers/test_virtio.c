@@ -2,7 +2,7 @@
 /*
  * virtio-blk over all its transports, against a simulated disk, through the wrappers of stub/disk/blk.c.
  */
-/* needs: drivers/virtio/virtio.c drivers/virtio/virtio_ring.c drivers/virtio/virtio_pci.c drivers/virtio/virtio_mmio.c */
+/* needs: tests/unit/fake/iommu.c drivers/virtio/virtio.c drivers/virtio/virtio_ring.c drivers/virtio/virtio_pci.c drivers/virtio/virtio_mmio.c */
 /* needs: drivers/blk/virtio_blk.c */
 /* needs: drivers/pci.c drivers/dma.c tests/unit/fake/arena.c stub/disk/blk.c */
 /* needs: tests/unit/fake/bus.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */

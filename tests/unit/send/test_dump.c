@@ -4,7 +4,7 @@
  * flight half written), blocks fail, memory cannot be read. After each run the disk is read as a reader would: whatever a
  * descriptor points at must be the page it says.
  */
-/* needs: stub/send/dump.c stub/dead/capture.c stub/format/stopcode.c stub/send/out.c stub/disk/blk.c stub/format/crc.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vread.c tests/unit/fake/arena.c */
+/* needs: stub/overlay.c stub/send/dump.c stub/dead/capture.c stub/format/stopcode.c stub/send/out.c stub/disk/blk.c stub/format/crc.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vread.c tests/unit/fake/arena.c */
 /* needs: stub/dead/pages.c stub/dead/dmesg.c stub/dead/vtop_x86_64.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 #include <errno.h>
 #include <lzo/lzo1x.h>
@@ -18,6 +18,7 @@
 
 #include "capstub/kdump_format.h"
 #include "stub/format/crc.h"
+#include "stub/overlay.h"
 #include "stub/send/dump.h"
 #include "stub/dead/pages.h"
 #include "stub/dead/priority.h"
@@ -56,6 +57,16 @@ static uint8_t *dead(phys_addr_t pa, size_t len)
 	if (range_inside(pa, len, LOW_SOURCE, LOW_SOURCE + sizeof(low)))
 		return low + (pa - LOW_SOURCE);
 	return NULL;
+}
+
+int arch_write_mem(phys_addr_t pa, const void *src, size_t len)
+{
+	uint8_t *p = dead(pa, len);
+
+	if (!p)
+		return -EFAULT;
+	memcpy(p, src, len);
+	return 0;
 }
 
 int arch_read_mem(void *dst, phys_addr_t pa, size_t len)
@@ -294,8 +305,8 @@ static void setup_machine(unsigned level, bool lzo, uint64_t bytes)
 	cl.overwrite = true;
 	cap.bi = &bi;
 	cap.cl = &cl;
-	cap.vc.read = arch_read_mem;
-	cap.vc.is_zero = arch_mem_is_zero;
+	cap.vc.read = overlay_read;
+	cap.vc.is_zero = overlay_is_zero;
 	cap.vc.page_size = PAGE;
 	cap.vc.nr_ranges = 2;
 	cap.vc.ranges[0] = (struct memory_range){ .start = 0, .end = LOW_PAGES * PAGE, .source = LOW_SOURCE };
@@ -401,6 +412,30 @@ static void test_complete(void **state)
 		assert_int_equal(v.label.pages_stored, RAM_PAGES + LOW_PAGES);
 		assert_true(!!v.label.pages_by_class[PAGE_ZERO] == (i & 1));
 		assert_true(v.label.log_bytes > 0);
+	}
+}
+
+/* Words of old memory that the stub had to change are in the dump as the dead kernel left them */
+static void test_overlay(void **state)
+{
+	static const uint8_t changed[16] = "not what it was";
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		phys_addr_t pa[] = { RAM_START + 5 * PAGE + 4090, RAM_START + 40 * PAGE };
+		struct verdict v;
+
+		setup_machine(i & 1, i & 2, 8u << 20);
+		for (unsigned k = 0; k < ARRAY_SIZE(pa); k++)
+			assert_int_equal(overlay_write(pa[k], changed, sizeof(changed)), 0);
+		assert_memory_equal(dead(pa[0], 16), changed, 16);
+		assert_int_equal(run_dump(), STOP_OK);
+		for (unsigned k = 0; k < ARRAY_SIZE(pa); k++)
+			overlay_undo(pa[k]);
+		v = look();
+		assert_true(v.opens && v.label_valid);
+		assert_int_equal(v.missing, 0);
+		assert_int_equal(v.present, RAM_PAGES + LOW_PAGES);
 	}
 }
 
@@ -652,6 +687,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_complete),
+		cmocka_unit_test(test_overlay),
 		cmocka_unit_test(test_not_ready),
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_power_cut),
