@@ -53,6 +53,12 @@ ok(before[:-g.LABEL] == after[:-g.LABEL], "nothing but the label changed on the 
 equal([i for i in range(g.LABEL) if before[-g.LABEL + i] != after[-g.LABEL + i] and i not in range(12, 16)], [0x68],
       "in the label, the state alone (and its CRC)")
 
+ok("is that of Linux 6.1.0-test-amd64" in r.err and "crash vmlinux " in r.out, "which vmlinux, where it is not installed", r)
+t = g.image(t, whole, release=b"6.1.0; reboot")
+r = expect(0, "Open it with: crash vmlinux ", "save", "-o", outdir(), t)
+ok("reboot" not in r.out + r.err, "a release that is none is in no command", r)
+t = g.image(t, whole, state=g.SAVED)
+
 # Never twice, never over something
 d = outdir()
 expect(1, "was saved already", "save", "-o", d, t)

@@ -501,13 +501,44 @@ static int plan(struct save *s)
 	return 0;
 }
 
+/* Release of the kernel that died, which need not be the one that runs now; "" when it is not known */
+static const char *release_of(const struct save *s)
+{
+	const char *release = s->t.status == LABEL_OK && s->t.label.release[0] ? s->t.label.release :
+			      s->info.has_dump ? s->info.dump.hdr.release : "";
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-+_~";
+
+	/* It becomes part of a command that somebody may copy */
+	return release[strspn(release, plain)] || *release == '.' ? "" : release;
+}
+
+/* Where distributions put the kernel with debug information */
+static const char *find_vmlinux(const char *release)
+{
+	static const char *const places[] = {
+		"/usr/lib/debug/boot/vmlinux-%s", "/usr/lib/debug/lib/modules/%s/vmlinux",
+		"/lib/modules/%s/build/vmlinux",
+	};
+	static char path[256];
+
+	for (unsigned i = 0; *release && i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(path, sizeof(path), places[i], release);
+		if (!access(path, R_OK))
+			return path;
+	}
+	if (*release)
+		note("the vmlinux to use is that of Linux %s; Debian has it in linux-image-%s-dbg",
+		     release, release);
+	return "vmlinux";
+}
+
 /* gdb cannot find out the KASLR offset by itself */
-static void report_elf(const struct save *s)
+static void report_elf(const struct save *s, const char *vmlinux)
 {
 	printf("%llu segments, %llu pages. Open it with\n",
 	       (unsigned long long)s->elf.segments, (unsigned long long)s->elf.pages);
-	printf("  gdb -ex 'symbol-file -o 0x%llx vmlinux' -ex 'core-file %s/%s'\n",
-	       (unsigned long long)s->elf.kernel_offset, s->out.path, s->saved.file);
+	printf("  gdb -ex 'symbol-file -o 0x%llx %s' -ex 'core-file %s/%s'\n",
+	       (unsigned long long)s->elf.kernel_offset, vmlinux, s->out.path, s->saved.file);
 	if (s->elf.identity)
 		note("the kernel's page tables are not in the dump: gdb sees the kernel image only, "
 		     "other memory by its physical address");
@@ -526,9 +557,10 @@ static int report(const struct save *s)
 	printf("%s/%s: %s, verified, %s\n", s->out.path, s->saved.file, human_bytes(s->saved.bytes),
 	       s->complete ? "complete" : "INCOMPLETE");
 	if (s->a->format == FORMAT_ELF)
-		report_elf(s);
+		report_elf(s, find_vmlinux(release_of(s)));
 	else
-		printf("Open it with: crash vmlinux %s/%s\n", s->out.path, s->saved.file);
+		printf("Open it with: crash %s %s/%s\n", find_vmlinux(release_of(s)), s->out.path,
+		       s->saved.file);
 	if (s->complete && c->missing)
 		note("%s: %llu pages could not be read when the machine crashed", s->t.path,
 		     (unsigned long long)c->missing);
