@@ -25,6 +25,12 @@
 #define CAPSTUB_LOG_SIZE	(CAPSTUB_LOG_OFFSET - CAPSTUB_LABEL_SIZE)
 #define CAPSTUB_TARGET_MIN	(1u << 20)	/* smallest target that may carry a label */
 
+/*
+ * Partition type (UEFI 2.10 §5.3.3) of a target on a GPT disk, for programs that look at the table
+ * and not at the label. The stub goes by the label alone.
+ */
+#define CAPSTUB_GPT_TYPE	"97dcdb85-9c08-41be-b55f-96ce4a1e53a0"
+
 enum capstub_state {
 	CAPSTUB_EMPTY = 0,	/* formatted, or a capture is still in its first step */
 	CAPSTUB_DUMPING = 1,	/* found after a reboot: the capture was cut */

@@ -35,8 +35,19 @@ ok(oct(os.stat(t).st_mode & 0o777) == "0o600", "a new image is private")
 fixed = "01234567-89ab-cdef-0123-456789abcdef"
 expect(0, f"UUID {fixed}", "format", "--uuid", fixed, t)
 equal(open(t, "rb").read()[-g.LABEL + 16:-g.LABEL + 32].hex(), fixed.replace("-", ""), "--uuid is written")
-first = capstub("format", t).out
-ok(first != capstub("format", t).out, "two random UUIDs differ")
+# Formatted again, a target is known by the same names
+expect(0, f"UUID {fixed}", "format", t)
+equal(info(t)["label"]["name"], "rack 7 ä", "formatted again: UUID and name stay")
+expect(0, "ready", "format", "--name", "other", t)
+equal((info(t)["label"]["uuid"], info(t)["label"]["name"]), (fixed, "other"), "--name changes the name alone")
+expect(0, "ready", "format", "--new-uuid", "--name", "", t)
+second = info(t)["label"]
+expect(0, "ready", "format", "--new-uuid", t)
+ok(len({fixed, second["uuid"], info(t)["label"]["uuid"]}) == 3 and second["name"] == "", "--new-uuid: another one each time", second)
+expect(2, "exclude each other", "format", "--new-uuid", "--uuid", fixed, t)
+expect(0, "ready", "format", g.image(path("damaged.img"), uuid=bytes.fromhex(fixed.replace("-", "")), name=b"x", bad_crc=True))
+j = info(path("damaged.img"))["label"]
+ok(j["uuid"] != fixed and j["name"] == "", "of a damaged label nothing is kept", j)
 
 # Whatever was in the areas is gone; the rest is not touched
 with open(path("old.img"), "wb") as f:

@@ -42,8 +42,8 @@ class Machine:
         self.top = path(f"machine{Machine.count}")
         for d in ("devblock", "block", "devices"):
             os.makedirs(os.path.join(self.top, d))
-        self.meminfo = path(f"meminfo{Machine.count}")
-        write(self.meminfo, MEMORY)
+        write(f"{self.top}/meminfo", MEMORY)
+        write(f"{self.top}/cmdline", "root=/dev/vda1 quiet")
 
     def file(self, name, text=""):
         write(os.path.join(self.top, name), text)
@@ -72,8 +72,8 @@ class Machine:
 
     def expect(self, rc, words, *args, no=None):
         script = 'mount --bind "$0/devblock" /sys/dev/block && mount --bind "$0/block" /sys/block && ' \
-                 'mount --bind "$1" /proc/meminfo && shift && exec "$@"'
-        r = run("unshare", "-m", "sh", "-c", script, self.top, self.meminfo, TOOL, *args)
+                 'mount --bind "$0/meminfo" /proc/meminfo && mount --bind "$0/cmdline" /proc/cmdline && exec "$@"'
+        r = run("unshare", "-m", "sh", "-c", script, self.top, TOOL, *args)
         said = r.out + r.err
         ok(r.rc == rc and words in said and (not no or no not in said), f"{' '.join(args)}: status {rc}, says '{words}'", r)
         return r
@@ -184,6 +184,43 @@ try:
     for table, kind in (("gpt", "data"), ("dos", "83")):
         file, part, m = partition(table, kind)
         m.expect(0, "ready", "format", part)
+
+    # The type in a GPT is ours then, and nothing else in the table is changed
+    OURS = "97dcdb85-9c08-41be-b55f-96ce4a1e53a0"
+    for number, (options, want) in enumerate((([], OURS), (["--no-type"], GPT["data"].lower()))):
+        GPT[f"data{number}"] = GPT["data"]
+        file, part, m = partition("gpt", f"data{number}")
+        before = run("sfdisk", "--dump", file).out
+        r = m.expect(0, "ready", "format", *options, part)
+        after = run("sfdisk", "--dump", file).out
+        equal(after.lower(), before.lower().replace(GPT["data"].lower(), want), f"GPT {options}: the type, and no more")
+        ok("No errors" in run("sfdisk", "--verify", file).out, f"GPT {options}: primary and backup table are right")
+        m.expect(0, "ready", "format", *options, part)
+    file, part, m = partition("dos", "da")
+    before = run("sfdisk", "--dump", file).out
+    m.expect(0, "ready", "format", part)
+    equal(run("sfdisk", "--dump", file).out, before, "MBR: the type stays")
+
+    # Two targets of one name
+    one, two = disk("one"), disk("two")
+    fixed = "01234567-89ab-cdef-0123-456789abcdef"
+    expect(0, "ready", "format", "--name", "crash", "--uuid", fixed, one)
+    r = expect(0, f"{one} has the name 'crash' too: with dump=LABEL= the stub would write to neither", "format", "--name", "crash", two)
+    ok(f"{two} has" not in r.err, "... not its own", r)
+    expect(0, f"{one} has the same UUID: the stub would write to neither", "format", "--uuid", fixed, two)
+    r = expect(0, "ready", "format", "--new-uuid", "--name", "spare", two)
+    ok(f"{one} has" not in r.err, "another name and UUID: nothing to say", r)
+    expect(0, "ready", "format", "--name", "", one)
+    r = expect(0, "ready", "format", "--name", "", two)
+    ok("has the name" not in r.err, "none has a name: nothing to say", r)
+
+    # The line to type next has the console of the running kernel
+    for cmdline, words in (("console=tty0 console=ttyS1,9600n8 quiet console=ttyS0,115200", ' console=ttyS0,115200"'),
+                           ("console=ttyAMA0,115200 console=tty0", ' console=ttyAMA0,115200"'), ("console=tty0", "and with console=ttyS0"),
+                           ("console=ttyS0`reboot`", "and with console=ttyS0"), ("quiet", "and with console=ttyS0")):
+        m = Machine().device(a, VIRTIO).driver(VIRTIO, "virtio_blk")
+        write(f"{m.top}/cmdline", cmdline)
+        m.expect(0, words, "format", a)
 
     # Room for a dump of this machine: 1 GiB, of which about 122 MiB are the kernel's
     for size, options, rc, words in ((60, [], 1, "is smaller than that"), (60, ["--force"], 0, "ready"), (80, [], 0, "would need about"),

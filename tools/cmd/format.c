@@ -34,18 +34,22 @@ struct format_args {
 	const uint8_t *uuid;		/* NULL: random */
 	uint8_t uuid_buf[16];
 	uint64_t size;			/* of a new image file; 0: none */
-	bool force;
+	bool force, new_uuid, no_type;
 };
+
+enum { OPT_NEW_UUID = 0x100, OPT_NO_TYPE };
 
 static const struct argp_option options[] = {
 	{"force", 'f', NULL, 0,
 	 "Format even if a filesystem, a partition table or an unsaved dump "
 	 "is there",
 	 0},
-	{"name", 'n', "NAME", 0, "A name for people, at most 63 bytes", 0},
+	{"name", 'n', "NAME", 0, "A name, at most 63 bytes (default: that of the label it has)", 0},
+	{"new-uuid", OPT_NEW_UUID, NULL, 0, "A new UUID in place of that of the label it has", 0},
+	{"no-type", OPT_NO_TYPE, NULL, 0, "Leave the type of a GPT partition as it is", 0},
 	{"size", 's', "SIZE", 0, "Create the image file TARGET with this size (4G, 512M, bytes)",
 	 0},
-	{"uuid", 'U', "UUID", 0, "Use this UUID (default: a random one)", 0},
+	{"uuid", 'U', "UUID", 0, "Use this UUID (default: that of the label it has, or a random one)", 0},
 	{0},
 };
 
@@ -81,6 +85,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (uuid_parse_text(arg, a->uuid_buf))
 			argp_error(state, "'%s' is not a UUID", arg);
 		a->uuid = a->uuid_buf;
+		return 0;
+	case OPT_NEW_UUID:
+		a->new_uuid = true;
+		return 0;
+	case OPT_NO_TYPE:
+		a->no_type = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (a->uuid && a->new_uuid)
+			argp_error(state, "--uuid and --new-uuid exclude each other");
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->path)
@@ -255,10 +269,15 @@ static int clear_areas(const struct target *t)
 	return rc ? fail(rc, "%s: clearing it failed: %s", t->path, strerror(-rc)) : 0;
 }
 
-/* All fields that are not set here are 0: no result yet */
+/*
+ * All fields that are not set here are 0: no result yet. A target keeps the names by which a stub
+ * that is loaded, or a script, knows it.
+ */
 static int write_label(struct target *t, const struct format_args *a)
 {
+	const struct capstub_label old = t->label;
 	struct capstub_label *l = &t->label;
+	bool keep = t->status == LABEL_OK;
 	int rc = 0;
 
 	memset(l, 0, sizeof(*l));
@@ -268,17 +287,62 @@ static int write_label(struct target *t, const struct format_args *a)
 	l->state = CAPSTUB_EMPTY;
 	if (a->name)
 		strcpy(l->name, a->name);
+	else if (keep)
+		memcpy(l->name, old.name, sizeof(l->name));
 	if (a->uuid)
 		memcpy(l->uuid, a->uuid, sizeof(l->uuid));
+	else if (keep && !a->new_uuid)
+		memcpy(l->uuid, old.uuid, sizeof(l->uuid));
 	else
 		rc = random_uuid(l->uuid);
 	return rc ? rc : target_write_label(t);
 }
 
+/* The stub writes to neither of two targets that match one word */
+static void warn_duplicate(void *ctx, const char *path, const struct capstub_label *other)
+{
+	const struct target *t = ctx;
+	const struct capstub_label *l = &t->label;
+
+	if (!memcmp(l->uuid, other->uuid, sizeof(l->uuid)))
+		note("%s has the same UUID: the stub would write to neither. Format one of them with "
+		     "--new-uuid", path);
+	else if (l->name[0] && !strcmp(l->name, other->name))
+		note("%s has the name '%s' too: with dump=LABEL= the stub would write to neither. Use "
+		     "dump=UUID=, or another --name", path, l->name);
+}
+
+/*
+ * The serial console of the running kernel, as the stub's console= takes it: the last one on its
+ * command line. False: none.
+ */
+static bool find_console(char *ret, size_t size)
+{
+	FILE *f = fopen("/proc/cmdline", "re");
+	char *line = NULL, *word, *next;
+	bool found = false;
+	size_t room = 0;
+
+	if (f && getline(&line, &room, f) > 0)
+		for (next = line; (word = strsep(&next, " \n"));) {
+			if (strncmp(word, "console=", 8) || strpbrk(word, "\"'$`\\") ||
+			    (strncmp(word + 8, "ttyS", 4) && strncmp(word + 8, "ttyAMA", 6) &&
+			     strncmp(word + 8, "uart8250,", 9) && strncmp(word + 8, "pl011,", 6)))
+				continue;
+			snprintf(ret, size, "%s", word);
+			found = true;
+		}
+	free(line);
+	if (f)
+		fclose(f);
+	return found;
+}
+
 /* The line to type next, for the machine that runs this */
 static void print_next(const struct target *t)
 {
-	char uuid[UUID_TEXT];
+	char uuid[UUID_TEXT], console[64];
+	bool has_console = find_console(console, sizeof(console));
 	struct utsname u;
 	bool arm = !uname(&u) && !strcmp(u.machine, "aarch64");
 
@@ -286,8 +350,12 @@ static void print_next(const struct target *t)
 	printf("%s: %s, ready to take a dump\n", t->path, human_bytes(t->end));
 	printf("UUID %s\n\n", uuid);
 	printf("With crashkernel=1M on the kernel's command line, load the stub by\n");
-	printf("  kexec -p %s/%s --append=\"dump=UUID=%s\"\n", CAPSTUB_LIBDIR,
-	       arm ? "capstub.Image" : "capstub.bzImage", uuid);
+	printf("  kexec -p %s/%s --append=\"dump=UUID=%s%s%s\"\n", CAPSTUB_LIBDIR,
+	       arm ? "capstub.Image" : "capstub.bzImage", uuid, has_console ? " " : "",
+	       has_console ? console : "");
+	if (!has_console)
+		printf("and with console=%s,115200 or the like if there is a serial console.\n",
+		       arm ? "ttyAMA0" : "ttyS0");
 	/*
 	 * kexec_file_load() wants more room: for a header of 900 KiB where the kernel has
 	 * CRASH_HOTPLUG; on arm64 for the device tree, which like the image begins on 2 MiB
@@ -327,10 +395,16 @@ static int format_target(const struct format_args *a)
 		rc = write_label(&t, a);
 	if (!rc && found)
 		forget_partitions(&t);
-	if (!rc)
-		print_next(&t);
 	target_close(&t);
-	return rc;
+	if (rc)
+		return rc;
+	if (t.is_blk)
+		target_others(&t, warn_duplicate, &t);
+	/* Only what other programs see: a target is none the less one without it */
+	if (!a->no_type && d.part && !strcmp(d.table, "gpt") && strcmp(d.type, CAPSTUB_GPT_TYPE))
+		device_set_type(&d, CAPSTUB_GPT_TYPE);
+	print_next(&t);
+	return 0;
 }
 
 /* An image that this run has made and that became no target is of no use */

@@ -14,7 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include "tools/util.h"
 
 int sysfs_text(char *buf, size_t size, const char *fmt, ...)
 {
@@ -163,7 +166,36 @@ void device_look(struct device *d, const struct target *t)
 	look_disk(d, dir);
 }
 
-/* UEFI 2.10, table 5-7; systemd's Discoverable Partitions; the types of the MBR are IBM's and Intel's */
+int device_set_type(const struct device *d, const char *guid)
+{
+	char disk[sizeof(d->disk) + 8], part[16];
+	char *argv[] = {
+		"sfdisk", "--quiet", "--lock=yes", "--no-reread", "--no-tell-kernel", "--part-type",
+		disk, part, (char *)guid, NULL,
+	};
+	int status = -1;
+	pid_t pid;
+
+	snprintf(disk, sizeof(disk), "/dev/%s", d->disk);
+	snprintf(part, sizeof(part), "%u", d->part);
+	/* sysfs has '!' for the '/' of names such as cciss/c0d0 */
+	for (char *p = disk; (p = strchr(p, '!'));)
+		*p = '/';
+	pid = fork();
+	if (pid == 0) {
+		setenv("PATH", "/usr/sbin:/sbin:/usr/bin:/bin", 1);
+		execvp(argv[0], argv);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid > 0 && status == 0)
+		return 0;
+	return fail(-EIO, "the type of partition %u in the table of %s could not be set%s", d->part, disk,
+		    WIFEXITED(status) && WEXITSTATUS(status) == 127 ? ": there is no sfdisk" : "");
+}
+
+/* UEFI 2.10, table 5-7; systemd's Discoverable Partitions; for the MBR IBM's and Intel's */
 const char *device_reserved(const struct device *d)
 {
 	static const struct {

@@ -33,6 +33,12 @@ void device_look(struct device *d, const struct target *t);
 /* What firmware or boot loaders keep in such a partition, without a signature; NULL: nothing */
 const char *device_reserved(const struct device *d);
 
+/*
+ * Change the type of a GPT partition by sfdisk, which writes the backup table, then the primary one,
+ * each before its header: one of them is whole at every moment. 0 or -errno, said.
+ */
+int device_set_type(const struct device *d, const char *guid);
+
 /* First line of a file below /sys, without its end. 0 or -errno; no message. */
 __attribute__((format(printf, 3, 4))) int sysfs_text(char *buf, size_t size, const char *fmt, ...);
 

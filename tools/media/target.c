@@ -4,6 +4,7 @@
  * agree on is include/capstub/label.h and nothing else, so that a label of one version can be
  * refused by the other.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -258,6 +259,53 @@ void target_close(struct target *t)
 	if (t->fd >= 0)
 		close(t->fd);
 	t->fd = -1;
+}
+
+/* Like target_open(), but it is somebody else's and of no importance if it cannot be read */
+static bool peek(const struct target *t, const char *path, struct capstub_label *ret)
+{
+	struct target other = { .path = path, .is_blk = true, .fd = -1 };
+
+	if (stat(path, &other.st) || !S_ISBLK(other.st.st_mode) || other.st.st_rdev == t->st.st_rdev)
+		return false;
+	other.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (other.fd >= 0 && !ioctl(other.fd, BLKGETSIZE64, &other.bytes)) {
+		other.end = other.bytes & ~(uint64_t)4095;
+		if (other.end >= CAPSTUB_TARGET_MIN &&
+		    !read_at(other.fd, &other.label, sizeof(other.label), other.end - CAPSTUB_LABEL_SIZE))
+			other.status = label_check(&other);
+		else
+			other.status = LABEL_NONE;
+		*ret = other.label;
+	} else {
+		other.status = LABEL_NONE;
+	}
+	target_close(&other);
+	return other.status == LABEL_OK;
+}
+
+void target_others(const struct target *t,
+		   void (*found)(void *ctx, const char *path, const struct capstub_label *label),
+		   void *ctx)
+{
+	DIR *d = opendir("/sys/class/block");
+	struct capstub_label label;
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		char path[sizeof(e->d_name) + 8];
+
+		/* Drives with something to put in, which would spin up or wait */
+		if (e->d_name[0] == '.' || !strncmp(e->d_name, "sr", 2) || !strncmp(e->d_name, "fd", 2))
+			continue;
+		snprintf(path, sizeof(path), "/dev/%s", e->d_name);
+		for (char *p = path; (p = strchr(p, '!'));)
+			*p = '/';
+		if (peek(t, path, &label))
+			found(ctx, path, &label);
+	}
+	if (d)
+		closedir(d);
 }
 
 int target_lock(const struct target *t)

@@ -43,6 +43,14 @@ int target_open(struct target *t, const char *path, int flags);
 void target_close(struct target *t);
 
 /*
+ * Call @found for every block device of this machine that carries a good label, but for @t's own.
+ * What cannot be read is passed over without a word.
+ */
+void target_others(const struct target *t,
+		   void (*found)(void *ctx, const char *path, const struct capstub_label *label),
+		   void *ctx);
+
+/*
  * Lock an image file against other programs (QEMU locks its images too). 0, or -EBUSY with a
  * message.
  */
