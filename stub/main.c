@@ -4,8 +4,8 @@
  * guarantees listed in stub/arch.h, and nothing here ever returns to it.
  *
  * The order is that of what may go wrong. The console comes first, so that everything after it can
- * be read; then firmware tables and the dead kernel's headers, which are only read; then the end of
- * the dead kernel's log, which is on the console even if no disk works; only then is a disk
+ * be read; then firmware tables and the dead kernel's headers, which are only read; then why it
+ * died, by its log, which is on the console even if no disk works; only then is a disk
  * touched. Whatever happens, the end is finish(): a machine that hangs here needs somebody to walk
  * to it.
  */
@@ -18,6 +18,7 @@
 #include "stub/boot/cmdline.h"
 #include "stub/dead/dmesg.h"
 #include "stub/send/dump.h"
+#include "stub/format/reason.h"
 #include "stub/format/stopcode.h"
 #include "stub/idle.h"
 #include "stub/log.h"
@@ -105,6 +106,19 @@ static void hello(void)
 		log_warn("command line: %s", cmdline.complaints[i]);
 }
 
+/* What of the dead kernel's log is to be shown; without a report all that comes */
+struct shown {
+	struct report report;
+	unsigned nr;		/* of the line */
+	bool in_line;		/* the last piece ended in the middle of one */
+};
+
+static int look_at_text(void *ctx, const char *text, size_t len)
+{
+	reason_feed(ctx, text, len);
+	return 0;
+}
+
 /*
  * Lines of the dead kernel are marked with a bar, so that a log collector does not take its "BUG:"
  * for ours, and go to the console only: dmesg is stored in full elsewhere, and the log area is
@@ -112,12 +126,16 @@ static void hello(void)
  */
 static int show_text(void *ctx, const char *text, size_t len)
 {
-	(void)ctx;
+	struct shown *s = ctx;
+
 	while (len) {
 		const char *end = memchr(text, '\n', len);
 		size_t line = end ? (size_t)(end - text) : len;
 
-		log_console("| %.*s", (int)line, text);
+		s->nr += !s->in_line;
+		s->in_line = !end;
+		if (!s->report.reason || report_has(&s->report, s->nr))
+			log_console("| %.*s", (int)line, text);
 		line += end != NULL;
 		text += line;
 		len -= line;
@@ -125,10 +143,18 @@ static int show_text(void *ctx, const char *text, size_t len)
 	return 0;
 }
 
-static void show_dmesg_tail(void)
+/* Why the kernel died and where; if its log does not say so, its last lines */
+static void show_crash(void)
 {
-	if (capture.vi.len)
-		dmesg_emit(&capture.vt, &capture.vi, DMESG_TAIL_RECORDS, show_text, NULL);
+	struct reason reason = { 0 };
+	struct shown shown = { 0 };
+	bool found;
+
+	if (!capture.vi.len ||
+	    dmesg_emit(&capture.vt, &capture.vi, 0, look_at_text, &reason) < 0)
+		return;
+	found = reason_find(&reason, &shown.report);
+	dmesg_emit(&capture.vt, &capture.vi, found ? 0 : DMESG_TAIL_RECORDS, show_text, &shown);
 }
 
 /*
@@ -168,7 +194,8 @@ static enum capstub_stop dump_to_line(const struct boot_info *bi, const struct t
 	int rc = 0;
 
 	if (uart.type == UART_NONE)
-		return log_err(STOP_NO_TARGET, "dump=%s: no such UART", spec->text);
+		return log_err(STOP_NO_TARGET, "dump=%s: no such UART; for a label say "
+			       "dump=LABEL=%s", spec->text, spec->text);
 	if (same) {
 		uart.baud = uart.baud ? uart.baud : console.spec.baud;
 		uart.rts_cts |= console.rts_cts;
@@ -283,7 +310,7 @@ noreturn void stub_main(struct boot_info *bi)
 		stop = capture_init(&capture, bi, &cmdline);
 	}
 	if (stop == STOP_OK) {
-		show_dmesg_tail();
+		show_crash();
 		stop = dump_somewhere(bi);
 	}
 	finish(stop);
