@@ -51,7 +51,7 @@ struct cmdline {
 	bool line_8bit;
 	bool line_xon;		/* line=...,xon: XON/XOFF are escaped and obeyed */
 	bool overwrite;		/* overwrite=yes (default) | no: keep a dump that was not saved */
-	uint32_t deadline_s;	/* deadline=SECONDS for a capture to a disk; default 4 h; 0: none */
+	uint32_t deadline_s;	/* deadline=SECONDS for the capture; default 4 h; 0: none */
 	uint32_t timeout_s;	/* timeout=SECONDS for one request to a disk; default 60 */
 	phys_addr_t elfcorehdr;	/* 0: not given */
 	uint64_t elfcorehdr_size;	/* 0: unknown */

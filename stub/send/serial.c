@@ -58,8 +58,9 @@
 #define PROGRESS_US		10000000
 #define RESULT_US		2000000	/* at the end, until the receiver says good-bye */
 #define SILENCE_US		90000000	/* without a word from the receiver: it is gone */
-#define STALL_US		5000000	/* the UART takes no byte: the line is dead */
-#define STALL_FLOW_US		60000000	/* the same where somebody may be holding it */
+#define STALL_US		60000000	/* the UART takes no byte: the line is dead */
+#define STALL_LATE_US		5000000	/* the same when the overall deadline has passed */
+#define HOLD_US			10000000 /* an XOFF that nobody announced: it may be noise */
 #define IDLE_US			600000000 /* at the end: somebody is there but wants nothing */
 
 /*
@@ -103,6 +104,8 @@ struct serial {
 	unsigned unit_shift;		/* units per page, as a power of two */
 	uint64_t max_unit;
 	bool dead;
+	bool late;			/* the overall deadline has passed */
+	bool closing;			/* and what is said about that is being sent */
 
 	/* to the line */
 	unsigned head, tail;		/* of the ring, free running */
@@ -130,6 +133,7 @@ struct serial {
 	uint64_t next_hello_us, next_probe_us, next_meta_us, next_progress_us;
 	uint64_t pass_units[NR_PASSES];	/* to be sent, at most */
 	uint64_t sent_units, all_units;
+	uint64_t stored_units;		/* with data or zero */
 	uint64_t lost_unit;		/* was readable when its frame was planned, and then not */
 	uint64_t bad_unit;		/* is not tried again; ~0: none */
 
@@ -155,7 +159,7 @@ static struct serial *serial;	/* in the arena; NULL when no dump is going over a
 
 static void received(struct serial *s, const uint8_t *buf, size_t len, uint64_t now)
 {
-	uint64_t hold = s->opt->xon_xoff ? STALL_FLOW_US : STALL_US / 2;
+	uint64_t hold = s->opt->xon_xoff ? STALL_US : HOLD_US;
 
 	/* Frames from the receiver are text, so these two are never part of one. */
 	for (size_t i = 0; i < len; i++) {
@@ -165,6 +169,12 @@ static void received(struct serial *s, const uint8_t *buf, size_t len, uint64_t 
 			s->held_until_us = 0;
 	}
 	frame_dec_feed(&s->dec, buf, len);
+}
+
+/* Is there no more to be sent? All longer work looks here, and pump() keeps it up to date. */
+static bool over(const struct serial *s)
+{
+	return s->dead || (s->late && !s->closing);
 }
 
 /* Move what can be moved without waiting. */
@@ -177,6 +187,7 @@ static void pump(struct serial *s)
 
 	if (s->dead)
 		return;
+	s->late = idle_deadline_over();
 	n = s->ops->read(s->u, in, sizeof(in));
 	if (n)
 		received(s, in, n, now);
@@ -190,25 +201,24 @@ static void pump(struct serial *s)
 }
 
 /*
- * Wait until the ring holds at most @fill bytes. A line that takes nothing for long is dead: all
- * later output is dropped.
+ * Wait until the ring holds at most @fill bytes. A line that takes nothing for long is dead, and all
+ * later output is dropped: the other side may have stopped the flow, which is not for ever. One
+ * XOFF after the other (noise, a stuck key) holds it twice as long.
  */
 static void drain(struct serial *s, unsigned fill)
 {
-	uint64_t limit = s->u->rts_cts || s->opt->xon_xoff ? STALL_FLOW_US : STALL_US;
-
 	while (!s->dead && s->head - s->tail > fill) {
 		/* Looked at before the try: a pause of ours must not kill the line */
-		uint64_t still = arch_time_us() - s->moved_us;
+		uint64_t now = arch_time_us(), still = now - s->moved_us;
 		unsigned tail = s->tail;
 
 		pump(s);
-		/* One XOFF after the other (noise, a stuck key) holds it for a while only */
-		if (s->tail == tail && still > limit &&
-		    (arch_time_us() >= s->held_until_us || still > limit + STALL_FLOW_US))
+		if (s->tail != tail)
+			continue;
+		if (s->late ? still > STALL_LATE_US
+			    : still > (now < s->held_until_us ? 2 * STALL_US : STALL_US))
 			s->dead = true;
-		if (s->tail == tail)
-			idle();
+		idle();
 	}
 }
 
@@ -560,7 +570,7 @@ static void send_blob(struct serial *s, unsigned blob, uint64_t from, uint64_t t
 	do {
 		send_piece(s, blob, total, at);
 		at += piece_bytes(blob);
-	} while (at < min_u64(to, total) && !s->dead);
+	} while (at < min_u64(to, total) && !over(s));
 	if (!serial_stats.first_us[blob]) {
 		serial_stats.first_us[blob] = arch_time_us();
 		serial_stats.first_bytes[blob] = serial_stats.line_bytes;
@@ -662,7 +672,7 @@ static void gather_span(struct serial *s, uint64_t stop)
 	enum page_class class = PAGE_KERNEL;
 	uint64_t class_pfn = ~0ULL;
 
-	while (j->pos < stop && !s->dead) {
+	while (j->pos < stop && !over(s)) {
 		uint64_t unit = j->pos, pfn = unit >> s->unit_shift;
 		enum serial_run run;
 
@@ -690,7 +700,7 @@ static void gather(struct serial *s)
 	j->from = j->pos;
 	j->nr_units = 0;
 	j->nr_runs = 0;
-	while (j->pos < j->end && !s->dead) {
+	while (j->pos < j->end && !over(s)) {
 		if (!next_span(s, j->pass, j->pos, &start, &stop))
 			start = stop = j->end;
 		start = min_u64(start, j->end);
@@ -748,7 +758,7 @@ static void count_job(struct serial *s)
 		if (j->runs[i].type == SERIAL_RUN_UNREADABLE)
 			s->result->pages_unreadable += pages >> shift;
 		if (j->runs[i].type == SERIAL_RUN_DATA || j->runs[i].type == SERIAL_RUN_ZERO)
-			s->result->pages_stored += pages;	/* units until the end */
+			s->stored_units += pages;
 	}
 }
 
@@ -767,8 +777,8 @@ static void restart_classes(struct serial *s, unsigned pass, uint64_t unit)
 	pages_restart();
 	if (pass < VITAL_NR_STAGES)
 		return;
-	while (vmcore_next_run(&s->c->vc, first, &start, &end) && start < pfn) {
-		for (first = start; first < end && first < pfn; first++) {
+	while (!over(s) && vmcore_next_run(&s->c->vc, first, &start, &end) && start < pfn) {
+		for (first = start; first < end && first < pfn && !over(s); first++) {
 			pages_class(first);
 			if (!(first % PUMP_PAGES))
 				pump(s);
@@ -785,11 +795,13 @@ static void send_pages(struct serial *s, unsigned pass, uint64_t from, uint64_t 
 	restart_classes(s, pass, from);
 	j->pass = pass;
 	j->pos = from;
-	while (j->pos < end && !s->dead) {
+	while (j->pos < end && !over(s)) {
 		uint64_t at = j->pos;
 
 		j->end = limit;
 		gather(s);
+		if (over(s))
+			break;
 		if (!send_job(s)) {
 			/*
 			 * First what comes before it, then on without it: memory that comes and
@@ -905,7 +917,7 @@ static bool may_serve(const struct serial *s)
 
 static void serve(struct serial *s)
 {
-	for (unsigned i = 0; i < s->nr_wants && !s->dead && may_serve(s); i++) {
+	for (unsigned i = 0; i < s->nr_wants && !over(s) && may_serve(s); i++) {
 		const struct want w = s->wants[i];
 		uint64_t before = serial_stats.line_bytes;
 
@@ -918,6 +930,8 @@ static void serve(struct serial *s)
 		s->served_bytes += serial_stats.line_bytes - before;
 	}
 	s->nr_wants = 0;
+	if (over(s))
+		return;
 	begin(s, s->mode, SERIAL_SERVED);
 	put_le(s, s->request, 2);
 	end(s, true);
@@ -965,6 +979,8 @@ static void between_frames(struct serial *s)
 {
 	uint64_t now = arch_time_us();
 
+	if (over(s))
+		return;
 	if (s->probe_asked && now >= s->next_probe_us) {
 		send_probe(s);
 		s->next_probe_us = now + HELLO_US;
@@ -1000,7 +1016,7 @@ static void greet(struct serial *s)
 	send_hello(s);
 	drain(s, 0);
 	until = arch_time_us() + ANSWER_US;
-	while (!s->dead && !s->heard_us && arch_time_us() < until) {
+	while (!over(s) && !s->heard_us && arch_time_us() < until) {
 		pump(s);
 		idle();
 	}
@@ -1026,7 +1042,8 @@ static void plan(struct serial *s)
 		for (; vmcore_next_run(&s->c->vc, pfn, &pfn, &end); pfn = end) {
 			s->result->pages_total += end - pfn;
 			for (uint64_t p = pfn; p < end; p++) {
-				enum page_class class = pages_class(p);
+				/* Not looked at any more: a page like any other */
+				enum page_class class = over(s) ? PAGE_KERNEL : pages_class(p);
 				unsigned pass = class_to_pass(s, p, class);
 
 				s->result->pages_by_class[class]++;
@@ -1038,7 +1055,8 @@ static void plan(struct serial *s)
 				s->all_units += 1ULL << s->unit_shift;
 			}
 		}
-		level = pages_check(s->result->pages_by_class, s->result->pages_total);
+		if (!over(s))
+			level = pages_check(s->result->pages_by_class, s->result->pages_total);
 	} while (level != s->level);
 }
 
@@ -1051,20 +1069,35 @@ static void send_blobs(struct serial *s)
 
 static void send_vital(struct serial *s)
 {
-	for (unsigned pass = 0; pass < VITAL_NR_STAGES && !s->dead; pass++)
+	for (unsigned pass = 0; pass < VITAL_NR_STAGES && !over(s); pass++)
 		send_pages(s, pass, 0, s->max_unit);
+}
+
+/* The deadline passed before everything was sent once, or as often as the receiver asked for it. */
+static void end_late(struct serial *s)
+{
+	struct capstub_label *l = s->result;
+	uint64_t kept = 0, there = (s->stored_units >> s->unit_shift) + l->pages_unreadable;
+
+	for (unsigned i = 0; i < PAGE_NR_CLASSES; i++)
+		kept += i == PAGE_ZERO || pages_excluded(i) ? 0 : l->pages_by_class[i];
+	l->pages_missing = kept - min_u64(kept, there);
+	l->stop_code = STOP_DEADLINE;
+	log_warn("the deadline of %u s passed", (unsigned)s->c->cl->deadline_s);
 }
 
 static void send_result(struct serial *s)
 {
 	struct capstub_label *l = s->result;
 
-	l->state = CAPSTUB_COMPLETE;
-	l->stop_code = STOP_OK;
+	l->state = l->stop_code == STOP_OK ? CAPSTUB_COMPLETE : CAPSTUB_INCOMPLETE;
+	l->pages_stored = s->stored_units >> s->unit_shift;
 	l->elapsed_us = arch_time_us();
 	l->data_bytes_stored = serial_stats.payload_bytes;
+	s->closing = true;
 	send_blob(s, SERIAL_LOG, 0, ~0ULL);
 	send_blob(s, SERIAL_RESULT, 0, ~0ULL);
+	s->closing = false;
 }
 
 /*
@@ -1077,7 +1110,7 @@ static void finish_two_way(struct serial *s)
 	uint64_t next = 0, idle_until = now + IDLE_US;
 
 	s->other_bytes = serial_stats.line_bytes - s->served_bytes;
-	while (!s->dead && !s->bye && two_way(s) && may_serve(s) &&
+	while (!over(s) && !s->bye && two_way(s) && may_serve(s) &&
 	       arch_time_us() < min_u64(until, idle_until)) {
 		if (s->have_request) {
 			uint64_t frames = serial_stats.again_frames;
@@ -1091,6 +1124,11 @@ static void finish_two_way(struct serial *s)
 			next = arch_time_us() + RESULT_US;
 		}
 		pump(s);
+		idle();
+	}
+	if (s->late && !s->bye && s->result->stop_code == STOP_OK) {
+		end_late(s);
+		send_result(s);
 	}
 	if (!s->dead && !s->bye)
 		log_warn("serial: the receiver did not say that it has everything");
@@ -1105,13 +1143,17 @@ static void finish_one_way(struct serial *s)
 {
 	s->again = SERIAL_FLAG_AGAIN;
 	s->units = REPEAT_UNITS;
-	for (unsigned n = 0; n < REPEATS && !s->heard_us && !s->dead; n++) {
+	for (unsigned n = 0; n < REPEATS && !s->heard_us && !over(s); n++) {
 		send_blobs(s);
-		for (unsigned pass = 0; pass < (n ? VITAL_LISTS : VITAL_NR_STAGES) && !s->dead;
+		for (unsigned pass = 0; pass < (n ? VITAL_LISTS : VITAL_NR_STAGES) && !over(s);
 		     pass++)
 			send_pages(s, pass, 0, s->max_unit);
-		send_result(s);
+		if (!over(s))
+			send_result(s);
 	}
+	/* The last word is short */
+	if (s->late)
+		send_result(s);
 	s->again = 0;
 }
 
@@ -1152,6 +1194,7 @@ static void prepare(struct serial *s, struct capture *c, struct uart *u,
 	s->label.page_size = c->vc.page_size;
 }
 
+/* The deadline is noticed while something is sent; what it cuts off is missing, and said to be. */
 static void send_all(struct serial *s)
 {
 	greet(s);
@@ -1159,13 +1202,15 @@ static void send_all(struct serial *s)
 	send_blobs(s);
 	send_vital(s);
 	plan(s);
-	send_blob(s, SERIAL_PLAN, 0, ~0ULL);
+	if (!over(s))
+		send_blob(s, SERIAL_PLAN, 0, ~0ULL);
 	if (!s->heard_us)
 		s->units = CLASS_UNITS;
-	for (unsigned pass = PASS_IMAGE; pass < NR_PASSES && !s->dead; pass++)
+	for (unsigned pass = PASS_IMAGE; pass < NR_PASSES && !over(s); pass++)
 		send_pages(s, pass, 0, s->max_unit);
-	s->result->pages_stored >>= s->unit_shift;
 	s->result->dump_level = s->level;
+	if (s->late)
+		end_late(s);
 	send_result(s);
 	if (!s->heard_us)
 		finish_one_way(s);
@@ -1189,12 +1234,12 @@ static enum capstub_stop dump(struct serial *s, struct capture *c, struct uart *
 	send_all(s);
 	u->ops = s->ops;
 	u->dead = s->dead;
-	if (s->dead)
+	if (s->dead && !s->late)
 		return log_err(STOP_LINE_ERROR, "serial: the line takes no bytes");
 	log_info("serial: %lu bytes in %lu frames, %lu of them a second time, %lu s",
 		 serial_stats.line_bytes, serial_stats.frames, serial_stats.again_frames,
 		 arch_time_us() / 1000000);
-	return STOP_OK;
+	return s->dead ? STOP_DEADLINE : s->result->stop_code;
 }
 
 enum capstub_stop serial_dump(struct capture *c, struct uart *u, const struct serial_options *opt)

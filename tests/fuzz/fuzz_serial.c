@@ -7,8 +7,8 @@
  * that is, the sender ends, sends a bounded number of bytes, reads no memory but the dead kernel's,
  * and every frame that it makes is whole, in sequence, and true.
  *
- * First byte: bit 0 8-bit encoding, 1 XON/XOFF, 2 RTS/CTS, 3 pages of 16 KiB and no VMCOREINFO. The
- * rest: see step().
+ * First byte: bit 0 8-bit encoding, 1 XON/XOFF, 2 RTS/CTS, 3 pages of 16 KiB and no VMCOREINFO; from
+ * bit 4 the overall deadline in seconds, 0: none. The rest: see step().
  */
 #include <assert.h>
 #include <elf.h>
@@ -21,6 +21,7 @@
 #include "capstub/label.h"
 #include "stub/arch.h"
 #include "stub/format/frame.h"
+#include "stub/idle.h"
 #include "stub/log.h"
 #include "stub/send/serial.h"
 
@@ -86,6 +87,7 @@ static struct {
 	uint64_t session;
 	uint32_t frames, sequence;
 	unsigned raw;			/* bytes of a probe, and the line end before, to come */
+	unsigned stop;			/* of the last RESULT */
 	bool told[UNITS];		/* in a class pass */
 	bool blobs[SERIAL_NR_BLOBS];
 } seen;
@@ -313,7 +315,7 @@ static void check_meta(const uint8_t *buf, size_t total)
 
 static void check_blob(struct frame_in *f)
 {
-	static uint8_t buf[SERIAL_PIECE];
+	static uint8_t buf[SERIAL_PIECE] __attribute__((aligned(8)));
 	unsigned what = (unsigned)frame_get(f, 1);
 	uint64_t total = frame_get(f, 4), from = frame_get(f, 4), len = frame_get(f, 2);
 
@@ -331,8 +333,10 @@ static void check_blob(struct frame_in *f)
 		check_meta(buf, len);
 	if (what == SERIAL_LOG)
 		assert(total == sizeof(log_buf) && !memcmp(buf, log_buf + from, len));
-	if (what == SERIAL_RESULT)
+	if (what == SERIAL_RESULT) {
 		assert(total == sizeof(struct capstub_label));
+		seen.stop = ((struct capstub_label *)buf)->stop_code;
+	}
 }
 
 /* What one run says about a unit */
@@ -638,13 +642,19 @@ static void judge(enum capstub_stop rc)
 
 	for (unsigned i = 0; i < UNITS; i++)
 		flapped |= sim.failed[i];
-	assert(rc == STOP_OK || (rc == STOP_LINE_ERROR && sim.lost_us));
+	assert(rc == STOP_OK || (rc == STOP_LINE_ERROR && sim.lost_us) ||
+	       (rc == STOP_DEADLINE && cmdline.deadline_s));
+	/* After the deadline: what is on its way, the result, and 5 s for a line that is held */
+	assert(!cmdline.deadline_s ||
+	       sim.now < cmdline.deadline_s * 1000000 + 15000000 + sim.lost_us);
 	/*
 	 * When asked, four times as much again, 256 KiB and a last want. HELLOs, META, NOTES and
 	 * RESULT come by the clock.
 	 */
 	assert(sim.written <=
 	       6 * WHOLE + KIB(256) + sim.now / 10000 + (uint64_t)sim.requests * 100);
+	if (rc == STOP_DEADLINE)
+		assert(uart.dead || (seen.blobs[SERIAL_RESULT] && seen.stop == STOP_DEADLINE));
 	if (rc != STOP_OK)
 		return;
 	/* Each frame was whole, but for those with a page that was lost while they were made */
@@ -673,6 +683,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	how = (unsigned)get(1);
 	opt.mode = how & 1 ? SERIAL_MODE_8BIT : SERIAL_MODE_TEXT;
 	opt.xon_xoff = how & 2;
+	cmdline.deadline_s = how >> 4;
+	idle_set_deadline(cmdline.deadline_s * 1000000ULL);
 	uart = (struct uart){ .ops = &sim_ops, .rts_cts = how & 4 };
 	open_capture(how & 8);
 	frame_dec_init(&seen.dec, seen.buf, sizeof(seen.buf), on_frame, NULL, NULL);

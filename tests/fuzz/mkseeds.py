@@ -290,6 +290,9 @@ def serial():
     put("serial", "talks_forever", text + ctrl(9, 4, 0) + op(4000, 8, b"\x0f\x0f") + b"".join(
         op(9, 5, b"\xb0\x04") + ctrl(9, 4, n, (99, 0, 1)) for n in range(200)))
     put("serial", "stall", text + op(50, 6, b"\x90\x01") + op(900, 6, b"\x50\x00"))
+    put("serial", "deadline", b"\x11")
+    put("serial", "deadline_two_way", b"\x20" + ctrl(1000, 4, 0, mode=1))
+    put("serial", "deadline_held", b"\x20" + op(1500, 6, b"\xff\x00"))
     put("serial", "memory", text + op(1500, 7, b"\x05\x02") + op(500, 7, b"\x09\x01") + op(500, 7, b"\x0a\x02"))
     put("serial", "memory_comes_and_goes", text + b"".join(op(0, 7, bytes([i, 2])) for i in range(6, 24)))
     # The number of units in a frame falls while one is being filled: at some read of the UART it hits that moment

@@ -17,6 +17,9 @@
  *	-B N		a burst of 4 KiB lost once in N bytes
  *	-i N		a byte put in once in N bytes
  *	-C AT:LEN	line cut from second AT for LEN seconds
+ *	-H AT:LEN	flow held from second AT for LEN seconds: the UART takes nothing
+ *	-X AT:LEN	the same by XOFF and XON: 64 bytes later nothing that is sent arrives
+ *	-D SECONDS	the overall deadline
  *	-7		the line strips the eighth bit; -F: it eats XON and XOFF
  *	-R AT		the receiver is killed at second AT and started again
  *	-s AT=FILE	copy of the vmcore as it is at second AT
@@ -24,7 +27,7 @@
  *	-w FILE		everything that is on the line, as a recorder sees it
  *	-q		print the figures as one line of NAME=VALUE words
  *
- * Exit status 0: no page is wrong and, two-way, none is missing.
+ * Exit status 0: no page is wrong and, two-way and with stop code 0, none is missing.
  */
 #include <elf.h>
 #include <err.h>
@@ -43,6 +46,7 @@
 #include <zlib.h>
 
 #include "stub/arch.h"
+#include "stub/idle.h"
 #include "stub/log.h"
 #include "stub/dead/pages.h"
 #include "stub/send/serial.h"
@@ -54,6 +58,7 @@
 
 #define FIFO_LEN	16u
 #define RX_MAX		65536u
+#define XOFF_ROOM	64u
 #define STEP_MAX_NS	200000u	/* more CPU time than this at a stretch is somebody else's */
 #define MAX_SHOTS	8u
 
@@ -63,13 +68,14 @@ struct options {
 	bool one_way, strip, eat_flow, quiet;
 	unsigned level;
 	double cpu, flip, frame_loss, burst, insert;
-	double cut_at, cut_len, restart_at;
+	double cut_at, cut_len, held_at, held_len, xoff_at, xoff_len, restart_at;
 	const char *tty, *record;
 	struct { double at; const char *file; bool done; } shots[MAX_SHOTS];
 	unsigned nr_shots;
 };
 
-static struct options opt = { .baud = 115200, .level = 31, .cpu = 1, .cut_at = -1, .restart_at = -1 };
+static struct options opt = { .baud = 115200, .level = 31, .cpu = 1, .cut_at = -1, .held_at = -1, .xoff_at = -1,
+			       .restart_at = -1 };
 
 /* The line */
 static struct {
@@ -82,6 +88,7 @@ static struct {
 	uint64_t dropped, flipped, inserted;
 	uint64_t burst_left;
 	bool drop_frame;
+	unsigned xoff_bytes;		/* since XOFF: the other side has room for some */
 	struct { uint64_t at; uint8_t c; } rx[RX_MAX];	/* on the way back */
 	unsigned rx_head, rx_tail;
 	uint64_t rx_free;
@@ -176,11 +183,16 @@ static double chance(void)
 	return (double)random() / RAND_MAX;
 }
 
-static bool is_cut(void)
+static bool is_between(double at, double len)
 {
 	double t = (double)sim.now / 1e9;
 
-	return opt.cut_at >= 0 && t >= opt.cut_at && t < opt.cut_at + opt.cut_len;
+	return at >= 0 && t >= at && t < at + len;
+}
+
+static bool is_cut(void)
+{
+	return is_between(opt.cut_at, opt.cut_len);
 }
 
 static void deliver(uint8_t c)
@@ -201,7 +213,10 @@ static void carry(uint8_t c)
 	}
 	if (opt.burst > 0 && !sim.burst_left && chance() * opt.burst < 1)
 		sim.burst_left = 4096;
-	if (sim.drop_frame || sim.burst_left || is_cut()) {
+	if (is_between(opt.xoff_at, opt.xoff_len))
+		sim.xoff_bytes++;
+	if (sim.drop_frame || sim.burst_left || is_cut() ||
+	    (sim.xoff_bytes > XOFF_ROOM && is_between(opt.xoff_at, opt.xoff_len))) {
 		sim.dropped++;
 		sim.burst_left -= sim.burst_left != 0;
 	} else if (!(opt.eat_flow && (c == SERIAL_XON || c == SERIAL_XOFF))) {
@@ -272,7 +287,7 @@ static size_t sim_write(struct uart *u, const uint8_t *buf, size_t len)
 
 	(void)u;
 	enter();
-	if (sim.now < sim.fifo_empty) {
+	if (sim.now < sim.fifo_empty || is_between(opt.held_at, opt.held_len)) {
 		leave();
 		return 0;
 	}
@@ -288,6 +303,36 @@ static size_t sim_write(struct uart *u, const uint8_t *buf, size_t len)
 	return n;
 }
 
+/* The way back has the same faults, per byte */
+static void send_back(void *ctx, const uint8_t *buf, size_t len)
+{
+	(void)ctx;
+	for (; len--; buf++) {
+		uint8_t c = *buf;
+
+		sim.rx_free = max_u64(sim.rx_free, sim.now) + sim.byte_ns;
+		if (is_cut() || sim.rx_head - sim.rx_tail == RX_MAX)
+			continue;
+		if (opt.flip > 0 && chance() * opt.flip < 1)
+			c ^= (uint8_t)(1u << random() % 8);
+		sim.rx[sim.rx_head % RX_MAX].at = sim.rx_free;
+		sim.rx[sim.rx_head++ % RX_MAX].c = c;
+	}
+}
+
+/* XOFF at its time, XON when it is over */
+static void flow_control(void)
+{
+	static unsigned done;
+	double t = (double)sim.now / 1e9;
+	uint8_t c = done ? SERIAL_XON : SERIAL_XOFF;
+
+	if (opt.xoff_at < 0 || done > 1 || t < opt.xoff_at + done * opt.xoff_len)
+		return;
+	done++;
+	send_back(NULL, &c, 1);
+}
+
 static size_t sim_read(struct uart *u, uint8_t *buf, size_t len)
 {
 	size_t n = 0;
@@ -295,6 +340,7 @@ static size_t sim_read(struct uart *u, uint8_t *buf, size_t len)
 	(void)u;
 	enter();
 	receiver();
+	flow_control();
 	while (n < len && sim.rx_tail != sim.rx_head && sim.rx[sim.rx_tail % RX_MAX].at <= sim.now)
 		buf[n++] = sim.rx[sim.rx_tail++ % RX_MAX].c;
 	leave();
@@ -324,23 +370,6 @@ void sim_relax(void)
 	sim.now = max_u64(sim.now, next);
 	receiver();
 	leave();
-}
-
-/* The way back has the same faults, per byte */
-static void send_back(void *ctx, const uint8_t *buf, size_t len)
-{
-	(void)ctx;
-	for (; len--; buf++) {
-		uint8_t c = *buf;
-
-		sim.rx_free = max_u64(sim.rx_free, sim.now) + sim.byte_ns;
-		if (is_cut() || sim.rx_head - sim.rx_tail == RX_MAX)
-			continue;
-		if (opt.flip > 0 && chance() * opt.flip < 1)
-			c ^= (uint8_t)(1u << random() % 8);
-		sim.rx[sim.rx_head % RX_MAX].at = sim.rx_free;
-		sim.rx[sim.rx_head++ % RX_MAX].c = c;
-	}
 }
 
 static void show_text(void *ctx, const uint8_t *buf, size_t len)
@@ -457,17 +486,18 @@ static void compare(const char *path, struct verdict *v)
 	free(w);
 }
 
-static void report(const struct verdict *v, int result)
+static void report(const struct verdict *v, int result, enum capstub_stop stop)
 {
 	double total = (double)sim.now / 1e9;
 	const struct serial_stats *st = &serial_stats;
 	const uint64_t *ms = stream_ms;
 
 	printf("seconds=%.1f line=%" PRIu64 " busy=%.2f%% payload=%.2f%% frames=%" PRIu64 " again=%" PRIu64 " lost=%" PRIu64
-	       " stored=%" PRIu64 " wrong=%" PRIu64 " missing=%" PRIu64 " whole=%s",
+	       " stored=%" PRIu64 " wrong=%" PRIu64 " missing=%" PRIu64 " whole=%s stop=%d result=%d",
 	       total, st->line_bytes, (double)sim.busy / (double)sim.now * 100,
 	       (double)st->payload_bytes * 100 / (double)st->line_bytes, st->frames, st->again_frames, session.cap.lost, v->stored,
-	       v->wrong, v->missing, result ? "no" : "yes");
+	       v->wrong, v->missing, result ? "no" : "yes", stop,
+	       session.cap.have_result ? (int)session.cap.result.stop_code : -1);
 	printf(" t_dmesg=%.1f b_dmesg=%" PRIu64, (double)ms[SERIAL_DMESG] / 1e3, st->first_bytes[SERIAL_DMESG]);
 	for (unsigned i = 0; i < session.cap.meta.nr_passes; i++)
 		printf(" t_pass%u=%.1f b_pass%u=%" PRIu64, i, (double)ms[SERIAL_NR_BLOBS + i] / 1e3, i,
@@ -573,11 +603,17 @@ static void open_dump(const char *path)
 	c->crash_time = 1700000000;
 }
 
+static void parse_span(double *ret_at, double *ret_len)
+{
+	if (sscanf(optarg, "%lf:%lf", ret_at, ret_len) != 2)
+		errx(2, "AT:LEN, not %s", optarg);
+}
+
 static void parse(int argc, char **argv)
 {
 	int o;
 
-	while ((o = getopt(argc, argv, "t:b:m:x1l:c:f:d:B:i:C:7FR:s:S:w:q")) != -1) {
+	while ((o = getopt(argc, argv, "t:b:m:x1l:c:f:d:B:i:C:H:X:D:7FR:s:S:w:q")) != -1) {
 		switch (o) {
 		case 't': opt.tty = optarg; break;
 		case 'b': opt.baud = (uint32_t)atoi(optarg); break;
@@ -590,10 +626,10 @@ static void parse(int argc, char **argv)
 		case 'd': opt.frame_loss = atof(optarg); break;
 		case 'B': opt.burst = atof(optarg); break;
 		case 'i': opt.insert = atof(optarg); break;
-		case 'C':
-			if (sscanf(optarg, "%lf:%lf", &opt.cut_at, &opt.cut_len) != 2)
-				errx(2, "-C AT:LEN");
-			break;
+		case 'C': parse_span(&opt.cut_at, &opt.cut_len); break;
+		case 'H': parse_span(&opt.held_at, &opt.held_len); break;
+		case 'X': parse_span(&opt.xoff_at, &opt.xoff_len); break;
+		case 'D': cmdline.deadline_s = (uint32_t)atoi(optarg); break;
 		case '7': opt.strip = true; break;
 		case 'F': opt.eat_flow = true; break;
 		case 'R': opt.restart_at = atof(optarg); break;
@@ -615,6 +651,7 @@ static void parse(int argc, char **argv)
 
 static int simulate(const char *dir)
 {
+	enum capstub_stop stop;
 	struct verdict v;
 	char path[8192];
 	int result;
@@ -626,8 +663,7 @@ static int simulate(const char *dir)
 	open_session();
 	uart.ops = &sim_ops;
 	leave();
-	if (serial_dump(&capture, &uart, &opt.serial) != STOP_OK)
-		errx(2, "serial_dump failed");
+	stop = serial_dump(&capture, &uart, &opt.serial);
 	/* What is on the way arrives */
 	sim.now = max_u64(sim.now, sim.fifo_empty);
 	note_progress();
@@ -636,13 +672,14 @@ static int simulate(const char *dir)
 	if (!opt.quiet)
 		session_report(&session, stdout);
 	compare(path, &v);
-	report(&v, result);
-	return v.wrong || (!opt.one_way && (v.missing || result));
+	report(&v, result, stop);
+	return v.wrong || (!opt.one_way && !stop && (v.missing || result));
 }
 
 int main(int argc, char **argv)
 {
 	parse(argc, argv);
+	idle_set_deadline(cmdline.deadline_s * 1000000ULL);
 	open_dump(argv[optind]);
 	if (!opt.tty)
 		return simulate(argv[optind + 1]);

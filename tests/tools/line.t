@@ -74,6 +74,23 @@ for mode, name in (("text", "good line"), ("text", "bursts"), ("text", "7 bits")
     sim(f"one way, {mode}, {name}", "-1", "-m", mode, *options, missing=name not in ("good line", "7 bits"))
 sim("one way, 8 bit with XON and XOFF escaped, both eaten", "-1", "-m", "8bit", "-x", "-F")
 
+# The other side takes nothing for a while, or for good; and a line that is too slow for the deadline
+for way in ([], ["-1"]):
+    name = "one way" if way else "two ways"
+    f = sim(name + ", held for 8 s", "-H", "3:8", *way)
+    equal(f["stop"], "0", "it ends well")
+    f = sim(name + ", XOFF for 8 s", "-X", "3:8", *way)
+    equal((f["stop"], f["lost"]), ("0", "0"), "nothing of it is lost")
+    f = sim(name + ", held for 70 s", "-H", "3:70", *way, missing=True)
+    ok(f["stop"] == "60" and 62 < float(f["seconds"]) < 66, "line-error a minute later", f)
+    f = sim(name + ", a deadline of 30 s", "-D", "30", "-b", "9600", "-l", "1", *way, missing=True)
+    ok(f["stop"] == "41" and 29 < float(f["seconds"]) < 40 and f["result"] == "41" and int(f["stored"]) > 10,
+       "deadline: what came first is there, and the result", f)
+    f = sim(name + ", a deadline of 30 s, held", "-D", "30", "-b", "9600", "-l", "1", "-H", "20:300", *way, missing=True)
+    ok(f["stop"] == "41" and 29 < float(f["seconds"]) < 37, "deadline, in spite of that", f)
+f = sim("one way, XON/XOFF, XOFF for 50 s", "-x", "-1", "-X", "3:50")
+equal((f["stop"], f["lost"]), ("0", "0"), "nothing of it is lost")
+
 # What a recorder saw of a transfer nobody answered, into the tool
 r = run(SIM, "-q", "-c", "0", "-1", "-w", path("wire"), path("core"), path("recorded"))
 d = path("carved")
