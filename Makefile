@@ -371,4 +371,4 @@ install: all
 # newlib and what came from Debian are kept: they are what costs time. "rm -rf $(BUILD)" removes them too.
 clean:
 	$(Q)rm -rf $(ARCHES:%=$(BUILD)/%) $(BUILD)/host $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/capstub \
-		$(PAGES) $(SIMS) $(BUILD)/demo $(BUILD)/qemu $(BUILD)/tests-host $(BUILD)/again
+		$(PAGES) $(SIMS) $(BUILD)/demo $(BUILD)/cases $(BUILD)/tests-host $(BUILD)/again

@@ -11,7 +11,7 @@ import shutil
 import struct
 import subprocess
 
-from capstubtest import (BUILD, CACHE, GIB, Guest, KIB, case, check, debug_vmlinux, makedumpfile, private, run)  # noqa: F401
+from harness import BUILD, GIB, KIB, Guest, check, debug_vmlinux, private, run, workdir
 
 PHDR = struct.Struct("<IIQQQQQQ")       # ELF-64: p_type p_flags p_offset p_vaddr p_paddr p_filesz p_memsz p_align
 PT_LOAD, PT_NOTE = 1, 4
@@ -73,7 +73,7 @@ def elf_core(guest, path):
 
 def crashed_guest(arch, before):
     """The core of a 1-GiB guest. The stub finds no disk to write to: its memory is as the panic left it."""
-    path = case.current.path("core")
+    path = workdir.current.path("core")
     with Guest(arch=arch, mem=GIB, before=before, level=None, compress=None) as guest:
         guest.boot(timeout=600)
         guest.wait_end(300)
@@ -84,7 +84,7 @@ def crashed_guest(arch, before):
 
 def simulate(arch, core, *options):
     """One transfer; returns the simulator's figures and the capture's folder."""
-    out = case.current.path("out")
+    out = workdir.current.path("out")
     shutil.rmtree(out, ignore_errors=True)
     text = run(os.path.join(BUILD, "line-sim-" + arch), "-q", "-S", SEED, *options, core, out, timeout=1800)
     figures = dict(re.findall(r"(\w+)=([0-9.]+%?|yes|no)", text))
@@ -97,7 +97,7 @@ def crash_opens(arch, vmlinux, dump, minimal, commands):
     argv = private("crash", arch, "trixie") + ["-s"] + ["--minimal"] * minimal + [vmlinux, dump]
     p = subprocess.run(argv, input="\n".join(commands + ["p 40 + 2" if not minimal else "eval 42", "exit"]) + "\n",
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=1800, check=False, encoding="utf-8",
-                       errors="replace", env=dict(os.environ, TERM="dumb", HOME=case.current.path("")))
+                       errors="replace", env=dict(os.environ, TERM="dumb", HOME=workdir.current.path("")))
     check(re.search(r"= 42$|decimal: 42\b", p.stdout, re.M), "crash did not open %s:\n%s" % (dump, p.stdout[-2000:]))
     return p.stdout
 
@@ -117,7 +117,7 @@ def bench_serial(arch, table, before):
     core = crashed_guest(arch, before)
     sizes = {}
     for option in ("-l", "-c"):
-        flat = case.current.path("flat")
+        flat = workdir.current.path("flat")
         with open(flat, "wb") as f:
             program = ["makedumpfile"] if arch == "x86_64" else private("makedumpfile", arch)
             subprocess.run(program + [option, "-F", "-d", "31", core], stdout=f, stderr=subprocess.DEVNULL, check=True, timeout=3600)
@@ -127,7 +127,7 @@ def bench_serial(arch, table, before):
     ways = (("two ways", []), ("one way, 8 bit", ["-1", "-m", "8bit"]), ("one way, text", ["-1"]))
     rows, first = [], []
     for way, options in ways:
-        shots = {t: case.current.path("after-%d" % t) for t in (60, 300)}
+        shots = {t: workdir.current.path("after-%d" % t) for t in (60, 300)}
         f = simulate(arch, core, "-c", "1", *options, *["-s%d=%s" % (t, path) for t, path in shots.items()])
         check(f["missing"] == "0" and f["whole"] == "yes", "%s: %s" % (way, f))
         depth = judge_prefixes(arch, vmlinux, shots)
@@ -163,8 +163,8 @@ def bench_serial(arch, table, before):
     for what, options in BAD_LINES:
         for way, more in ways:
             f = simulate(arch, core, "-c", "0", *options, *more)
-            captures = [d for d in os.listdir(case.current.path("out")) if os.path.isdir(case.current.path("out/" + d))]
-            vmcore = case.current.path("out/%s/vmcore" % captures[0])
+            captures = [d for d in os.listdir(workdir.current.path("out")) if os.path.isdir(workdir.current.path("out/" + d))]
+            vmcore = workdir.current.path("out/%s/vmcore" % captures[0])
             if way == "two ways":
                 check(f["missing"] == "0" and f["whole"] == "yes", "%s, %s: %s" % (what, way, f))
             text = crash_opens(arch, vmlinux, vmcore, False, ["bt"])

@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import dumpgen as g
-from tap import *
+from tool import *
 
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 loops = []

@@ -12,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import dumpgen as g
-from tap import *
+from tool import *
 
 PT_LOAD, PT_NOTE = 1, 4
 n = 0

@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import dumpgen as g
-from tap import *
+from tool import *
 
 # A fresh image: the bytes on the media against an independent reading of the layout
 t = path("new.img")

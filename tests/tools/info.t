@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import dumpgen as g
-from tap import *
+from tool import *
 
 whole = g.Dump()
 
@@ -62,7 +62,7 @@ ok("Reason:" not in r.out and len(re.findall(r"^\[ ", r.out, re.M)) == 20 and "l
 equal((j["reason"], j["call_trace"]), (None, []), "no reason: JSON")
 
 # Every key is documented
-manual = open(os.path.join(ROOT, "docs", "capstub.8")).read().replace("\\-", "-").replace("\\_", "_")
+manual = open(os.path.join(TOP, "docs", "capstub.8")).read().replace("\\-", "-").replace("\\_", "_")
 
 
 def keys(o):

@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import dumpgen as g
-from tap import *
+from tool import *
 
 SIM = os.path.join(os.path.dirname(TOOL), "line-sim")
 HEADER = 65536

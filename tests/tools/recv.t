@@ -18,7 +18,7 @@ import zlib
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import serialgen as g
 from dumpgen import crc32c
-from tap import *
+from tool import *
 
 INCOMPLETE = 8
 n = 0

@@ -13,7 +13,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import dumpgen as g
-from tap import *
+from tool import *
 
 whole = g.Dump()
 n = 0

@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import dumpgen as g
-from tap import *
+from tool import *
 
 # RFC 3720 B.4 and every other list of CRC-32C check values: "123456789" gives e3069283
 equal(capstub("words", "123456789").out, "123456789 check=e3069283\n", "the check value of the CRC")

@@ -5,7 +5,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import BUILD, Disk, Failure, Guest, Label, LABEL_SIZE, MIB, case, check, done, run  # noqa: E402
+from harness import BUILD, Disk, Failure, Guest, Label, LABEL_SIZE, MIB, case, check, done, run  # noqa: E402
 
 with case("pages: QEMU's own dump is right, a changed one is not") as c:
     with Guest(kexec="", panic="wait", mem="256M") as guest:

@@ -8,7 +8,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import Disk, Guest, case, check, done  # noqa: E402
+from harness import Disk, Guest, case, check, done  # noqa: E402
 
 ROWS = [
     # disk, guest

@@ -5,7 +5,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import Disk, Guest, capstub, case, check, done, makedumpfile  # noqa: E402
+from harness import Disk, Guest, capstub, case, check, done, makedumpfile  # noqa: E402
 
 with case("defaults: level 31, LZO") as c:
     disk = Disk("512M", driver="virtio").format("target")

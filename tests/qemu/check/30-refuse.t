@@ -5,7 +5,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import MIB, Disk, Guest, Label, case, check, done, run, wanted  # noqa: E402
+from harness import MIB, Disk, Guest, Label, case, check, done, run, wanted  # noqa: E402
 
 UUID = "6f6e1f0a-9d3c-4c51-8f0e-0123456789ab"
 
@@ -18,7 +18,7 @@ def refuse(name, stop, disks, untouched=True, says="", **guest_args):
         made = disks()
         before = [run("sha256sum", d.path) for d in made] if untouched else []
         with Guest(disks=made, mem="256M", **guest_args) as guest:
-            guest.capture(stop=stop, timeout=60)
+            guest.capture(stop=stop)
             check(says in guest.console(), "the console does not say " + says)
         if made and not untouched:
             made[0].expect(stop, "incomplete")

@@ -9,7 +9,7 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import BUILD, HERE, MIB, Disk, Guest, case, check, done, run  # noqa: E402
+from harness import BUILD, QEMU, MIB, Disk, Guest, case, check, done, run  # noqa: E402
 
 UEFI = ["-bios", "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"]
 EL2 = "virtualization=on"
@@ -45,14 +45,14 @@ with case("a changed byte in the image") as c:
         f.write(data)
     disk = Disk("64M").format()
     with Guest(disks=[disk], arch="arm64", suite="bullseye", mem="256M", stub=image) as guest:
-        guest.capture(stop="image-checksum", timeout=60)
+        guest.capture(stop="image-checksum")
     disk.untouched()
 
 with case("memory that answers with external aborts and SErrors") as c:
     hole, pages = 0x48100000, 16
     elf, shim = c.path("hole.elf"), c.path("hole")
     run("aarch64-linux-gnu-gcc", "-nostdlib", "-static", "-Wl,-Ttext=0", "-Wl,--build-id=none",
-        "-DHOLE=%#x" % hole, "-DHOLE_PAGES=%d" % pages, "-o", elf, os.path.join(HERE, "hole.S"))
+        "-DHOLE=%#x" % hole, "-DHOLE_PAGES=%d" % pages, "-o", elf, os.path.join(QEMU, "hole.S"))
     run("aarch64-linux-gnu-objcopy", "-O", "binary", elf, shim)
     with open(shim, "r+b") as out, open(os.path.join(BUILD, "arm64/capstub.Image"), "rb") as f:
         out.truncate(2 * MIB)

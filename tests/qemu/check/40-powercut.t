@@ -14,8 +14,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import (BUILD, GIB, KIB, MIB, STATES, Disk, Guest, bitmap2, capstub, case, check, crash, debug_vmlinux,  # noqa: E402
-                         done, elfcorehdr_in, kernel_image, note, range_bits, run)
+from harness import (BUILD, GIB, KIB, MIB, STATES, Disk, Guest, bitmap2, capstub, case, check, crash, debug_vmlinux,  # noqa: E402
+                     done, elfcorehdr_in, kernel_image, note, range_bits, run)
 
 FULL = bool(os.environ.get("FULL"))
 CUTS = 20 if FULL else 3

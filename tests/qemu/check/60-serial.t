@@ -8,7 +8,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import TOOL, UART, Disk, Guest, capstub, case, check, done, makedumpfile, wanted  # noqa: E402
+from harness import TOOL, Guest, capstub, case, check, done, makedumpfile, wanted  # noqa: E402
+
 
 def line_guest(arch, **args):
     """A guest whose stub sends its dump over the console's UART."""

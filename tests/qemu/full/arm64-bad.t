@@ -15,8 +15,8 @@ import types
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
-import capstubtest  # noqa: E402
-from capstubtest import GIB, MIB, Disk, Guest, case, check, done, wanted  # noqa: E402
+import harness  # noqa: E402
+from harness import GIB, MIB, Disk, Guest, case, check, done, wanted  # noqa: E402
 
 PAGE = 4096
 KERNEL_MAP = 0xffff800000000000     # modules, image, vmalloc: above the linear map (linux: Documentation/arm64/memory.rst)
@@ -31,15 +31,15 @@ class ArmGuest(Guest):
 
 def load(path, select):
     """Run a test program of x86_64 on arm64: those of its cases that select(name) picks. Returns it as a module."""
-    kept = capstubtest.wanted, capstubtest.done, capstubtest.Guest
-    capstubtest.wanted, capstubtest.done, capstubtest.Guest = select, lambda: None, ArmGuest
+    kept = harness.wanted, harness.done, harness.Guest
+    harness.wanted, harness.done, harness.Guest = select, lambda: None, ArmGuest
     loader = importlib.machinery.SourceFileLoader("rows", os.path.join(HERE, path))
     module = types.ModuleType("rows")
     module.__file__ = loader.path
     try:
         loader.exec_module(module)
     finally:
-        capstubtest.wanted, capstubtest.done, capstubtest.Guest = kept
+        harness.wanted, harness.done, harness.Guest = kept
     module.wanted = wanted
     return module
 
@@ -65,22 +65,19 @@ devices.good("virtio-mmio, queue of 1024", lambda: [Disk("1G", driver="virtio-mm
 
 def pull_out(guest):
     """Slot power and indicator off: Slot Control of the root port at 00:01.0, PCI Express capability at 0x54."""
-    guest.qmp.command("stop")
-    guest.write_memory(ECAM + (1 << 15) + 0x54 + 0x18, struct.pack("<H", 0x0700))
-    guest._gdb("D")
-    guest.gdb.close()
-    guest.gdb = None
-    guest.qmp.command("cont")
+    guest.while_stopped(lambda g: g.write_memory(ECAM + (1 << 15) + 0x54 + 0x18, struct.pack("<H", 0x0700)))
 
 
 for driver in ("nvme", "virtio", "virtio-mmio"):
     devices.broken("%s: a block that cannot be written" % driver, "write-error",
                    lambda: Disk("1G", driver=driver, blockdev=devices.WRITE_ERROR), states=("incomplete",))
     devices.broken("%s: a request that does not complete" % driver, "device-timeout",
-                   lambda: Disk("1G", driver=driver, blockdev=devices.STUCK), extra=devices.SLOW)
+                   lambda: Disk("1G", driver=driver, blockdev=devices.SLOWED), extra=devices.STUCK,
+                       append="console=ttyS0 timeout=10")
     if driver != "virtio-mmio":
         devices.broken("%s: pulled out" % driver, "device-gone",
-                       lambda: devices.PortDisk("1G", driver=driver, name="out"), during=pull_out)
+                       lambda: devices.PortDisk("1G", driver=driver, name="out", blockdev=devices.SLOWED), during=pull_out,
+                       extra=devices.LONG)
 
 # --- an elfcorehdr that lies ---
 
@@ -108,7 +105,7 @@ for name, change, stop, want_all, guest_args in hostile.ROWS:
 if wanted("a range without memory behind it"):
     with case("a range without memory behind it: its pages are marked unreadable"):
         disk = Disk("512M").format("target")
-        with ArmGuest(disks=[disk], mem="256M", kexec="-p -i", pause=1, compress="lzo") as guest:
+        with ArmGuest(disks=[disk], mem="256M", kexec="-p -i", pause=True, compress="lzo") as guest:
             guest.tamper(hostile.change_header(not_ram))
             guest.wait_end(120)
             check(guest.stop_code() == "ok", "stop code " + guest.stop_code())
@@ -143,7 +140,7 @@ class Tree:
             token, length, off = struct.unpack_from(">III", self.raw, at)
             if token == FDT_PROP and off == nameoff and length <= self.off_strings - at - 12:
                 return at + 4
-        raise capstubtest.Failure("no property " + name.decode())
+        raise harness.Failure("no property " + name.decode())
 
     def write(self, offset, data):
         self.guest.write_memory(self.address + offset, data)
@@ -202,7 +199,7 @@ for name, change, stop in TREE_ROWS:
             continue
         with case(name):
             disk = Disk("64M").format()
-            with ArmGuest(disks=[disk], mem="256M", kexec="-p -i", pause=1) as guest:
+            with ArmGuest(disks=[disk], mem="256M", kexec="-p -i", pause=True) as guest:
                 guest.tamper(change)
                 guest.wait_end(120)
             disk.untouched()

@@ -8,7 +8,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import Disk, Guest, capstub, case, check, done, run, wanted  # noqa: E402
+from harness import Disk, Guest, capstub, case, check, done, run, wanted  # noqa: E402
 
 UEFI = ["-bios", "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"]
 MODERN = ["-global", "virtio-mmio.force-legacy=false"]
@@ -57,7 +57,7 @@ if wanted("UEFI, virtio legacy is refused"):
     with case("UEFI, virtio legacy is refused"):
         disk = Disk("64M", driver="virtio-legacy").format()
         with Guest(disks=[disk], arch="arm64", suite="bullseye", mem="256M", machine=virt(), extra=UEFI) as guest:
-            guest.capture(stop="device-init", timeout=60)
+            guest.capture(stop="device-init")
         disk.untouched()
 
 # Memory above 4 GiB, and the same 1 MiB of reservation as for 512 MiB
@@ -107,7 +107,7 @@ for good in (True, False):
             words = words.replace("level=31", "level=30")
         with Guest(disks=[disk], arch="arm64", suite="bullseye", mem="256M", machine=virt(), level=None, compress=None,
                    append=words) as guest:
-            guest.capture(stop="ok" if good else "image-checksum", timeout=60)
+            guest.capture(stop="ok" if good else "image-checksum")
         if not good:
             disk.untouched()
 

@@ -11,8 +11,8 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import (BUILD, HERE, TOP, Disk, Guest, bitmap2, case, check, done, makedumpfile, note,  # noqa: E402
-                         private, run, wanted)
+from harness import (BUILD, QEMU, TOP, Disk, Guest, bitmap2, case, check, done, makedumpfile, note,  # noqa: E402
+                     private, run, wanted)
 
 # hugetlb pages are the kernel's to give at boot; what is written to a disk has buffers, hence
 # "private" cache, and stays as long as the disk is open
@@ -36,14 +36,14 @@ for number, (suite, kexec) in enumerate((("bullseye", "-p"), ("bookworm", "-p"),
     vmcore = None
     with case(suite + ": bitmap2 of the stub's dump is makedumpfile's") as c:
         load = c.path("load")
-        run("gcc", "-static", "-O2", "-o", load, os.path.join(HERE, "load.c"))
+        run("gcc", "-static", "-O2", "-o", load, os.path.join(QEMU, "load.c"))
         disk = Disk("1G", name="target").format("target")
         with Guest(disks=[disk, Disk("64M")], suite=suite, cpu="max", mem="2560M", smp=2, level=31, compress="lzo", kexec=kexec, words=WORDS,
                    files=["load=" + load], before=BEFORE) as guest:
             guest.boot(600)
             check("@@ memory is filled" in guest.console(), "the guest's memory was not filled")
             guest.wait_end(300)
-            vmcore = guest.vmcore(os.path.join(BUILD, "qemu", "classes-%s.vmcore" % suite))
+            vmcore = guest.vmcore(os.path.join(os.path.dirname(c.dir), suite + ".vmcore"))
         label = disk.expect("ok", "complete")
         note("pages by class: %r" % (label.by_class,))
         check(all(label.by_class[i] for i in range(6)), "not every class has pages")

@@ -6,7 +6,7 @@ import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import Disk, Guest, case, check, done, run, wanted  # noqa: E402
+from harness import Disk, Guest, case, check, done, run, wanted  # noqa: E402
 
 
 class PortDisk(Disk):
@@ -152,10 +152,12 @@ for name, ns in (("64 bytes of metadata", "ms=64"), ("metadata in the blocks", "
 WRITE_ERROR = {"driver": "raw", "file": {
     "driver": "blkdebug", "image": {"driver": "file", "filename": "@PATH@"},
     "inject-error": [{"event": "none", "iotype": "write", "errno": 5, "sector": 200000, "once": False}]}}
-# 512 KiB take 26 s: longer than the stub is told to wait for a request
-STUCK = {"driver": "throttle", "throttle-group": "slow", "file": {
+SLOWED = {"driver": "throttle", "throttle-group": "slow", "file": {
     "driver": "raw", "file": {"driver": "file", "filename": "@PATH@"}}}
-SLOW = ["-object", "throttle-group,id=slow,x-bps-write=20000"]
+# 512 KiB take 26 s: longer than the stub is told to wait for a request
+STUCK = ["-object", "throttle-group,id=slow,x-bps-write=20000"]
+# Half a minute for the whole dump: it is under way when the disk is pulled out
+LONG = ["-object", "throttle-group,id=slow,x-bps-write=16000000"]
 # The root port's slots belong to PCI Express, not to ACPI
 NATIVE = ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
 
@@ -163,15 +165,15 @@ NATIVE = ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
 def pull_out(guest):
     """Slot power and indicator off: Slot Control of the root port at 00:01.0, PCI Express capability at 0x54."""
     for command in ("o/4 0xcf8 0x8000086c", "o/2 0xcfc 0x0700"):
-        guest.qmp.command("human-monitor-command", **{"command-line": command})
+        guest.qmp.human(command)
 
 
 for driver in ("nvme", "virtio", "virtio-legacy"):
     broken("%s: a block that cannot be written" % driver, "write-error",
            lambda: Disk("1G", driver=driver, blockdev=WRITE_ERROR), states=("incomplete",))
     broken("%s: a request that does not complete" % driver, "device-timeout",
-           lambda: Disk("1G", driver=driver, blockdev=STUCK), extra=SLOW, append="console=ttyS0 timeout=10")
+           lambda: Disk("1G", driver=driver, blockdev=SLOWED), extra=STUCK, append="console=ttyS0 timeout=10")
     broken("%s: pulled out" % driver, "device-gone",
-           lambda: PortDisk("1G", driver=driver, name="out"), during=pull_out, extra=NATIVE)
+           lambda: PortDisk("1G", driver=driver, name="out", blockdev=SLOWED), during=pull_out, extra=NATIVE + LONG)
 
 done()

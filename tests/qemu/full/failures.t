@@ -8,7 +8,7 @@ import time
 import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import MIB, Disk, Guest, Label, case, check, done, run, wanted  # noqa: E402
+from harness import MIB, Disk, Guest, Label, case, check, done, run, wanted  # noqa: E402
 
 MEM = "256M"
 FILE = {"driver": "raw", "file": {"driver": "file", "filename": "@PATH@"}}
@@ -135,7 +135,7 @@ for name, word, tables in (
             disks = twins(tables)
             before = [run("sha256sum", d.path) for d in disks]
             with Guest(disks=disks, mem=MEM, append="console=ttyS0 dump=" + word) as guest:
-                guest.capture(stop="ambiguous-target", timeout=60)
+                guest.capture(stop="ambiguous-target")
             check(before == [run("sha256sum", d.path) for d in disks], "a disk has changed")
 
 if wanted("unknown and malformed words"):

@@ -10,7 +10,7 @@ import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import MIB, Disk, Guest, case, check, done, wanted  # noqa: E402
+from harness import MIB, Disk, Guest, case, check, done, wanted  # noqa: E402
 
 PT_NULL, PT_LOAD, PT_NOTE = 0, 1, 4
 PHDR = "<IIQQQQQQ"      # type, flags, offset, vaddr, paddr, filesz, memsz, align
@@ -148,7 +148,7 @@ def run_row(name, change, stop, want_all, guest_args):
     with case(name):
         disk = Disk("512M", driver="virtio").format("target")
         args = dict(dict(level=0), **guest_args)
-        with Guest(disks=[disk], mem="256M", kexec="-p -i", pause=1, **args) as guest:
+        with Guest(disks=[disk], mem="256M", kexec="-p -i", pause=True, **args) as guest:
             guest.tamper(change)
             guest.wait_end(120)
             check(guest.stop_code() == stop, "stop code %s, expected %s" % (guest.stop_code(), stop))

@@ -9,7 +9,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import Disk, Guest, case, check, done  # noqa: E402
+from harness import Disk, Guest, case, check, done  # noqa: E402
 
 # Debian 13's kernel sets 900 KiB aside for the elfcorehdr in kexec_file_load (CONFIG_CRASH_HOTPLUG), so there 1 MiB
 # is enough for kexec_load only, which its kexec tries second: -c.

@@ -12,8 +12,8 @@ import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import (BUILD, KEEP, TOP, Disk, Guest, capstub, case, check, crash, debug_vmlinux, done,  # noqa: E402
-                         makedumpfile, note, private, run, wanted, workdir)
+from harness import (BUILD, KEEP, TOP, Disk, Guest, capstub, case, check, crash, debug_vmlinux, done, failed,  # noqa: E402
+                     makedumpfile, note, private, run, wanted, workdir)
 
 SUITE, CPU = "bookworm", 2
 
@@ -112,6 +112,6 @@ if wanted("bitmap2"):
         # Each class was met, or equality would say nothing. Zero pages are not left out of a bitmap
         check(all(count[0] - count[bit] > 500 for bit in (2, 4, 8, 16)), "a class without pages: %r" % count)
 
-if not KEEP and not case.failed:
+if not KEEP and not failed():
     shutil.rmtree(work.dir)
 done()

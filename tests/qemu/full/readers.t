@@ -10,8 +10,8 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import (BUILD, Disk, Guest, capstub, capture_linux, case, check, crash, debug_vmlinux, done,  # noqa: E402
-                         makedumpfile, note, run, wanted)
+from harness import (BUILD, Disk, Guest, capstub, capture_linux, case, check, crash, debug_vmlinux, done,  # noqa: E402
+                     makedumpfile, note, run, wanted)
 
 COMMANDS = ["sys", "bt -a", "ps", "log", "mod", "kmem -i"]
 # What crash says when it cannot read something or finds it wrong

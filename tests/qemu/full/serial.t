@@ -6,7 +6,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import Disk, Guest, capstub, case, check, done, wanted  # noqa: E402
+from harness import Disk, Guest, capstub, case, check, done, wanted  # noqa: E402
 
 FILE = {"driver": "raw", "file": {"driver": "file", "filename": "@PATH@"}}
 NO_WRITES = {"driver": "blkdebug", "image": FILE, "inject-error": [{"event": "none", "iotype": "write", "errno": 5}]}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Test helpers: TAP output for prove, a scratch folder, and running the tool that was built."""
+"""What the tests of the host tool share: TAP, a scratch folder, and running the tool that was built."""
 import atexit
+import hashlib
 import json
 import os
 import shutil
@@ -8,40 +9,12 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TOOL = os.path.join(ROOT, os.environ.get("BUILD", "build"), "capstub")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from tap import BUILD, TOP, done, equal, note, ok, skip
+
+TOOL = os.path.join(BUILD, "capstub")
 SCRATCH = tempfile.mkdtemp(prefix="capstub-tools-")
 atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
-
-count = failures = 0
-
-
-def ok(cond, name, detail=""):
-    global count, failures
-    count += 1
-    print(f"{'ok' if cond else 'not ok'} {count} - {name}")
-    if not cond:
-        failures += 1
-        for line in str(detail).splitlines():
-            print(f"# {line}")
-    sys.stdout.flush()
-    return cond
-
-
-def equal(got, want, name):
-    return ok(got == want, name, f"got:  {got!r}\nwant: {want!r}")
-
-
-def skip(name, why):
-    """Counted apart: prove shows it as skipped, with the reason."""
-    global count
-    count += 1
-    print(f"ok {count} - {name} # SKIP {why}")
-
-
-def done():
-    print(f"1..{count}")
-    sys.exit(1 if failures else 0)
 
 
 def path(name):
@@ -79,7 +52,6 @@ def info(target):
 
 
 def sha(file):
-    import hashlib
     with open(file, "rb") as f:
         return hashlib.sha256(f.read()).hexdigest()
 
