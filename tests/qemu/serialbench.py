@@ -8,67 +8,14 @@ capstub recv. What had arrived after a minute and after five is opened with cras
 import os
 import re
 import shutil
-import struct
 import subprocess
 
-from harness import BUILD, GIB, KIB, Guest, check, debug_vmlinux, private, run, workdir
+from harness import GIB, Guest, check, debug_vmlinux, host_programs, private, run, workdir
 
-PHDR = struct.Struct("<IIQQQQQQ")       # ELF-64: p_type p_flags p_offset p_vaddr p_paddr p_filesz p_memsz p_align
-PT_LOAD, PT_NOTE = 1, 4
-HEADER = 64 * KIB                       # headers and notes of the core
 BAUDS = (115200, 921600, 3000000)
 SEED = "7"
 BAD_LINES = (("one bit in 10^4 bytes", ["-f", "10000"]), ("1 % of frames lost", ["-d", "10"]),
              ("4 KiB lost once in 10^6 bytes", ["-B", "1000000"]), ("cut for 30 s", ["-C", "200:30"]))
-
-
-def notes_of(data):
-    """The notes of one segment, up to the empty one that ends it."""
-    at, out = 0, b""
-    while at + 12 <= len(data):
-        namesz, descsz, _ = struct.unpack_from("<III", data, at)
-        end = at + 12 + (namesz + 3 & ~3) + (descsz + 3 & ~3)
-        if not namesz or end > len(data):
-            break
-        out += data[at:end]
-        at = end
-    return out
-
-
-def elf_core(guest, path):
-    """What /proc/vmcore of a capture kernel would be: the elfcorehdr of kexec, and the memory it points at."""
-    _, header = guest.find_elfcorehdr()
-    count = struct.unpack_from("<H", header, 56)[0]
-    phdrs = [list(PHDR.unpack_from(header, 64 + i * PHDR.size)) for i in range(count)]
-    pieces, at, notes = [], HEADER, b""
-    for start, length in guest.ram_pieces():
-        pieces.append((start, length, at))
-        at += length
-    for p in phdrs:
-        if p[0] == PT_NOTE:
-            notes += notes_of(guest.read_memory(p[2], p[5]))
-    loads = []
-    for p in phdrs:
-        for start, length, offset in pieces:
-            if p[0] == PT_LOAD and start <= p[2] and p[2] + p[5] <= start + length:
-                p[2] += offset - start
-                loads.append(p)
-                break
-    head = bytearray(header[:64])
-    struct.pack_into("<Q", head, 32, 64)
-    struct.pack_into("<H", head, 56, len(loads) + 1)
-    note = [PT_NOTE, 0, 64 + (len(loads) + 1) * PHDR.size, 0, 0, len(notes), len(notes), 0]
-    head += b"".join(PHDR.pack(*p) for p in [note] + loads) + notes
-    check(len(head) <= HEADER, "%d bytes of headers" % len(head))
-    words = guest.save_memory()
-    with open(path, "wb") as out:
-        out.write(head)
-        for word, (_, _, offset) in zip(words, pieces):
-            ram = word.rpartition("@")[0]
-            out.seek(offset)
-            with open(ram, "rb") as f:
-                shutil.copyfileobj(f, out, 1 << 20)
-            os.unlink(ram)
 
 
 def crashed_guest(arch, before):
@@ -78,15 +25,14 @@ def crashed_guest(arch, before):
         guest.boot(timeout=600)
         guest.wait_end(300)
         check(guest.stop_code() == "no-target", "stop code " + guest.stop_code())
-        elf_core(guest, path)
-    return path
+        return guest.vmcore(path)
 
 
-def simulate(arch, core, *options):
+def simulate(program, core, *options):
     """One transfer; returns the simulator's figures and the capture's folder."""
     out = workdir.current.path("out")
     shutil.rmtree(out, ignore_errors=True)
-    text = run(os.path.join(BUILD, "line-sim-" + arch), "-q", "-S", SEED, *options, core, out, timeout=1800)
+    text = run(program, "-q", "-S", SEED, *options, core, out, timeout=1800)
     figures = dict(re.findall(r"(\w+)=([0-9.]+%?|yes|no)", text))
     check(figures.get("wrong") == "0", "pages are wrong: " + text)
     return figures
@@ -114,6 +60,8 @@ def judge_prefixes(arch, vmlinux, shots):
 
 def bench_serial(arch, table, before):
     vmlinux = debug_vmlinux(arch=arch)
+    programs = host_programs()
+    sim = os.path.join(programs, "sim-" + arch)
     core = crashed_guest(arch, before)
     sizes = {}
     for option in ("-l", "-c"):
@@ -128,7 +76,7 @@ def bench_serial(arch, table, before):
     rows, first = [], []
     for way, options in ways:
         shots = {t: workdir.current.path("after-%d" % t) for t in (60, 300)}
-        f = simulate(arch, core, "-c", "1", *options, *["-s%d=%s" % (t, path) for t, path in shots.items()])
+        f = simulate(sim, core, "-c", "1", *options, *["-s%d=%s" % (t, path) for t, path in shots.items()])
         check(f["missing"] == "0" and f["whole"] == "yes", "%s: %s" % (way, f))
         depth = judge_prefixes(arch, vmlinux, shots)
         line = int(f["line"])
@@ -145,7 +93,7 @@ def bench_serial(arch, table, before):
           ("", "dmesg whole after s", "bytes", "after 60 s, bytes", "crash --minimal", "after 5 min, bytes", "crash"), first)
 
     rows, contents = [], 0
-    for line in run(os.path.join(BUILD, "line-compress-" + arch), core, timeout=1800).split("\n"):
+    for line in run(os.path.join(programs, "compress-" + arch), core, timeout=1800).split("\n"):
         words = line.split("|")
         if words[0] == "contents":
             contents = int(words[1])
@@ -156,13 +104,13 @@ def bench_serial(arch, table, before):
 
     rows = []
     for baud in BAUDS:
-        rows.append((baud,) + tuple(simulate(arch, core, "-c", "1", "-b", str(baud), *options)["busy"] for _, options in ways))
+        rows.append((baud,) + tuple(simulate(sim, core, "-c", "1", "-b", str(baud), *options)["busy"] for _, options in ways))
     table("Line busy, with the stub's work at this CPU's speed", ("baud",) + tuple(way for way, _ in ways), rows)
 
     rows = []
     for what, options in BAD_LINES:
         for way, more in ways:
-            f = simulate(arch, core, "-c", "0", *options, *more)
+            f = simulate(sim, core, "-c", "0", *options, *more)
             captures = [d for d in os.listdir(workdir.current.path("out")) if os.path.isdir(workdir.current.path("out/" + d))]
             vmcore = workdir.current.path("out/%s/vmcore" % captures[0])
             if way == "two ways":

@@ -3,18 +3,39 @@
 #
 # Install what building and testing need and this machine lacks, by apt-get from Debian.
 # Says what it installs before it does; does nothing, and needs no network, when all is there.
+#
+#   deps.sh WHAT...    x86_64, arm64: the stub for it, and the host tool; guests: with these in QEMU;
+#                      tests: all tests
 set -eu
 
-# The stub and the host tool.
-packages="gcc libc6-dev binutils gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-	newlib-source binutils-source xz-utils gnu-efi liblzo2-dev libfdt-dev
-	libblkid-dev libkdumpfile-dev zlib1g-dev pkg-config"
-# Unit tests, fuzzers, rules, and what puts signatures on targets that the host tool must refuse.
-packages="$packages libcmocka-dev clang libclang-rt-dev python3 perl fdisk e2fsprogs"
-# Real kernels in QEMU, and the independent readers of what was captured. The guests' own programs
-# (kernel, kexec, busybox), and crash, are not installed here: they are unpacked privately.
-packages="$packages qemu-system-x86 qemu-system-arm qemu-efi-aarch64 qemu-utils qemu-user-static
-	device-tree-compiler makedumpfile gdb gdb-multiarch libzstd-dev"
+[ $# -gt 0 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
+packages="gcc libc6-dev binutils newlib-source binutils-source xz-utils pkg-config
+	liblzo2-dev libblkid-dev libkdumpfile-dev zlib1g-dev"
+for what in "$@"; do
+	case $what in
+	x86_64)
+		packages="$packages gnu-efi libfdt-dev"
+		qemu="${qemu:-} qemu-system-x86"
+		;;
+	arm64)
+		packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+		qemu="${qemu:-} qemu-system-arm qemu-efi-aarch64 qemu-user-static"
+		;;
+	guests)
+		# The guests' own programs (kernel, kexec, busybox), and crash, are unpacked privately
+		packages="$packages ${qemu:-} python3 makedumpfile"
+		;;
+	tests)
+		# Unit tests, fuzzers, rules; signatures that the host tool must refuse; independent readers
+		packages="$packages libcmocka-dev clang libclang-rt-dev perl fdisk e2fsprogs
+			qemu-utils device-tree-compiler gdb gdb-multiarch libzstd-dev"
+		;;
+	*)
+		echo "deps.sh: what is $what?" >&2
+		exit 2
+		;;
+	esac
+done
 
 missing=
 for p in $packages; do

@@ -11,8 +11,8 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import (BUILD, QEMU, TOP, Disk, Guest, bitmap2, case, check, done, makedumpfile, note,  # noqa: E402
-                     private, run, wanted)
+from harness import (QEMU, TOP, Disk, Guest, bitmap2, case, check, done, host_programs, makedumpfile,  # noqa: E402
+                     note, private, run, wanted)
 
 # hugetlb pages are the kernel's to give at boot; what is written to a disk has buffers, hence
 # "private" cache, and stays as long as the disk is open
@@ -27,9 +27,8 @@ dd if=/dev/vda of=/dev/null bs=1M count=64; dd if=/t/a of=/dev/vdb bs=1M
 while [ $wait_for -gt 0 ] && [ "$(ps | grep -c '[/]load')" -lt 6 ]; do sleep 1; wait_for=$((wait_for - 1)); done
 grep -E 'AnonPages|AnonHuge|ShmemHuge|Shmem:|^Cached|HugePages_Free|MemFree' /proc/meminfo | sed 's/^/@@ /'
 """
-BIN = os.path.join(BUILD, "tests-host")
 
-run(os.path.join(TOP, "tests/host/build.sh"), BIN)
+BIN = host_programs()
 for number, (suite, kexec) in enumerate((("bullseye", "-p"), ("bookworm", "-p"), ("trixie", "-c -p"))):
     if not wanted(suite):
         continue

@@ -13,7 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import (BUILD, KEEP, TOP, Disk, Guest, capstub, case, check, crash, debug_vmlinux, done, failed,  # noqa: E402
-                     makedumpfile, note, private, run, wanted, workdir)
+                     host_programs, makedumpfile, note, private, run, wanted, workdir)
 
 SUITE, CPU = "bookworm", 2
 
@@ -96,14 +96,12 @@ if wanted("gdb"):
         check(re.search(r"^\$\d+ = %d$" % CPU, out, re.M), "panic_cpu\n" + out)
 
 if wanted("bitmap2"):
-    with case("bitmap2 equals makedumpfile's at all 32 levels, over a dump of the stub's own") as c:
+    with case("bitmap2 equals makedumpfile's at all 32 levels, over a dump of the stub's own"):
         with Guest(disks=[full], arch="arm64", suite=SUITE, smp=2, level=0, io=True, words="hugepages=8", before=FILL) as guest:
             guest.capture()
             full.expect("ok", "complete")
             guest.compare_pages(full)
-        build = c.path("host")
-        run(os.path.join(TOP, "tests/host/build.sh"), build)
-        out = run(os.path.join(TOP, "tests/host/levels.sh"), build, "arm64", full.path,
+        out = run(os.path.join(TOP, "tests/host/levels.sh"), host_programs(), "arm64", full.path,
                   *private("makedumpfile", "arm64"), timeout=1200)
         lines = re.findall(r"^level (\d+): stored (\d+), kept here only (\d+), left out here only (\d+)$", out, re.M)
         count = {int(line[0]): int(line[1]) for line in lines}

@@ -25,7 +25,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 
 from tap import BUILD, KEEP, TOP, Failure, case, check, done, failed, note, wanted, workdir
 
-from .common import CACHE, GIB, IMAGE, KIB, MIB, QEMU, TOOL, UART, capstub, run, size_of
+from .common import CACHE, GIB, IMAGE, KIB, MIB, QEMU, TOOL, UART, capstub, host_programs, run, size_of
 from .debian import RESERVED_LINUX, capture_linux, debug_vmlinux, private
 from .disk import Disk
 from .elfcore import elfcorehdr_in, kernel_image, program_headers

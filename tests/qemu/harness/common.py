@@ -39,3 +39,10 @@ def run(*argv, timeout=300, ok=(0,), **kw):
 def capstub(*argv, ok=(0,), timeout=300):
     """The host tool."""
     return run(TOOL, *argv, ok=ok, timeout=timeout)
+
+
+def host_programs():
+    """The folder of the programs of tests/host and tests/line, which are built now."""
+    out = os.path.join(BUILD, "tests-host")
+    run(os.path.join(TOP, "tests/host/build.sh"), out)
+    return out
