@@ -22,8 +22,7 @@ static int check_reach(const struct dma_dev *dev, phys_addr_t pa, size_t len)
 {
 	if (pa <= dev->last && len - 1 <= dev->last - pa)
 		return 0;
-	return log_err(-ERANGE, "%s: does not reach %#lx + %lu", dev->name, (unsigned long)pa,
-		       (unsigned long)len);
+	return log_err(-ERANGE, "%s: does not reach %#lx + %lu", dev->name, pa, len);
 }
 
 bool dma_init(void)

@@ -335,7 +335,7 @@ int pci_set_master(const struct pci_dev *dev, bool on)
 			   MASTER_US);
 	if (command == 0xffff)
 		return -ENODEV;
-	return rc ? log_err(rc, "pci %s: command stays %#x", dev->name, (unsigned)command) : 0;
+	return rc ? log_err(rc, "pci %s: command stays %#x", dev->name, command) : 0;
 }
 
 /* PCIe 4.0 §7.6.3: extended capabilities from 0x100 on; identifier, version, next */

@@ -190,7 +190,7 @@ static void discover_acpi(struct boot_info *bi)
 	if (!bi->rsdp || (fdt && devtree_has_hardware(fdt)))
 		return;
 	if (acpi_discover(bi, arch_read_mem))
-		log_warn("arm64: no usable ACPI tables at %#lx", (unsigned long)bi->rsdp);
+		log_warn("arm64: no usable ACPI tables at %#lx", bi->rsdp);
 	add_spcr_uart(bi);
 	for (unsigned i = 0; i < bi->nr_pci_hosts; i++)
 		bi->pci_hosts[i].dma_coherent = true;	/* Arm BSA: PCIe is I/O coherent */
@@ -199,11 +199,11 @@ static void discover_acpi(struct boot_info *bi)
 void arch_discover(struct boot_info *bi)
 {
 	log_info("arm64: entered at EL%u, %u-bit physical addresses, timer %lu Hz", entry_el,
-		 mm_pa_bits(), (unsigned long)time_set_rate(fdt ? devtree_timer_hz(fdt) : 0));
+		 mm_pa_bits(), time_set_rate(fdt ? devtree_timer_hz(fdt) : 0));
 	if (serror_count)
 		log_warn("arm64: %u SError(s) were pending", serror_count);
 	if (!fdt)
-		log_warn("arm64: no usable device tree at %#lx", (unsigned long)bi->fdt);
+		log_warn("arm64: no usable device tree at %#lx", bi->fdt);
 	else if (!in_usable_memory)
 		log_warn("arm64: the stub is outside linux,usable-memory-range");
 	if (fdt)

@@ -68,14 +68,13 @@ phys_addr_t efi_find_rsdp(const struct devtree_efi *efi, read_fn read)
 	if (!efi->systab || read(&systab, efi->systab, sizeof(systab)))
 		return 0;
 	if (systab.Hdr.Signature != EFI_SYSTEM_TABLE_SIGNATURE) {
-		log_warn("efi: no system table at %#lx", (unsigned long)efi->systab);
+		log_warn("efi: no system table at %#lx", efi->systab);
 		return 0;
 	}
 	tables = (uintptr_t)systab.ConfigurationTable;
 	pa = to_physical(efi, read, tables);
 	rsdp = find_table(pa, systab.NumberOfTableEntries, read);
 	if (!rsdp)
-		log_warn("efi: no ACPI table among %lu at %#lx",
-			 (unsigned long)systab.NumberOfTableEntries, (unsigned long)pa);
+		log_warn("efi: no ACPI table among %lu at %#lx", systab.NumberOfTableEntries, pa);
 	return rsdp;
 }

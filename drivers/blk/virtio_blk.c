@@ -202,8 +202,8 @@ static void finish_request(unsigned n)
 	vb.reqs[n] = NULL;
 	unmap(req, req->nr_segs);
 	if (status) {
-		log_warn("%s: request at block %lu failed, status %u", vb.blk.name,
-			 (unsigned long)req->lba, (unsigned)slot(n)->status);
+		log_warn("%s: request at block %lu failed, status %u", vb.blk.name, req->lba,
+			 slot(n)->status);
 		status = -EIO;
 	}
 	req->status = status;
@@ -224,7 +224,7 @@ static int check_health(void)
 		return 0;
 	if (status == VIRTIO_GONE || !vb.dev.ops->present(&vb.dev))
 		return log_err(-ENODEV, "%s: device is gone", vb.blk.name);
-	return log_err(-EIO, "%s: device stopped, status %#x", vb.blk.name, (unsigned)status);
+	return log_err(-EIO, "%s: device stopped, status %#x", vb.blk.name, status);
 }
 
 static int virtio_blk_poll(struct blk_dev *blk)
@@ -286,11 +286,10 @@ static int read_geometry(uint64_t features)
 	if (!is_power_of_2(blk->block_size) || blk->block_size < SECTOR_SIZE ||
 	    blk->block_size > 4096)
 		return log_err(-EOPNOTSUPP, "%s: block size %u is not supported", blk->name,
-			       (unsigned)blk->block_size);
+			       blk->block_size);
 	/* Bytes must fit 64 bits wherever they are computed */
 	if (sectors > UINT64_MAX / SECTOR_SIZE)
-		return log_err(-EPROTO, "%s: absurd capacity %#lx", blk->name,
-			       (unsigned long)sectors);
+		return log_err(-EPROTO, "%s: absurd capacity %#lx", blk->name, sectors);
 	blk->nr_blocks = sectors / (blk->block_size / SECTOR_SIZE);
 
 	blk->read_only = features & VIRTIO_BLK_F_RO;
@@ -331,7 +330,7 @@ static int set_limits(uint64_t features)
 	blk->queue_depth = NR_SLOTS;
 	if (blk->max_bytes < 4096)
 		return log_err(-EOPNOTSUPP, "%s: takes %u segments of %u bytes: less than a page",
-			       blk->name, (unsigned)descs, (unsigned)vb.size_max);
+			       blk->name, descs, vb.size_max);
 	return 0;
 }
 

@@ -119,13 +119,13 @@ static void set_baud(struct uart *u)
 
 	if (!divisor || divisor > 0xffff) {
 		log_warn("uart: %u baud cannot be made from %u Hz: speed left as it was",
-			 (unsigned)u->spec.baud, (unsigned)clock_hz);
+			 u->spec.baud, clock_hz);
 		return;
 	}
 	/* A receiver samples in the middle of the tenth bit: half a bit in ten is the limit */
 	actual = clock_hz / (16 * divisor);
 	if (actual * 20 < u->spec.baud * 19ULL || actual * 20 > u->spec.baud * 21ULL)
-		log_warn("uart: %u baud asked, %u is what the clock gives", (unsigned)u->spec.baud,
+		log_warn("uart: %u baud asked, %u is what the clock gives", u->spec.baud,
 			 (unsigned)actual);
 
 	reg_write(u, LCR, LCR_WLEN8 | LCR_DLAB);

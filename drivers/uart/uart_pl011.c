@@ -67,7 +67,7 @@ static void set_baud(struct uart *u)
 
 	if (divisor < 64 || divisor > 0xffffULL << 6) {
 		log_warn("uart: %u baud cannot be made from %u Hz: speed left as it was",
-			 (unsigned)u->spec.baud, (unsigned)clock_hz);
+			 u->spec.baud, clock_hz);
 		return;
 	}
 	reg_write(u, UARTIBRD, (uint32_t)(divisor >> 6));

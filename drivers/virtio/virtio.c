@@ -26,7 +26,7 @@ int virtio_reset(struct virtio_dev *dev)
 		return log_err(-ENODEV, "virtio %s: device is gone", dev->name);
 	if (rc)
 		return log_err(rc, "virtio %s: no reset within %u ms, status %#x", dev->name,
-			       VIRTIO_RESET_US / 1000, (unsigned)status);
+			       VIRTIO_RESET_US / 1000, status);
 	return 0;
 }
 
@@ -59,12 +59,12 @@ int virtio_negotiate(struct virtio_dev *dev, uint64_t wanted, uint64_t *ret_feat
 
 	if (!(features & VIRTIO_F_VERSION_1))
 		return log_err(-EPROTO, "virtio %s: no VERSION_1 in features %#lx", dev->name,
-			       (unsigned long)offered);
+			       offered);
 	dev->ops->set_features(dev, features);
 	add_status(dev, VIRTIO_FEATURES_OK);
 	if (!(dev->ops->get_status(dev) & VIRTIO_FEATURES_OK))
 		return log_err(-EPROTO, "virtio %s: refuses features %#lx out of %#lx", dev->name,
-			       (unsigned long)features, (unsigned long)offered);
+			       features, offered);
 	*ret_features = features;
 	return 0;
 }

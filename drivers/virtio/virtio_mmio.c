@@ -222,7 +222,7 @@ int virtio_mmio_open(struct virtio_dev *dev, const struct virtio_mmio_spec *spec
 	uint32_t version;
 
 	memset(dev, 0, sizeof(*dev));
-	snprintf(dev->name, sizeof(dev->name), "mmio %#lx", (unsigned long)spec->addr);
+	snprintf(dev->name, sizeof(dev->name), "mmio %#lx", spec->addr);
 	dev->config_len = (uint32_t)(min_u64(spec->size, 4096) - CONFIG);
 	dev->common = arch_map_mmio(spec->addr, CONFIG + dev->config_len);
 	if (!dev->common)
@@ -234,7 +234,7 @@ int virtio_mmio_open(struct virtio_dev *dev, const struct virtio_mmio_spec *spec
 	version = reg_read(dev, VERSION);
 	if (version != VERSION_LEGACY && version != VERSION_MODERN)
 		return log_err(-EPROTO, "virtio %s: version %u is not known here", dev->name,
-			       (unsigned)version);
+			       version);
 	dev->legacy = version == VERSION_LEGACY;
 	return 0;
 }

@@ -139,7 +139,7 @@ static int modern_queue_enable(struct virtio_dev *dev, struct virtq *vq)
 	off = (uint64_t)mmio_read16(common(dev, QUEUE_NOTIFY_OFF)) * dev->notify_multiplier;
 	if (!range_inside(off, 2, 0, dev->notify_len) || !IS_ALIGNED(dev->notify_base + off, 2))
 		return log_err(-EPROTO, "virtio %s: notification at %#lx, outside its structure",
-			       dev->name, (unsigned long)off);
+			       dev->name, off);
 	vq->notify = arch_map_mmio(dev->notify_base + off, 2);
 	if (!vq->notify)
 		return log_err(-ENOMEM, "virtio %s: registers cannot be mapped", dev->name);
@@ -384,7 +384,7 @@ static int open_legacy(struct virtio_dev *dev)
 		dev->common = arch_map_mmio(host->io + bar.addr, LEGACY_LEN);
 	if (!dev->common && (!ARCH_HAS_PIO || bar.addr > 0x10000 - LEGACY_LEN))
 		return log_err(-EOPNOTSUPP, "virtio %s: no way to its ports at %#lx", dev->name,
-			       (unsigned long)bar.addr);
+			       bar.addr);
 	dev->port = (uint16_t)bar.addr;
 	dev->config_len = LEGACY_CONFIG_LEN;
 	dev->legacy = true;

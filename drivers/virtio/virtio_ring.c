@@ -157,12 +157,11 @@ int virtq_pop(struct virtq *vq, unsigned *ret_token)
 			continue;
 		if (e.len > c->writable)
 			return log_err(-EIO, "virtio: %u bytes written where %u were allowed",
-				       (unsigned)e.len, (unsigned)c->writable);
+				       e.len, c->writable);
 		vq->used_idx++;
 		free_chain(vq, c);
 		*ret_token = t;
 		return 1;
 	}
-	return log_err(-EIO, "virtio: completion of descriptor %u, not in flight",
-		       (unsigned)e.id);
+	return log_err(-EIO, "virtio: completion of descriptor %u, not in flight", e.id);
 }

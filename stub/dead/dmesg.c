@@ -104,9 +104,8 @@ static int put_record(struct reader *r, uint64_t ts_nsec, uint64_t text, size_t 
 	size_t indent;
 	int rc;
 
-	indent = snprintf(stamp, sizeof(stamp), "[%5lu.%06lu] ",
-			  (unsigned long)(ts_nsec / 1000000000),
-			  (unsigned long)(ts_nsec % 1000000000 / 1000));
+	indent = snprintf(stamp, sizeof(stamp), "[%5lu.%06lu] ", ts_nsec / 1000000000,
+			  ts_nsec % 1000000000 / 1000);
 	rc = put(r, stamp, indent);
 	while (len && !rc) {
 		size_t n = min_u64(len, sizeof(chunk));
@@ -263,7 +262,7 @@ static int prb_open(struct reader *r, const struct vmcoreinfo *vi, uint64_t symb
 		return absurd(&prb_entries[INFO_SIZE]);
 	rc = read64(r, symbol, &prb);
 	if (rc < 0)
-		return log_err(rc, "dmesg: prb at %#lx cannot be read", (unsigned long)symbol);
+		return log_err(rc, "dmesg: prb at %#lx cannot be read", symbol);
 	ring = prb + b->o[RB_DESC_RING];
 	text = prb + b->o[RB_TEXT_RING];
 	if (read32(r, ring + b->o[RING_COUNT_BITS], &b->count_bits) < 0 ||
@@ -273,8 +272,7 @@ static int prb_open(struct reader *r, const struct vmcoreinfo *vi, uint64_t symb
 	    read64(r, ring + b->o[RING_TAIL] + b->o[ATOMIC_COUNTER], &b->tail) < 0 ||
 	    read32(r, text + b->o[DATA_SIZE_BITS], &b->size_bits) < 0 ||
 	    read64(r, text + b->o[DATA_DATA], &b->data) < 0)
-		return log_err(-EFAULT, "dmesg: ring buffer at %#lx cannot be read",
-			       (unsigned long)prb);
+		return log_err(-EFAULT, "dmesg: ring buffer at %#lx cannot be read", prb);
 	if (b->count_bits > MAX_DESC_BITS || b->size_bits > MAX_DATA_BITS)
 		return log_err(-EINVAL, "dmesg: ring of 2^%u records, 2^%u bytes", b->count_bits,
 			       b->size_bits);

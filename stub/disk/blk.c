@@ -95,7 +95,7 @@ int blk_submit(struct blk_dev *dev, struct blk_req *req)
 		return log_err(
 			rc,
 			"%s: refused a request outside the device's limits: lba %lu + %u blocks",
-			dev->name, req->lba, (unsigned)req->nr_blocks);
+			dev->name, req->lba, req->nr_blocks);
 	for (;;) {
 		if (dev->failed)
 			return -ENODEV;

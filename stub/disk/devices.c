@@ -192,9 +192,8 @@ void disk_name_driverless(const struct boot_info *bi)
 		     pos = pci_position(&pci) + 1)
 			if (is_storage(&pci) && !find_driver(&(struct virtio_place){ .pci = &pci }))
 				log_warn("pci %s: %04x:%04x, class %06x: no driver", pci.name,
-					 pci.vendor, pci.device, (unsigned)pci.class_code);
+					 pci.vendor, pci.device, pci.class_code);
 	for (unsigned i = 0; i < bi->nr_virtio_mmio; i++)
 		if (virtio_mmio_type(&bi->virtio_mmio[i]) == VIRTIO_ID_SCSI)
-			log_warn("virtio mmio %#lx: no driver",
-				 (unsigned long)bi->virtio_mmio[i].addr);
+			log_warn("virtio mmio %#lx: no driver", bi->virtio_mmio[i].addr);
 }

@@ -215,14 +215,13 @@ static int gpt_entries(struct scan *s, const struct gpt_header *h)
 		int r = gpt_read_entry(s->src, h, i, &e, &cached_lba);
 
 		if (r < 0)
-			return log_err(r, "gpt: entry %u is unreadable", (unsigned)i + 1);
+			return log_err(r, "gpt: entry %u is unreadable", i + 1);
 		if (memcmp(e.type_guid, unused, sizeof(unused)) == 0)
 			continue;
 		if (e.first_lba < h->first_usable_lba || e.last_lba > h->last_usable_lba ||
 		    e.first_lba > e.last_lba) {
-			log_warn("gpt: partition %u (%#lx-%#lx) is outside the usable area",
-				 (unsigned)i + 1, (unsigned long)e.first_lba,
-				 (unsigned long)e.last_lba);
+			log_warn("gpt: partition %u (%#lx-%#lx) is outside the usable area", i + 1,
+				 e.first_lba, e.last_lba);
 			continue;
 		}
 		memset(&p, 0, sizeof(p));
@@ -248,14 +247,12 @@ static int gpt_read(const struct part_source *src, uint64_t lba, const char *nam
 	int r = read_block(src, lba);
 
 	if (r < 0)
-		return log_err(r, "gpt: %s header at block %#lx is unreadable", name,
-			       (unsigned long)lba);
+		return log_err(r, "gpt: %s header at block %#lx is unreadable", name, lba);
 	memcpy(&h, src->buf, sizeof(h));
 	wrong = memcmp(h.signature, "EFI PART", 8) == 0 ? gpt_check_header(src, lba, &h)
 							: "no signature";
 	if (wrong)
-		return log_err(-EBADMSG, "gpt: %s header at block %#lx: %s", name,
-			       (unsigned long)lba, wrong);
+		return log_err(-EBADMSG, "gpt: %s header at block %#lx: %s", name, lba, wrong);
 	r = gpt_check_entries(src, &h);
 	if (r < 0)
 		return log_err(r, "gpt: entries of the %s header are %s", name,
@@ -318,7 +315,7 @@ static int mbr_found(struct scan *s, uint64_t first_lba, uint64_t nr_blocks, uns
 
 	if (!range_inside(first_lba, nr_blocks, 1, s->src->nr_blocks)) {
 		log_warn("mbr: partition %u (%#lx, %#lx blocks) is outside the disk", index,
-			 (unsigned long)first_lba, (unsigned long)nr_blocks);
+			 first_lba, nr_blocks);
 		return 0;
 	}
 	memset(&p, 0, sizeof(p));
@@ -374,12 +371,11 @@ static int ebr_chain(struct scan *s, const struct mbr_entry *ext)
 		int r = read_block(s->src, lba);
 
 		if (r < 0) {
-			log_warn("mbr: extended boot record at block %#lx is unreadable",
-				 (unsigned long)lba);
+			log_warn("mbr: extended boot record at block %#lx is unreadable", lba);
 			return 0;
 		}
 		if (!mbr_entries(s->src, entries)) {
-			log_warn("mbr: no extended boot record at block %#lx", (unsigned long)lba);
+			log_warn("mbr: no extended boot record at block %#lx", lba);
 			return 0;
 		}
 		seen[n] = lba - start;

@@ -44,7 +44,7 @@ BY_HAND = re.compile(r"\bvirt_to_phys\b|\bpci_set_master\b|\bdma_clean\b|\bdma_i
 WEAK = re.compile(r"__attribute__\s*\(\(.*\bweak\b|#pragma\s+weak|^\s*\.weak\b")
 
 # newlib is built without long long and C99 conversions: h, l and one letter after that. Another would print rubbish
-# and shift the arguments behind it. Both architectures are LP64, so a cast and %lu always do
+# and shift the arguments behind it. Both architectures are LP64, so %lu takes uint64_t and size_t as they are
 BAD_PRINTF = re.compile(r'%[-+ #0-9.*]*(?:ll|hh|z|j|t)[diouxX]')
 
 problems = []
@@ -83,7 +83,7 @@ def check_file(layer, path, graph):
         problem(path, 1, "no SPDX line")
     for nr, line in enumerate(text.split("\n"), 1):
         if layer.startswith(("stub/", "drivers/", "arch/")) and BAD_PRINTF.search(line):
-            problem(path, nr, "newlib's small printf does not know this length: cast, use %lu")
+            problem(path, nr, "newlib's small printf does not know this length: %lu takes uint64_t and size_t")
         found = re.match(r'\s*#\s*include\s*(["<])([^">]+)[">]', line)
         if not found:
             continue
