@@ -67,7 +67,7 @@ int dma_attach(struct dma_dev *dev)
 
 	if (dma_lost || attached)
 		return log_err(-EBUSY, "%s: DMA memory is in use", dev->name);
-	if (!dma_init())
+	if (!dma_area)
 		return log_err(-ENOMEM, "%s: there is no memory for its queues", dev->name);
 	rc = pass_iommu(dev);
 	if (rc)

@@ -28,7 +28,8 @@ struct dma_dev {
 
 /*
  * The device has been reset and knows of no memory: let it do DMA, for us. 0, or -errno, said why:
- * nothing was changed, and nothing must be told to the device. -EBUSY: memory is in quarantine.
+ * nothing was changed, and nothing must be told to the device. -EBUSY: memory is in quarantine,
+ * -ENOMEM: there is none.
  */
 int dma_attach(struct dma_dev *dev);
 
@@ -53,7 +54,7 @@ int dma_map(const struct dma_dev *dev, phys_addr_t pa, size_t len, uint64_t *ret
 void dma_unmap(const struct dma_dev *dev, phys_addr_t pa, size_t len, bool written);
 
 /*
- * Memory for the queues of the attached device, at hand from dma_attach() to dma_detach(); always
+ * Memory for the queues of the attached device, its own from dma_attach() to dma_detach(); always
  * within its reach. dma_addr(): the bus address of a piece of it.
  */
 #define DMA_PAGE_SIZE	4096u
@@ -61,7 +62,10 @@ void dma_unmap(const struct dma_dev *dev, phys_addr_t pa, size_t len, bool writt
 
 extern uint8_t *dma_area;	/* aligned to DMA_PAGE_SIZE; NULL before dma_init() */
 
-/* Take the area from the arena, once, before any device is attached. False: there is no room. */
+/*
+ * Take the area from the arena, once, before mem_mark() and any device: one taken later would go
+ * back with the rest, and the device still know it. False: there is no room.
+ */
 bool dma_init(void);
 
 static inline uint64_t dma_addr(const struct dma_dev *dev, const void *p)

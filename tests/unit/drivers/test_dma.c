@@ -29,6 +29,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	dma_abort();
+	assert_true(dma_init());
 	dma_lost = false;
 	resets = 0;
 	fake_bus_reset();
@@ -155,7 +156,6 @@ static void test_reach(void **state)
 	assert_int_equal(dma_map(&dev, UINT64_MAX - 4095, 4097, &bus), -ERANGE);
 
 	/* nor can a device be used that does not reach the queues' memory */
-	assert_true(dma_init());
 	dev.last = virt_to_phys(dma_area) + DMA_AREA_SIZE - 2;
 	assert_int_equal(dma_attach(&dev), -ERANGE);
 	assert_false(fake_pci_is_master(&fn));
@@ -192,6 +192,19 @@ static void test_iommu(void **state)
 	assert_int_equal(dma_attach(&dev), -ERANGE);
 	assert_int_equal(fake_iommu_attached, 0);
 	fake_iommu_limit = UINT64_MAX;
+}
+
+/* Where the arena had no room there is no disk; memory that others are given later is not taken */
+static void test_no_memory(void **state)
+{
+	uint8_t *area = dma_area;
+
+	(void)state;
+	dma_area = NULL;
+	assert_int_equal(dma_attach(&dev), -ENOMEM);
+	assert_null(dma_area);
+	assert_false(fake_pci_is_master(&fn));
+	dma_area = area;
 }
 
 static void test_caches(void **state)
@@ -245,6 +258,7 @@ int main(void)
 		cmocka_unit_test_setup(test_gone, set_up),
 		cmocka_unit_test_setup(test_reach, set_up),
 		cmocka_unit_test_setup(test_iommu, set_up),
+		cmocka_unit_test_setup(test_no_memory, set_up),
 		cmocka_unit_test_setup(test_caches, set_up),
 		cmocka_unit_test_setup(test_abort, set_up),
 	};

@@ -40,6 +40,7 @@ static void fill(uint8_t *p, size_t len, unsigned seed)
 static void set_up(uint8_t lbads)
 {
 	dma_abort();
+	assert_true(dma_init());
 	fake_bus_reset();
 	fake_log_reset();
 	host = fake_pci_host(true, 0);

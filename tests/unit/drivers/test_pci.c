@@ -31,6 +31,7 @@ static uint8_t media[MIB(2)];
 static void set_up(bool ecam, uint8_t bus_end)
 {
 	dma_abort();
+	assert_true(dma_init());
 	dma_lost = false;
 	fake_bus_reset();
 	fake_log_reset();

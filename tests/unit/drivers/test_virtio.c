@@ -45,6 +45,7 @@ static void run_disk(void)
 static void set_up(enum fake_virtio_kind kind)
 {
 	dma_abort();
+	assert_true(dma_init());
 	dma_lost = false;
 	fake_bus_reset();
 	fake_log_reset();
