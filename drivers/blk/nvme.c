@@ -419,14 +419,11 @@ static void notify_shutdown(void)
 /* Whatever happened before: afterwards the controller does no DMA. */
 static void stop(bool orderly)
 {
-	bool stopped = false;
+	bool open = nvme.open, stopped = false;
 	uint32_t csts;
 
-	if (!nvme.open)
-		return;
 	nvme.open = false;
-	csts = reg_read(NVME_CSTS);
-	if (!is_gone(csts)) {
+	if (open && !is_gone(csts = reg_read(NVME_CSTS))) {
 		if (orderly && csts & NVME_CSTS_RDY && !(csts & NVME_CSTS_CFS))
 			notify_shutdown();
 		stopped = !disable();

@@ -723,6 +723,15 @@ static void test_absent(void **state)
 	assert_int_equal(nvme_probe(&pci, 0, &dev, &more), -ENODEV);
 }
 
+/* Not even its registers can be reached: what the dead kernel told it ends with bus mastering */
+static void test_no_registers(void **state)
+{
+	(void)state;
+	set_up(9);
+	fake_pci_bar64(&ctrl.fn, 0, 0);
+	fails_to_open(-EIO);
+}
+
 static void test_no_admin_answer(void **state)
 {
 	(void)state;
@@ -942,6 +951,7 @@ int main(void)
 		cmocka_unit_test(test_silent),
 		cmocka_unit_test(test_found_in_between),
 		cmocka_unit_test(test_absent),
+		cmocka_unit_test(test_no_registers),
 		cmocka_unit_test(test_no_admin_answer),
 		cmocka_unit_test(test_page_size_too_large),
 		cmocka_unit_test(test_small_queues_wide_doorbells),
