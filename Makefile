@@ -140,7 +140,7 @@ endif
 # The host tool: hosted C11, the native compiler.
 
 HOSTCC     ?= gcc
-# stub/format: both sides must agree on what a CRC and a serial frame are
+# stub/format: both sides must agree on what a CRC, a serial frame and an untouched target are
 TOOL_C     := $(wildcard tools/*.c tools/*/*.c stub/format/*.c)
 TOOL_O     := $(TOOL_C:%.c=$(BUILD)/host/%.o)
 HOST_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wvla -Wmissing-prototypes \

@@ -3,6 +3,9 @@
  * The label: the last 4 KiB of a dump target. It is what makes a target writable for the stub, and
  * where the stub leaves the result of a capture. All integers are little-endian.
  *
+ * It outlives whatever writes to the other end of the target, so alone it is no permission: it also
+ * says what its writer left at both ends (stub/format/vouch.h).
+ *
  * Target layout, END = size of the target rounded down to 4 KiB:
  *	0			the dump: kdump-compressed v6 (crash opens the target as it is)
  *	dmesg_offset		the dead kernel's log, dmesg_bytes of text, below END - 64 KiB
@@ -30,6 +33,20 @@
  * and not at the label. The stub goes by the label alone.
  */
 #define CAPSTUB_GPT_TYPE	"97dcdb85-9c08-41be-b55f-96ce4a1e53a0"
+
+/*
+ * Both ends of the target as they were when the label was written, in whole blocks of 4 KiB; CRC-32C.
+ * 0 bytes: what lies there is still changing, or the label was written before these fields existed.
+ */
+#define CAPSTUB_HEAD_MAX	(128u << 10)
+#define CAPSTUB_TAIL_MAX	((128u << 10) - CAPSTUB_LABEL_SIZE)
+
+struct capstub_vouch {
+	uint32_t head_bytes;		/* from offset 0 */
+	uint32_t head_crc32c;		/* with KDUMP_INCOMPLETE in the dump's header taken as 0 */
+	uint32_t tail_bytes;		/* down from the label */
+	uint32_t tail_crc32c;
+};
 
 enum capstub_state {
 	CAPSTUB_EMPTY = 0,	/* formatted, or a capture is still in its first step */
@@ -77,7 +94,8 @@ struct capstub_label {
 	uint64_t pages_by_class[CAPSTUB_NR_CLASSES]; /* 0x138 in RAM, stored or not; zero: kept */
 	uint64_t first_block_us;	/* 0x178 entry to first completed write */
 	uint64_t data_us;		/* 0x180 spent writing page data (pass 2) */
-	uint8_t  rsvd188[4096 - 0x188];
+	struct capstub_vouch vouch;	/* 0x188 */
+	uint8_t  rsvd198[4096 - 0x198];
 };
 
 _Static_assert(sizeof(struct capstub_label) == CAPSTUB_LABEL_SIZE, "label size");
@@ -86,6 +104,7 @@ _Static_assert(offsetof(struct capstub_label, machine) == 0x0c9, "label layout")
 _Static_assert(offsetof(struct capstub_label, dump_bytes) == 0x0d8, "label layout");
 _Static_assert(offsetof(struct capstub_label, pages_by_class) == 0x138, "label layout");
 _Static_assert(offsetof(struct capstub_label, data_us) == 0x180, "label layout");
+_Static_assert(offsetof(struct capstub_label, rsvd198) == 0x198, "label layout");
 
 /*
  * Is there a dump, or a part of one, that nobody has saved? The dead kernel's log is written before the state

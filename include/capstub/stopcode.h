@@ -20,6 +20,7 @@
 	X(24, TARGET_TOO_SMALL, "target-too-small", "the target cannot hold the headers of the dump") \
 	X(25, TARGET_READ_ONLY, "target-read-only", "the target is read-only") \
 	X(26, UNSAVED_DUMP, "unsaved-dump", "the target holds a dump that was not saved yet") \
+	X(27, FOREIGN_DATA, "foreign-data", "something else was written there since capstub format: run it again if that may be lost") \
 	X(28, NO_DUMP_WORD, "no-dump-word", "no dump= word was given: nothing was written") \
 	X(30, DEVICE_INIT, "device-init", "the target's controller could not be started") \
 	X(31, DEVICE_TIMEOUT, "device-timeout", "a request to the target did not complete in time") \

@@ -5,8 +5,9 @@
  * one of two is the mistake that cannot be undone.
  *
  * A target is a place (a partition, or a whole disk) that carries a label in its last 4 KiB,
- * written by `capstub format`. The label is the permission to write: no word of the command line,
- * however precise, makes the stub write to a place without one.
+ * written by `capstub format`, and at both ends what that label says (stub/format/vouch.h). The two
+ * together are the permission to write: no word of the command line, however precise, makes the
+ * stub write to a place without them.
  */
 #include "stub/disk/target.h"
 
@@ -15,6 +16,7 @@
 #include <string.h>
 
 #include "stub/format/crc.h"
+#include "stub/format/vouch.h"
 #include "stub/disk/devices.h"
 #include "stub/log.h"
 #include "stub/disk/part.h"
@@ -43,6 +45,7 @@ struct search {
 	uint8_t match_uuid[16];
 	unsigned unlabelled;		/* windows that the word names, without a label */
 	unsigned damaged;		/* labels with a bad CRC, version or size */
+	unsigned foreign;		/* good labels on what is somebody else's by now */
 	int read_error;			/* of a place where a label may be; 0: all could be read */
 };
 
@@ -111,6 +114,39 @@ static int read_label(struct blk_dev *dev, const struct window *w)
 			       : -ENOENT;
 	l->name[sizeof(l->name) - 1] = '\0';
 	return 0;
+}
+
+static void set_target(struct target *t, struct blk_dev *dev, const struct window *w)
+{
+	t->dev = dev;
+	t->first_block = w->first_block;
+	t->end = window_end(dev, w);
+	t->label = &label_buf;
+	if (w->part)
+		snprintf(t->name, sizeof(t->name), "%s partition %u", dev->name, w->part);
+	else
+		snprintf(t->name, sizeof(t->name), "%s", dev->name);
+}
+
+int target_read_block(void *ctx, uint64_t offset, void *block)
+{
+	return target_rw(ctx, BLK_READ, offset, block, VOUCH_BLOCK);
+}
+
+/*
+ * Is the place still what the label in label_buf says? 0, -EEXIST (foreign, said so), another
+ * -errno.
+ */
+static int check_ends(struct blk_dev *dev, const struct window *w)
+{
+	struct target t;
+	struct vouch_src src = { target_read_block, &t, target_block, window_end(dev, w) };
+	int rc;
+
+	set_target(&t, dev, w);
+	rc = vouch_check(&label_buf, &src);
+	return rc != -EEXIST ? rc : log_err(rc, "%s: something else was written there since capstub format: "
+					    "run it again if that may be lost", t.name);
 }
 
 /*
@@ -188,6 +224,12 @@ static int look_at(struct search *s, const struct part *p)
 	}
 	if (!label_matches(s->spec, &label_buf))
 		return 0;
+	/* "any" has no say in which, so what is foreign is none; else it is a match, and checked at the end */
+	if (s->spec->kind == TARGET_ANY && (rc = check_ends(s->dev, &w))) {
+		s->foreign += rc == -EEXIST;
+		s->read_error = rc == -EEXIST ? s->read_error : rc;
+		return s->dev->failed ? rc : 0;
+	}
 	if (s->matches)
 		log_warn("%s part %u matches dump=%s too", s->dev->name, w.part, s->spec->text);
 	/* Only the first is kept: a second one is counted, and forbids both */
@@ -236,9 +278,9 @@ static enum capstub_stop stop_code(int rc, enum capstub_stop otherwise)
 }
 
 /*
- * The stop code that helps most, from the most to the least specific: two targets, a label to
- * repair, a place to format, one that cannot be read, a disk in the wrong format, a controller to
- * look into, nothing found at all.
+ * The stop code that helps most, from the most to the least specific: two targets, one that has
+ * another owner, a label to repair, a place to format, one that cannot be read, a disk in the wrong
+ * format, a controller to look into, nothing found at all.
  */
 static enum capstub_stop search_failed(const struct search *s, const struct disk_iter *it,
 				       const struct boot_info *bi)
@@ -250,6 +292,8 @@ static enum capstub_stop search_failed(const struct search *s, const struct disk
 			       word, s->matches);
 	/* It may be behind one of these */
 	disk_name_driverless(bi);
+	if (s->foreign)
+		return STOP_FOREIGN_DATA;	/* said where it was found */
 	if (s->damaged)
 		return log_err(STOP_BAD_LABEL, "dump=%s: no match, %u damaged label(s)", word,
 			       s->damaged);
@@ -340,17 +384,15 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 		blk_shutdown(s.dev);
 		return log_err(STOP_TARGET_READ_ONLY, "%s is read-only", s.dev->name);
 	}
+	rc = check_ends(s.dev, &s.match);
+	if (rc) {
+		blk_shutdown(s.dev);
+		return rc == -EEXIST ? STOP_FOREIGN_DATA : stop_code(rc, STOP_READ_ERROR);
+	}
 	/*
 	 * @t is filled only now, and the window is fixed: nothing that is read later can change it
 	 */
-	t->dev = s.dev;
-	t->first_block = s.match.first_block;
-	t->end = window_end(s.dev, &s.match);
-	t->label = &label_buf;
-	if (s.match.part)
-		snprintf(t->name, sizeof(t->name), "%s partition %u", s.dev->name, s.match.part);
-	else
-		snprintf(t->name, sizeof(t->name), "%s", s.dev->name);
+	set_target(t, s.dev, &s.match);
 	return STOP_OK;
 }
 

@@ -24,8 +24,8 @@ struct target {
 };
 
 /*
- * Find the one target that @spec names, open its disk. On any return but STOP_OK every disk is shut
- * down again and the reason was logged.
+ * Find the one target that @spec names, see that it is still what its label says, open its disk. On
+ * any return but STOP_OK every disk is shut down again and the reason was logged.
  */
 enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 			      const struct target_spec *spec);
@@ -44,6 +44,9 @@ int target_lba(const struct target *t, uint64_t offset, uint64_t len, uint64_t *
  * target; both multiples of block_size. 0 or -errno, logged; -ERANGE leaves the device usable.
  */
 int target_rw(struct target *t, enum blk_op op, uint64_t offset, void *buf, size_t len);
+
+/* 4 KiB into @block; a callback for stub/format/vouch.h, @ctx is the target */
+int target_read_block(void *ctx, uint64_t offset, void *block);
 
 /*
  * Seal (CRC) and write the label, then flush: on return with 0 it is on stable storage, and so is

@@ -3,15 +3,16 @@
  * The dump: layout, the two passes, and the order of writes that keeps the target readable at every
  * instant. The format is kdump-compressed, version 6 (include/capstub/kdump_format.h).
  *
- *	label: empty, one more capture		an older dump is gone from here on
+ *	label: empty, one more capture		an older dump is gone from here on; the label no longer
+ *						vouches for the head (stub/format/vouch.h)
  *	block 0: zeros				its header too
  *	dmesg, label again			the part that most people read is safe first
  *	notes, bitmaps, zeroed descriptors	pass 1: which frames are RAM, which are kept
  *	block 0: header, INCOMPLETE		from here on readers open the target
- *	label: dumping
+ *	label: dumping				vouches for the head up to the descriptors
  *	data, then descriptors, batch by batch	pass 2
  *	block 0: header, INCOMPLETE cleared	only if nothing is missing
- *	log, label: complete or incomplete
+ *	log, label: complete or incomplete	vouches for both ends
  *
  * Memory does not grow with RAM: bitmap2 is streamed out in pass 1 and read back in pass 2, block
  * by block. It is not computed twice because devices of the dead machine may still be writing to
@@ -36,6 +37,7 @@
 #include "stub/arch.h"
 #include "stub/dead/dmesg.h"
 #include "stub/format/stopcode.h"
+#include "stub/format/vouch.h"
 #include "stub/log.h"
 #include "stub/mem.h"
 #include "stub/overlay.h"
@@ -123,14 +125,20 @@ static bool deadline_over(struct dump *d)
 
 /* ---- label, dmesg ---- */
 
+static struct vouch_src ends(struct dump *d)
+{
+	return (struct vouch_src){ target_read_block, d->t, target_block, d->t->end };
+}
+
 /*
  * Wipe the result of the last capture; identity, size and count stay. The stop code is
  * "interrupted" until finish() knows better, so that a power cut or a hang at any later moment
- * leaves the truth.
+ * leaves the truth. A tail that cannot be read is not vouched for, and no reason not to dump.
  */
 static int begin_label(struct dump *d)
 {
 	struct capstub_label *l = d->label;
+	struct vouch_src src = ends(d);
 
 	memset(&l->stop_code, 0, sizeof(*l) - offsetof(struct capstub_label, stop_code));
 	l->state = CAPSTUB_EMPTY;
@@ -142,6 +150,7 @@ static int begin_label(struct dump *d)
 	memcpy(l->release, d->c->release, sizeof(l->release));
 	strncpy(l->machine, ARCH_MACHINE, sizeof(l->machine) - 1);
 	l->page_size = d->page_size;
+	vouch_tail(&l->vouch, &src, VOUCH_TAIL_BUSY);
 	return target_write_label(d->t);
 }
 
@@ -410,6 +419,7 @@ static bool plan_table(struct dump *d)
  */
 static int write_frame(struct dump *d)
 {
+	struct vouch_src src = ends(d);
 	int rc;
 
 	if (!plan_layout(d))
@@ -430,6 +440,8 @@ static int write_frame(struct dump *d)
 		rc = blk_flush(d->t->dev);
 	if (rc)
 		return rc;
+	/* Nothing but one bit of the header changes below the descriptors from here on */
+	vouch_head(&d->label->vouch, &src, (uint32_t)min_u64(d->at.table, CAPSTUB_HEAD_MAX));
 	d->label->state = CAPSTUB_DUMPING;
 	d->label->dump_level = d->level;
 	return target_write_label(d->t);
@@ -645,7 +657,7 @@ static void write_log(struct dump *d)
 	size_t len;
 	const char *text = log_text(&len);
 
-	len = min_u64(len, CAPSTUB_LOG_SIZE);
+	len = min_u64(len, VOUCH_LOG);
 	if (len && !target_rw(d->t, BLK_WRITE, d->t->end - CAPSTUB_LOG_OFFSET, (void *)(uintptr_t)text, ALIGN_UP(len, BLOCK)))
 		d->label->log_bytes = len;
 }
@@ -677,6 +689,8 @@ static enum capstub_stop finish(struct dump *d, bool has_frame, enum capstub_sto
 {
 	struct capstub_label *l = d->label;
 	uint64_t stored = out_stored(), missing = d->kept - min_u64(d->kept, stored);
+	struct vouch_src src = ends(d);
+	int rc;
 
 	if (stop == STOP_OK && missing > l->pages_unreadable)
 		stop = out_lost() ? STOP_WRITE_ERROR : STOP_SPACE;
@@ -692,8 +706,13 @@ static enum capstub_stop finish(struct dump *d, bool has_frame, enum capstub_sto
 	l->elapsed_us = arch_time_us();
 	summary(d, stop);
 	write_log(d);
-	/* Data and header before the label that vouches for them */
-	if (blk_flush(d->t->dev) || target_write_label(d->t))
+	/* Data and header before the label that vouches for them. What it says of an end that cannot be read stays true */
+	rc = blk_flush(d->t->dev);
+	if (!rc) {
+		vouch_head(&l->vouch, &src, CAPSTUB_HEAD_MAX);
+		vouch_tail(&l->vouch, &src, CAPSTUB_TAIL_MAX);
+	}
+	if (rc || target_write_label(d->t))
 		stop = log_err(target_stop_code(d->t, -EIO), "%s: the result could not be written", d->t->name);
 	return stop;
 }

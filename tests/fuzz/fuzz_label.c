@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/disk/target.c stub/disk/part.c stub/disk/blk.c stub/format/crc.c */
+/* needs: stub/disk/target.c stub/disk/part.c stub/disk/blk.c stub/format/crc.c stub/format/vouch.c */
 /* needs: tests/unit/fake/disks.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /*
  * Hostile labels on two disks with two partitions each. Whatever is accepted must be a good label
@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define BLOCKS 8192u /* of 512 bytes */
 #define BYTES  (BLOCKS * 512)
-#define HEAD   offsetof(struct capstub_label, rsvd188)
+#define HEAD   offsetof(struct capstub_label, rsvd198)
 
 struct control {
 	uint8_t places;	  /* bit n: a label at window n */
@@ -60,6 +60,19 @@ static struct capstub_label *label_of(const struct window *w)
 	return (void *)(media[w->disk] + w->first * 512 + end_of(w) - CAPSTUB_LABEL_SIZE);
 }
 
+/* Both ends, read otherwise than by stub/format/vouch.c; the media hold no dump, and no magic but the label's and a boot sector's */
+static bool vouched(const struct window *w, const struct capstub_label *l)
+{
+	const uint8_t *p = media[w->disk] + w->first * 512, *end = p + end_of(w) - CAPSTUB_LABEL_SIZE;
+	const struct capstub_vouch *v = &l->vouch;
+
+	if (v->head_bytes > CAPSTUB_HEAD_MAX || v->tail_bytes > CAPSTUB_TAIL_MAX)
+		return false;
+	return crc32c(0, p, v->head_bytes) == (v->head_bytes ? v->head_crc32c : 0) &&
+	       crc32c(0, end - v->tail_bytes, v->tail_bytes) == (v->tail_bytes ? v->tail_crc32c : 0) &&
+	       (v->head_bytes || !(p[510] | p[511]));
+}
+
 static bool is_good(const struct window *w)
 {
 	struct capstub_label l = *label_of(w);
@@ -68,7 +81,7 @@ static bool is_good(const struct window *w)
 	l.crc32c = 0;
 	return memcmp(l.magic, CAPSTUB_LABEL_MAGIC, 8) == 0 && l.version == CAPSTUB_LABEL_VERSION &&
 	       crc == crc32c(0, &l, sizeof(l)) && l.target_bytes == end_of(w) &&
-	       end_of(w) >= CAPSTUB_TARGET_MIN;
+	       end_of(w) >= CAPSTUB_TARGET_MIN && vouched(w, &l);
 }
 
 static void put_label(const struct window *w, const struct control *c, unsigned n,

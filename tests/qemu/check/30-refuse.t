@@ -5,7 +5,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import MIB, Disk, Guest, Label, case, check, done, run, wanted  # noqa: E402
+from harness import MIB, VOUCH, Disk, Guest, Label, capstub, case, check, done, run, wanted  # noqa: E402
 
 UUID = "6f6e1f0a-9d3c-4c51-8f0e-0123456789ab"
 
@@ -32,6 +32,16 @@ def damaged():
     return [Disk("64M", name="victim").format(label=bytes(label))]
 
 
+def luks():
+    """The disk as `capstub format` left it, label and all, then given to LUKS: header, keyslot, payload."""
+    disk = Disk("64M", name="victim").format(name="lab", vouch=True)
+    with open(disk.path, "r+b") as f:
+        f.write(b"LUKS\xba\xbe\0\2".ljust(4096, b"\x5a"))
+        f.seek(16 * MIB)
+        f.write(os.urandom(MIB))
+    return disk
+
+
 # A disk with a good label, that nobody named
 refuse("no dump= word", "no-dump-word", lambda: [Disk("64M").format()], dump=None, says="dump=any, or dump=UUID=")
 refuse("no dump= word but a malformed one", "no-dump-word", lambda: [Disk("64M").format()],
@@ -56,6 +66,22 @@ refuse("two labelled disks, any asked for", "ambiguous-target",
 refuse("a read-only disk", "target-read-only", lambda: [Disk("64M", blockdev={
     "driver": "raw", "read-only": True, "file": {"driver": "file", "filename": "@PATH@",
                                                  "read-only": True}}).format()])
+refuse("a label that outlived luksFormat", "foreign-data", lambda: [luks()], append="console=ttyS0 dump=LABEL=lab")
+if wanted("the next target instead of LUKS"):
+    with case("the next target instead of LUKS"):
+        disks = [luks(), Disk("512M").format(name="spare", vouch=True)]
+        before = run("sha256sum", disks[0].path)
+        with Guest(disks=disks, mem="256M", append="console=ttyS0 dump=LABEL=lab dump=LABEL=spare", level=31) as guest:
+            guest.capture(stop="ok")
+        check(run("sha256sum", disks[0].path) == before, "the LUKS volume has changed")
+        label = disks[1].expect("ok", "complete")
+        check(label.vouch == disks[1].ends(*VOUCH), "the label vouches for %r, there is %r" %
+              (label.vouch, disks[1].ends(*VOUCH)))
+        capstub("info", disks[1].path)
+        # ... and after the next crash the stub knows what it left there
+        with Guest(disks=disks[1:], mem="256M", level=31) as guest:
+            guest.capture(stop="ok")
+        check(disks[1].expect("ok", "complete").captures == 2, "not captured again")
 # The label itself, and the log beside it, may say what happened.
 refuse("too small for the headers", "target-too-small", lambda: [Disk("1M").format()],
        untouched=False)

@@ -30,5 +30,5 @@ from .debian import RESERVED_LINUX, capture_linux, debug_vmlinux, private
 from .disk import Disk
 from .elfcore import elfcorehdr_in, kernel_image, program_headers
 from .guest import Guest
-from .label import END_AREAS, LABEL_SIZE, STATES, Label, crc32c, stop_codes
+from .label import END_AREAS, LABEL_SIZE, STATES, VOUCH, Label, crc32c, stop_codes
 from .readers import bitmap2, crash, makedumpfile, makedumpfile_argv, range_bits

@@ -10,7 +10,7 @@ import zlib
 from tap import check, workdir
 
 from .common import MIB, run, size_of
-from .label import END_AREAS, LABEL_SIZE, STATES, Label, stop_codes
+from .label import END_AREAS, LABEL_SIZE, STATES, VOUCH, Label, crc32c, stop_codes
 
 class Disk:
     """A raw image that the guest sees through one driver.
@@ -79,9 +79,11 @@ class Disk:
             f.seek(at * self.block)
             f.write(entries)
 
-    def format(self, name="", fill=True, label=None, **fields):
-        """Write a label; fill the rest of the image with a pattern so that strays are seen."""
+    def format(self, name="", fill=True, label=None, vouch=False, **fields):
+        """Write a label; remember what is around the target so that strays are seen. vouch: for both ends as they are."""
         target = (self.end - self.start) & ~(LABEL_SIZE - 1)
+        if vouch:
+            fields["vouch"] = self.ends(*VOUCH)
         with open(self.path, "r+b") as f:
             if label is None:
                 label = Label.make(target, name, **fields)
@@ -109,6 +111,12 @@ class Disk:
         with open(self.path, "rb") as f:
             f.seek(self.start + offset)
             return f.read(length)
+
+    def ends(self, head, tail):
+        """What a label says of that many bytes at both ends; INCOMPLETE in the dump's header counts as 0."""
+        first = bytearray(self.read(0, head))
+        first[424] &= 0xf7
+        return head, crc32c(first), tail, crc32c(self.read(self.target_bytes - LABEL_SIZE - tail, tail))
 
     @property
     def target_bytes(self):

@@ -10,6 +10,7 @@ from tap import TOP, check
 STATES = ["empty", "dumping", "complete", "incomplete", "saved"]
 LABEL_SIZE = 4096
 END_AREAS = 65536
+VOUCH = (128 << 10, 124 << 10)      # of head and tail, at most
 
 _CRC = []
 for _i in range(256):
@@ -54,13 +55,15 @@ class Label:
         self.release = raw[0x88:0xc9].split(b"\0")[0].decode()
         self.machine = raw[0xc9:0xd8].split(b"\0")[0].decode()
         self.by_class = struct.unpack_from("<8Q", raw, 0x138)
+        self.vouch = struct.unpack_from("<4I", raw, 0x188)
         crc = crc32c(raw[:12] + b"\0\0\0\0" + raw[16:])
         check(crc == self.crc32c, "label CRC is %#x, should be %#x" % (self.crc32c, crc))
 
     @staticmethod
-    def make(target_bytes, name="", ident=None, **fields):
-        """Bytes of a fresh label."""
+    def make(target_bytes, name="", ident=None, vouch=(0, 0, 0, 0), **fields):
+        """Bytes of a fresh label. vouch: bytes and CRC of head and tail."""
         raw = bytearray(LABEL_SIZE)
+        struct.pack_into("<4I", raw, 0x188, *vouch)
         raw[:8] = b"CAPSTUB\0"
         raw[0x10:0x20] = (ident or uuid.uuid4()).bytes
         raw[0x20:0x20 + len(name)] = name.encode()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/disk/target.c stub/disk/part.c stub/disk/blk.c stub/format/crc.c */
+/* needs: stub/disk/target.c stub/disk/part.c stub/disk/blk.c stub/format/crc.c stub/format/vouch.c */
 /* needs: tests/unit/fake/disks.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /*
  * Labels decide where the stub may write: the right one is found, every damaged, foreign or doubled
@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "stub/format/crc.h"
+#include "stub/format/vouch.h"
 #include "stub/disk/target.h"
 #include "tests/unit/fake/bus.h"
 #include "tests/unit/fake/disks.h"
@@ -219,7 +220,7 @@ static void test_damaged(void **state)
 			l->crc32c ^= 1;
 			break;
 		case 1:
-			l->rsvd188[sizeof(l->rsvd188) - 1] = 1;
+			l->rsvd198[sizeof(l->rsvd198) - 1] = 1;
 			break;
 		case 2:
 			l->version = CAPSTUB_LABEL_VERSION + 1;
@@ -316,8 +317,83 @@ static void test_same_end(void **state)
 	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_OK);
 	assert_true(target.first_block == PART2);
 	label(d, 0, DISK_BYTES, 1, "lab");
+	memset(d->bytes, 0, 512);
 	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_OK);
 	assert_true(target.first_block == 0 && target.end == DISK_BYTES);
+}
+
+/* The label as `capstub format` writes it: it vouches for both ends, which are zeros */
+static struct capstub_label *vouched(struct fake_disk *d, uint8_t id, const char *name)
+{
+	struct capstub_label *l = label(d, 0, DISK_BYTES, id, name);
+	static uint8_t block[4096];
+
+	vouch_zeros(&l->vouch, block);
+	seal(l);
+	return l;
+}
+
+/*
+ * A label that outlived what was written to the other end is no permission. It hides no other
+ * target, and whatever else a word matches is still one too many.
+ */
+static void test_foreign(void **state)
+{
+	struct fake_disk *d;
+
+	(void)state;
+	begin();
+	d = disk();
+	vouched(d, 1, "lab");
+	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_OK);
+	for (unsigned i = 0; i < 4; i++) {
+		static const uint64_t at[] = { 0, CAPSTUB_HEAD_MAX - 1, DISK_BYTES - 4096 - CAPSTUB_TAIL_MAX,
+					       DISK_BYTES - 4097 };
+
+		d->bytes[at[i]] = 1;
+		assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_FOREIGN_DATA);
+		assert_int_equal(open_target(spec(TARGET_UUID, "", 1)), STOP_FOREIGN_DATA);
+		assert_int_equal(open_target(spec(TARGET_SERIAL, "SERIAL0", 0)), STOP_FOREIGN_DATA);
+		assert_int_equal(open_target(&any), STOP_FOREIGN_DATA);
+		d->bytes[at[i]] = 0;
+	}
+	/* What lies between them is nobody's business */
+	d->bytes[CAPSTUB_HEAD_MAX] = d->bytes[DISK_BYTES - 4097 - CAPSTUB_TAIL_MAX] = 1;
+	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_OK);
+
+	memcpy(d->bytes, "LUKS\xba\xbe\0\2", 8);
+	vouched(disk(), 2, "spare");
+	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_FOREIGN_DATA);
+	assert_int_equal(open_target(spec(TARGET_LABEL, "spare", 0)), STOP_OK);
+	assert_int_equal(open_target(&any), STOP_OK);
+	assert_ptr_equal(target.dev, &fake_disks[1].dev);
+	vouched(&fake_disks[1], 2, "lab");
+	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_AMBIGUOUS_TARGET);
+
+	/* The partition behind a foreign one is found: both are judged while the table is being read */
+	for (int mbr = 0; mbr < 2; mbr++) {
+		begin();
+		d = disk();
+		if (mbr)
+			partition(d);
+		else
+			gpt(d, 'x', 'y');
+		label(d, PART1, PART_BLOCKS * BLOCK, 1, "p1");
+		label(d, PART2, PART_BLOCKS * BLOCK, 2, "p2");
+		assert_int_equal(open_target(&any), STOP_AMBIGUOUS_TARGET);
+		d->bytes[PART1 * BLOCK + 510] = 0x55;
+		assert_int_equal(open_target(&any), STOP_OK);
+		assert_true(target.first_block == PART2);
+		assert_int_equal(open_target(spec(TARGET_SERIAL, "SERIAL0", 0)), STOP_AMBIGUOUS_TARGET);
+	}
+
+	/* An end that cannot be read is no permission either */
+	begin();
+	d = disk();
+	vouched(d, 1, "lab");
+	d->bad_lba = 1 + 100;
+	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_READ_ERROR);
+	assert_int_equal(open_target(&any), STOP_READ_ERROR);
 }
 
 /* END is the window's size rounded down to 4 KiB */
@@ -336,14 +412,16 @@ static void test_odd_size(void **state)
 
 static void test_too_small(void **state)
 {
+	struct capstub_label *l;
 	struct fake_disk *d;
 
 	(void)state;
 	begin();
 	d = disk();
 	mbr_entry(d, 0, 0x83, PART1, CAPSTUB_TARGET_MIN / BLOCK - 1);
-	label(d, PART1, CAPSTUB_TARGET_MIN - 4096, 1, "tiny");
+	l = label(d, PART1, CAPSTUB_TARGET_MIN - 4096, 1, "tiny");
 	assert_int_equal(open_target(&any), STOP_NO_TARGET);
+	memset(l, 0, sizeof(*l));
 	mbr_entry(d, 0, 0x83, PART1, CAPSTUB_TARGET_MIN / BLOCK);
 	label(d, PART1, CAPSTUB_TARGET_MIN, 1, "small");
 	assert_int_equal(open_target(&any), STOP_OK);
@@ -502,6 +580,7 @@ int main(void)
 		cmocka_unit_test(test_odd_size),    cmocka_unit_test(test_too_small),
 		cmocka_unit_test(test_devices),	    cmocka_unit_test(test_window),
 		cmocka_unit_test(test_write_label), cmocka_unit_test(test_abort),
+		cmocka_unit_test(test_foreign),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

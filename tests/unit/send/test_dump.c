@@ -2,9 +2,10 @@
 /*
  * The dump writer on a simulated disk: requests complete in random order, the power goes at random moments (with the requests in
  * flight half written), blocks fail, memory cannot be read. After each run the disk is read as a reader would: whatever a
- * descriptor points at must be the page it says.
+ * descriptor points at must be the page it says. And the label must vouch for both ends: for what a capture left there, however it
+ * ended, and for nothing else.
  */
-/* needs: stub/overlay.c stub/send/dump.c stub/dead/capture.c stub/format/stopcode.c stub/send/out.c stub/disk/blk.c stub/format/crc.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vread.c tests/unit/fake/arena.c */
+/* needs: stub/format/vouch.c stub/overlay.c stub/send/dump.c stub/dead/capture.c stub/format/stopcode.c stub/send/out.c stub/disk/blk.c stub/format/crc.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vread.c tests/unit/fake/arena.c */
 /* needs: stub/dead/pages.c stub/dead/dmesg.c stub/dead/vtop_x86_64.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 #include <errno.h>
 #include <lzo/lzo1x.h>
@@ -18,6 +19,7 @@
 
 #include "capstub/kdump_format.h"
 #include "stub/format/crc.h"
+#include "stub/format/vouch.h"
 #include "stub/overlay.h"
 #include "stub/send/dump.h"
 #include "stub/dead/pages.h"
@@ -254,6 +256,11 @@ int target_rw(struct target *t, enum blk_op op, uint64_t offset, void *buf, size
 	return blk_rw(t->dev, op, lba, buf, len);
 }
 
+int target_read_block(void *ctx, uint64_t offset, void *block)
+{
+	return target_rw(ctx, BLK_READ, offset, block, VOUCH_BLOCK);
+}
+
 static uint32_t label_crc(const struct capstub_label *l)
 {
 	struct capstub_label copy = *l;
@@ -291,6 +298,28 @@ static struct capstub_label label __attribute__((aligned(4096)));
 static struct boot_info bi;
 static uint64_t end_bytes;
 
+/* The medium itself, whatever became of the device */
+static int read_medium(void *ctx, uint64_t offset, void *block)
+{
+	(void)ctx;
+	memcpy(block, disk + target.first_block * BLOCK + offset, VOUCH_BLOCK);
+	return 0;
+}
+
+static struct vouch_src medium(void)
+{
+	static uint8_t block[VOUCH_BLOCK] __attribute__((aligned(8)));
+
+	return (struct vouch_src){ read_medium, NULL, block, end_bytes };
+}
+
+static int ours(const struct capstub_label *l)
+{
+	struct vouch_src src = medium();
+
+	return vouch_check(l, &src);
+}
+
 static void setup_machine(unsigned level, bool lzo, uint64_t bytes)
 {
 	memset(&cap, 0, sizeof(cap));
@@ -319,9 +348,10 @@ static void setup_machine(unsigned level, bool lzo, uint64_t bytes)
 	memcpy(label.magic, CAPSTUB_LABEL_MAGIC, sizeof(label.magic));
 	label.version = CAPSTUB_LABEL_VERSION;
 	label.target_bytes = bytes;
-	/* What was on the disk before is garbage that looks like descriptors */
+	/* What was on the disk before is garbage that looks like descriptors, below a header that was zeroed */
 	for (unsigned i = 0; i < DISK_BYTES; i += 4)
 		memcpy(disk + i, &(uint32_t){ i % 24 ? 4096 : 65536 }, 4);
+	memset(disk, 0, PAGE);
 	target = (struct target){ .dev = &dev, .end = bytes, .label = &label, .name = "sim" };
 	fake_log_reset();
 }
@@ -358,6 +388,8 @@ static struct verdict look(void)
 
 	memcpy(&v.label, disk + end_bytes - CAPSTUB_LABEL_SIZE, sizeof(v.label));
 	v.label_valid = !memcmp(v.label.magic, CAPSTUB_LABEL_MAGIC, 8) && v.label.crc32c == label_crc(&v.label);
+	if (v.label_valid)
+		assert_int_equal(ours(&v.label), 0);
 	v.opens = !memcmp(h->signature, KDUMP_SIGNATURE, 8);
 	if (!v.opens)
 		return v;
@@ -673,6 +705,210 @@ static void test_deadline(void **state)
 	assert_int_equal(v.label.state, CAPSTUB_INCOMPLETE);
 }
 
+/* ---- what the label vouches for ---- */
+
+/* As `capstub format` leaves it, apart from the middle */
+static void format(void)
+{
+	struct vouch_src src = medium();
+
+	memset(disk, 0, MIB(1));
+	memset(disk + end_bytes - 4096 - CAPSTUB_TAIL_MAX, 0, CAPSTUB_TAIL_MAX);
+	label.state = CAPSTUB_EMPTY;
+	memset(&label.captures, 0, sizeof(label) - offsetof(struct capstub_label, captures));
+	vouch_zeros(&label.vouch, src.block);
+	label.crc32c = label_crc(&label);
+	memcpy(disk + end_bytes - CAPSTUB_LABEL_SIZE, &label, sizeof(label));
+}
+
+/* The machine runs again, with the disk as it was left; @label is what is on it */
+static void power_on(void)
+{
+	memset(&sim, 0, sizeof(sim));
+	sim.tear = BLOCK;
+	dev.failed = false;
+	dev.fail_code = 0;
+	memcpy(&label, disk + end_bytes - CAPSTUB_LABEL_SIZE, sizeof(label));
+}
+
+/* Captures on one disk that are cut, fail or go well, hundreds of them: none leaves the target unusable for the next */
+static void test_next_capture(void **state)
+{
+	unsigned by_state[5] = { 0 };
+
+	(void)state;
+	setup_machine(0, false, 8u << 20);
+	format();
+	for (unsigned i = 0; i < 600; i++) {
+		struct verdict v;
+
+		power_on();
+		assert_int_equal(ours(&label), 0);
+		cl.level = rnd() & 1;
+		cl.compress = rnd() & 1 ? KDUMP_COMPRESSED_LZO : 0;
+		if (rnd() % 8)
+			sim.cut_after = 1 + rnd() % (rnd() % 2 ? 100 : cl.compress ? 600 : 300);
+		else if (rnd() % 2)
+			sim.fail_one_in = 40;
+		run_dump();
+		v = look();
+		if (!v.label_valid) {
+			format();
+			continue;
+		}
+		by_state[v.label.state]++;
+		/* `capstub save` */
+		if (v.label.state != CAPSTUB_EMPTY && rnd() % 2) {
+			v.label.state = CAPSTUB_SAVED;
+			v.label.crc32c = label_crc(&v.label);
+			memcpy(disk + end_bytes - CAPSTUB_LABEL_SIZE, &v.label, sizeof(v.label));
+		}
+	}
+	for (unsigned i = CAPSTUB_EMPTY; i < CAPSTUB_SAVED; i++)
+		assert_true(by_state[i] > 10);
+}
+
+/* What others write: zeros first, then this. @at from the start, or from the end when it is negative */
+static const struct {
+	const char *name;
+	uint32_t zeros;
+	int32_t at;
+	const char *bytes;
+	unsigned len;
+} strangers[] = {
+	{ "swap", 1024, 4086, "SWAPSPACE2", 10 },
+	{ "LUKS", 0, 0, "LUKS\xba\xbe\0\2", 8 },
+	{ "LVM", 0, 512, "LABELONE\1", 9 },
+	{ "ext4", 1024, 1024 + 56, "\x53\xef", 2 },
+	{ "XFS", 0, 0, "XFSB", 4 },
+	{ "boot sector", 0, 510, "\x55\xaa", 2 },
+	{ "btrfs", 65536, 65536 + 64, "_BHRfS_M", 8 },
+	{ "GFS2", 65536, 65536, "\1\x16\x19\x70\0\0\0\1", 8 },
+	{ "JFS", 32768, 32768, "JFS1", 4 },
+	{ "ISO 9660", 32768, 32769, "CD001", 5 },
+	{ "UDF", 32768, 32769, "BEA01", 5 },
+	{ "reiserfs", 65536, 65536 + 52, "ReIsErFs", 8 },
+	{ "bcache", 0, 4096 + 24, "\xc6\x85\x73\xf6\x4e\x1a\x45\xca", 8 },
+	{ "md 1.1", 0, 0, "\xfc\x4e\x2b\xa9\1", 5 },
+	{ "md 1.2", 0, 4096, "\xfc\x4e\x2b\xa9\1", 5 },
+	{ "md 1.0", 0, -8192, "\xfc\x4e\x2b\xa9\1", 5 },
+	{ "md 0.90", 0, -65536, "\xfc\x4e\x2b\xa9\0\0\0\0\x5a", 9 },
+	{ "ZFS", 0, 131072 - 40, "\x11\x7a\x0c\xb1\x7a\xda\x10\2", 8 },
+};
+
+static void refuse_strangers(const struct capstub_label *l)
+{
+	static uint8_t head[CAPSTUB_HEAD_MAX], tail[CAPSTUB_TAIL_MAX];
+	uint8_t *end = disk + end_bytes - 4096 - sizeof(tail);
+
+	memcpy(head, disk, sizeof(head));
+	memcpy(tail, end, sizeof(tail));
+	assert_int_equal(ours(l), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(strangers); i++) {
+		int64_t at = strangers[i].at;
+
+		memset(disk, 0, strangers[i].zeros);
+		memcpy(disk + (at < 0 ? (int64_t)end_bytes + at : at), strangers[i].bytes, strangers[i].len);
+		if (ours(l) != -EEXIST)
+			fail_msg("%s in state %u: taken for ours", strangers[i].name, l->state);
+		memcpy(disk, head, sizeof(head));
+		memcpy(end, tail, sizeof(tail));
+	}
+}
+
+/* One bit anywhere in [from, from + len) is found out */
+static void refuse_any_change(const struct capstub_label *l, uint64_t from, uint32_t len)
+{
+	for (uint32_t done = 0; done < len; done += VOUCH_BLOCK) {
+		uint8_t *p = disk + from + done + rnd() % VOUCH_BLOCK, bit = 1 << rnd() % 8;
+
+		if (p == disk + offsetof(struct disk_dump_header, status))
+			continue;
+		*p ^= bit;
+		assert_int_equal(ours(l), -EEXIST);
+		*p ^= bit;
+	}
+	assert_int_equal(ours(l), 0);
+}
+
+static void test_strangers(void **state)
+{
+	unsigned seen[5] = { 0 };
+	uint64_t tail;
+
+	(void)state;
+	for (unsigned i = 0; i < 60; i++) {
+		struct verdict v;
+
+		setup_machine(i & 1, i & 2, 8u << 20);
+		format();
+		v = look();
+		tail = end_bytes - 4096;
+		refuse_strangers(&v.label);
+		refuse_any_change(&v.label, 0, CAPSTUB_HEAD_MAX);
+		refuse_any_change(&v.label, tail - CAPSTUB_TAIL_MAX, CAPSTUB_TAIL_MAX);
+		if (i % 4)
+			sim.cut_after = i % 4 == 1 ? 17 + rnd() % 8 : 40 + rnd() % 250;
+		run_dump();
+		v = look();
+		if (!v.label_valid || !v.label.captures)
+			continue;
+		seen[v.label.state]++;
+		refuse_strangers(&v.label);
+		assert_int_equal(v.label.vouch.head_bytes, v.label.state == CAPSTUB_EMPTY ? 0 :
+				 v.label.state == CAPSTUB_DUMPING ? 4 * PAGE : CAPSTUB_HEAD_MAX);
+		assert_int_equal(v.label.vouch.tail_bytes, v.label.state == CAPSTUB_COMPLETE ? CAPSTUB_TAIL_MAX : 56u << 10);
+		refuse_any_change(&v.label, 0, v.label.vouch.head_bytes);
+		refuse_any_change(&v.label, tail - v.label.vouch.tail_bytes, v.label.vouch.tail_bytes);
+
+		/* As a label of an earlier version would have it */
+		memset(&v.label.vouch, 0, sizeof(v.label.vouch));
+		refuse_strangers(&v.label);
+	}
+	assert_true(seen[CAPSTUB_EMPTY] > 2 && seen[CAPSTUB_DUMPING] > 2 && seen[CAPSTUB_COMPLETE] > 2);
+}
+
+/* Labels from before these fields: fresh ones have zeros at both ends, but not all the way */
+static void test_old_label(void **state)
+{
+	(void)state;
+	setup_machine(1, true, (8u << 20) - 4096);
+	memset(disk, 0, MIB(1));
+	memset(disk + end_bytes - CAPSTUB_LOG_OFFSET, 0, CAPSTUB_LOG_SIZE);
+	refuse_strangers(&label);
+	refuse_any_change(&label, 0, CAPSTUB_HEAD_MAX);
+	refuse_any_change(&label, end_bytes - CAPSTUB_LOG_OFFSET, CAPSTUB_LOG_SIZE);
+	/* md 0.90 where END is not on a border of 64 KiB */
+	memcpy(disk + (8u << 20) - 131072, "\xfc\x4e\x2b\xa9\0\0\0\0\x5a", 9);
+	assert_int_equal(ours(&label), -EEXIST);
+	/* Impossible figures are no permission */
+	format();
+	label.vouch.head_bytes += 4096;
+	assert_int_equal(ours(&label), -EEXIST);
+	label.vouch.head_bytes = 100;
+	assert_int_equal(ours(&label), -EEXIST);
+	label.vouch.head_bytes = 0;
+	label.vouch.tail_bytes = UINT32_MAX & ~4095u;
+	assert_int_equal(ours(&label), -EEXIST);
+}
+
+/* An end that cannot be read is not vouched for anew; what is said of it stays true, and the dump is not lost */
+static void test_unreadable_end(void **state)
+{
+	struct verdict v;
+
+	(void)state;
+	setup_machine(1, true, 8u << 20);
+	format();
+	sim.bad_read = 20 * PAGE / BLOCK;
+	assert_int_equal(run_dump(), STOP_OK);
+	v = look();
+	assert_int_equal(v.label.state, CAPSTUB_COMPLETE);
+	assert_int_equal(v.label.vouch.head_bytes, 4 * PAGE);
+	assert_int_equal(v.label.vouch.tail_bytes, CAPSTUB_TAIL_MAX);
+	refuse_strangers(&v.label);
+}
+
 static int once(void **state)
 {
 	const char *s = getenv("TEST_SEED");
@@ -700,6 +936,10 @@ int main(void)
 		cmocka_unit_test(test_changing_ranks),
 		cmocka_unit_test(test_unsaved),
 		cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_next_capture),
+		cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_old_label),
+		cmocka_unit_test(test_unreadable_end),
 	};
 
 	return cmocka_run_group_tests(tests, once, NULL);
