@@ -13,6 +13,7 @@ import zlib
 PAGE = 4096
 MIB = 1 << 20
 LABEL, LOG = 4096, 65536
+HEAD, TAIL = 128 << 10, (128 << 10) - LABEL     # what a label vouches for at most
 EMPTY, DUMPING, COMPLETE, INCOMPLETE, SAVED = range(5)
 ZLIB, LZO, INCOMPLETE_FLAG = 1, 2, 8
 
@@ -186,8 +187,9 @@ def foreign(path, kind):
 
 def label(target_bytes, state=EMPTY, uuid=bytes(range(16)), name=b"", version=1, stop=0, dump_bytes=0,
           dmesg_at=0, dmesg_bytes=0, log_bytes=0, captures=1, release=b"6.1.0-test-amd64", pages=None,
-          magic=b"CAPSTUB\0", bad_crc=False, crash_time=1750000000):
-    """The label as include/capstub/label.h lays it out"""
+          magic=b"CAPSTUB\0", bad_crc=False, crash_time=1750000000, vouch=(0, 0, 0, 0)):
+    """The label as include/capstub/label.h lays it out. vouch: bytes and CRC of head and tail; zeros: as labels had it
+    before there were such fields"""
     pages = pages or {}
     b = bytearray(LABEL)
     struct.pack_into("<8sII16s64sQII", b, 0, magic, version, 0, uuid, name, target_bytes, state, captures)
@@ -196,6 +198,7 @@ def label(target_bytes, state=EMPTY, uuid=bytes(range(16)), name=b"", version=1,
         struct.pack_into("<13Q", b, 0xd8, dump_bytes, dmesg_at, dmesg_bytes, log_bytes, 2345678, PAGE,
                          MAX_PFN, pages.get("stored", 0), pages.get("unreadable", 0), pages.get("missing", 0), 4 * MIB, MIB, 1500)
         struct.pack_into("<2Q", b, 0x178, 31000, 1500000)
+    struct.pack_into("<4I", b, 0x188, *vouch)
     struct.pack_into("<I", b, 12, crc32c(b) ^ (0xdeadbeef if bad_crc else 0))
     return bytes(b)
 
@@ -208,8 +211,19 @@ DMESG = "".join(f"[    {i / 10:8.6f}] line {i}\n" for i in range(40)) + """\
 STUB_LOG = "capstub: this is the stub's log\ncapstub: stop code 0 (ok)\n"
 
 
-def image(path, dump=None, size=16 * MIB, dmesg=DMESG, log=STUB_LOG, **fields):
-    """A whole target in a file. fields: as of label()"""
+def ends(path, end, head=HEAD, tail=TAIL):
+    """What a label says of both ends as they are; INCOMPLETE in the header's status counts as 0"""
+    with open(path, "rb") as f:
+        first = bytearray(f.read(head))
+        f.seek(end - LABEL - tail)
+        last = f.read(tail)
+    if head:
+        first[424] &= ~INCOMPLETE_FLAG & 0xff
+    return head, crc32c(first) if head else 0, tail, crc32c(last) if tail else 0
+
+
+def image(path, dump=None, size=16 * MIB, dmesg=DMESG, log=STUB_LOG, vouch=None, **fields):
+    """A whole target in a file. vouch: (bytes of head, of tail) that the label vouches for; fields: as of label()"""
     dmesg, log = dmesg.encode("latin-1"), log.encode()
     end = size // 4096 * 4096
     dmesg_at = end - LOG - 65536
@@ -231,6 +245,9 @@ def image(path, dump=None, size=16 * MIB, dmesg=DMESG, log=STUB_LOG, **fields):
             f.write(dmesg)
             f.seek(end - LOG)
             f.write(log)
+        f.flush()
+        if vouch:
+            fields["vouch"] = ends(path, end, *vouch)
         f.seek(end - LABEL)
         f.write(label(dmesg_at=dmesg_at, **fields))
     return path

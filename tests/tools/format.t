@@ -25,7 +25,10 @@ equal(stored, g.crc32c(label[:12] + bytes(4) + label[16:]), "CRC-32C over the la
 equal(struct.unpack_from("<I", label, 8)[0], 1, "version")
 equal(struct.unpack_from("<QII", label, 0x60), (16 * g.MIB, g.EMPTY, 0), "size, state and captures")
 equal(label[0x20:0x60].rstrip(b"\0"), "rack 7 ä".encode(), "name")
-ok(not any(label[0x70:]), "the result is all zero")
+ok(not any(label[0x70:0x188]), "the result is all zero")
+equal(struct.unpack_from("<4I", label, 0x188), (g.HEAD, g.crc32c(bytes(g.HEAD)), g.TAIL, g.crc32c(bytes(g.TAIL))),
+      "vouches for zeros at both ends")
+ok(not any(label[0x198:]), "the rest is zero")
 uuid = label[16:32].hex()
 ok(uuid[12] == "4" and uuid[16] in "89ab", "random UUID is version 4, variant 1", uuid)
 text = "-".join([uuid[:8], uuid[8:12], uuid[12:16], uuid[16:20], uuid[20:]])
@@ -56,8 +59,9 @@ expect(0, "ready", "format", path("old.img"))
 blob = open(path("old.img"), "rb").read()
 equal(len(blob), 4 * g.MIB + 1000, "odd size: the file keeps it")
 ok(blob[:g.MIB] == bytes(g.MIB), "first MiB cleared")
-ok(blob[g.MIB:4 * g.MIB - g.LOG] == b"\xa5" * (3 * g.MIB - g.LOG), "the middle is not touched")
-ok(blob[4 * g.MIB - g.LOG:4 * g.MIB - g.LABEL] == bytes(g.LOG - g.LABEL), "log area cleared")
+tail = 4 * g.MIB - g.LABEL - g.TAIL
+ok(blob[g.MIB:tail] == b"\xa5" * (tail - g.MIB), "the middle is not touched")
+ok(blob[tail:4 * g.MIB - g.LABEL] == bytes(g.TAIL), "tail and log area cleared")
 ok(blob[4 * g.MIB:] == b"\xa5" * 1000, "what is behind END is not touched")
 equal(info(path("old.img"))["label"]["target_bytes"], 4 * g.MIB, "END is rounded down to 4 KiB")
 
@@ -73,7 +77,7 @@ for args, words in ((["format"], "which TARGET"), (["format", "a", "b"], "one TA
                     (["bogus"], "no command 'bogus'")):
     expect(2, words, *args)
     ok("Usage" in (u := capstub(*args)).err or "--help" in u.err, "... and points at the usage", u)
-for args in (["--help"], ["--version"], ["--usage"], ["format", "--help"], ["info", "--help"], ["save", "--help"]):
+for args in (["--help"], ["--version"], ["--usage"], ["format", "--help"], ["info", "--help"], ["save", "--help"], ["wipe", "--help"]):
     ok(capstub(*args).rc == 0, f"capstub {' '.join(args)} succeeds")
 for size, want in (("1.5M", 3 << 19), ("1.25MiB", 5 << 18), ("1073.741824k", 1099511), ("1.0000000009M", g.MIB),
                    ("1.999999M", 2097150)):

@@ -28,6 +28,7 @@ for what in "$@"; do
 	tests)
 		# Unit tests, fuzzers, rules; signatures that the host tool must refuse; independent readers
 		packages="$packages libcmocka-dev clang libclang-rt-dev perl fdisk e2fsprogs
+			util-linux dosfstools xfsprogs btrfs-progs cryptsetup-bin lvm2 mdadm
 			qemu-utils device-tree-compiler gdb gdb-multiarch libzstd-dev"
 		;;
 	*)

@@ -5,6 +5,7 @@
 
 int format_main(int argc, char **argv);
 int info_main(int argc, char **argv);
+int wipe_main(int argc, char **argv);
 int save_main(int argc, char **argv);
 int words_main(int argc, char **argv);
 int recv_main(int argc, char **argv);

@@ -15,6 +15,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "stub/format/vouch.h"
 #include "tools/cmd/commands.h"
 #include "tools/media/device.h"
 #include "tools/media/inuse.h"
@@ -211,7 +212,7 @@ static int check_device(const struct target *t, const struct device *d, bool for
 static int check_target(const struct target *t, const struct device *d, bool force)
 {
 	enum file_kind kind;
-	unsigned found;
+	struct signatures found;
 	int rc;
 
 	if (t->end < CAPSTUB_TARGET_MIN)
@@ -226,7 +227,7 @@ static int check_target(const struct target *t, const struct device *d, bool for
 		rc = target_lock(t);
 	if (rc || force)
 		return rc ? rc : check_device(t, d, force);
-	if (t->status == LABEL_OK && capstub_label_unsaved(&t->label))
+	if (label_readable(t) && capstub_label_unsaved(&t->label))
 		return fail(-EEXIST, "%s holds a dump that was not saved (%s, %s): run "
 			    "'capstub save %s' first, or use --force", t->path,
 			    state_name(t->label.state), human_time(t->label.crash_time), t->path);
@@ -236,9 +237,11 @@ static int check_target(const struct target *t, const struct device *d, bool for
 		return fail(-EEXIST, "%s is %s: choose another target, or use --force to lose it",
 			    t->path, kind_text(kind));
 	rc = inuse_signatures(t, false, &found);
-	if (!rc && found)
-		return fail(-EEXIST, "%s is not empty: choose another target, or use --force to "
-			    "lose what is there", t->path);
+	/* A label that something else lies beside: it is there, even if libblkid has no name for it */
+	if (!rc && (found.nr || t->status == LABEL_FOREIGN))
+		return fail(-EEXIST, "%s is not empty%s: choose another target, or use --force to "
+			    "lose what is there", t->path,
+			    t->status == LABEL_FOREIGN ? ", it was written to since it was formatted" : "");
 	return rc ? rc : check_device(t, d, force);
 }
 
@@ -252,16 +255,19 @@ static int random_uuid(uint8_t uuid[16])
 	return 0;
 }
 
-/* Headers, dump and log of an earlier life go, so that an empty label means nothing to read. */
+/*
+ * Headers, dump and log of an earlier life go, so that an empty label means nothing to read; and both
+ * ends are what the label will vouch for.
+ */
 static int clear_areas(const struct target *t)
 {
-	uint64_t log = t->end - CAPSTUB_LOG_OFFSET;
-	size_t head = log < CLEAR_BYTES ? log : CLEAR_BYTES;
+	uint64_t tail = t->end - CAPSTUB_LABEL_SIZE - CAPSTUB_TAIL_MAX;
+	size_t head = tail < CLEAR_BYTES ? tail : CLEAR_BYTES;
 	uint8_t *zero = must_alloc(CLEAR_BYTES, 1);
 	int rc = write_at(t->fd, zero, head, 0);
 
 	if (!rc)
-		rc = write_at(t->fd, zero, CAPSTUB_LOG_OFFSET, log);
+		rc = write_at(t->fd, zero, t->end - tail, tail);
 	/* The zeros must be there before the label says that they are */
 	if (!rc && fsync(t->fd))
 		rc = -errno;
@@ -278,9 +284,11 @@ static int write_label(struct target *t, const struct format_args *a)
 	const struct capstub_label old = t->label;
 	struct capstub_label *l = &t->label;
 	bool keep = t->status == LABEL_OK;
+	uint8_t block[VOUCH_BLOCK];
 	int rc = 0;
 
 	memset(l, 0, sizeof(*l));
+	vouch_zeros(&l->vouch, block);
 	memcpy(l->magic, CAPSTUB_LABEL_MAGIC, sizeof(l->magic));
 	l->version = CAPSTUB_LABEL_VERSION;
 	l->target_bytes = t->end;
@@ -295,7 +303,10 @@ static int write_label(struct target *t, const struct format_args *a)
 		memcpy(l->uuid, old.uuid, sizeof(l->uuid));
 	else
 		rc = random_uuid(l->uuid);
-	return rc ? rc : target_write_label(t);
+	if (!rc)
+		rc = target_write_label(t);
+	return rc ? rc : t->status == LABEL_OK ? 0 :
+	       fail(-EIO, "%s: zeros read back changed: the device is faulty", t->path);
 }
 
 /* The stub writes to neither of two targets that match one word */
@@ -378,9 +389,9 @@ static void forget_partitions(const struct target *t)
 /* Nothing is written before every check has passed */
 static int format_target(const struct format_args *a)
 {
+	struct signatures found = { 0 };
 	struct target t;
 	struct device d;
-	unsigned found = 0;
 	int rc = target_open(&t, a->path, O_RDWR | O_EXCL);
 
 	if (rc)
@@ -393,7 +404,7 @@ static int format_target(const struct format_args *a)
 		rc = clear_areas(&t);
 	if (!rc)
 		rc = write_label(&t, a);
-	if (!rc && found)
+	if (!rc && found.nr)
 		forget_partitions(&t);
 	target_close(&t);
 	if (rc)

@@ -18,6 +18,7 @@
 #include "stub/format/reason.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/info.h"
+#include "tools/media/inuse.h"
 #include "tools/util.h"
 
 /* A screen of it: what people look for stands at the end */
@@ -27,7 +28,7 @@
 
 /* In the order of enum label_status. The names are part of the JSON form. */
 static const char *const label_names[] = {
-	"ok", "none", "bad-crc", "bad-version", "bad-size", "bad-fields",
+	"ok", "none", "bad-crc", "bad-version", "bad-size", "bad-fields", "foreign", "unreadable",
 };
 
 struct info_args {
@@ -98,6 +99,17 @@ static uint64_t dump_limit(const struct target *t)
 	return t->label.dump_bytes;
 }
 
+/* Who has the target now: for people by a message for each signature, and the first of them for scripts */
+static void find_owner(struct info *info)
+{
+	struct signatures found;
+
+	if (info->t.status != LABEL_FOREIGN)
+		return;
+	inuse_signatures(&info->t, false, &found);
+	strcpy(info->foreign, found.nr ? found.first : "unknown");
+}
+
 /*
  * Three sources, each optional: the label, the dump header, the descriptors. What one of them says
  * wrong must not keep the others from being shown, because this is what people run after a crash.
@@ -114,8 +126,9 @@ int info_collect(struct info *info, const struct target *t)
 	if (t->status != LABEL_NONE && t->status != LABEL_OK) {
 		info->damaged = true;
 		fail(0, "%s: %s", t->path, label_problem(t));
+		find_owner(info);
 	}
-	if (t->status != LABEL_OK || l->state != CAPSTUB_EMPTY)
+	if (!label_readable(t) || l->state != CAPSTUB_EMPTY)
 		rc = kdump_open(&info->dump, t->path, t->fd, dump_limit(t));
 	info->has_dump = rc == 0;
 	info->damaged |= rc && rc != -ENOMSG && rc != -ENOTSUP;
@@ -158,14 +171,14 @@ static int read_text(const struct info *info, const char *what, uint64_t offset,
 int info_dmesg(const struct info *info, char **ret, size_t *ret_len)
 {
 	const struct capstub_label *l = &info->t.label;
-	bool ok = info->t.status == LABEL_OK;
+	bool ok = label_readable(&info->t);
 
 	return read_text(info, "dmesg", l->dmesg_offset, ok ? l->dmesg_bytes : 0, ret, ret_len);
 }
 
 int info_log(const struct info *info, char **ret, size_t *ret_len)
 {
-	bool ok = info->t.status == LABEL_OK;
+	bool ok = label_readable(&info->t);
 
 	return read_text(info, "the stub's log", info->t.end - CAPSTUB_LOG_OFFSET,
 			 ok ? info->t.label.log_bytes : 0, ret, ret_len);
@@ -404,6 +417,10 @@ void info_json(const struct info *info, FILE *f, const char *dmesg, size_t dmesg
 	json_str(&j, "kind", kind_name(info->kind));
 	json_u64(&j, "bytes", info->t.bytes);
 	json_bool(&j, "damaged", info->damaged);
+	if (info->foreign[0])
+		json_str(&j, "foreign", info->foreign);
+	else
+		json_null(&j, "foreign");
 	json_why(&j, dmesg, dmesg_len);
 	json_label(&j, &info->t);
 	json_dump(&j, info);
@@ -462,8 +479,8 @@ static void print_pages(const struct capstub_label *l)
 }
 
 /*
- * Everything that stems from the last capture. From here on labels are LABEL_OK, and their strings
- * are known to end (label_fields_ok()); a capture that was cut has zeros where finish() would have
+ * Everything that stems from the last capture. From here on labels are label_readable(), and their
+ * strings are known to end (label_fields_ok()); a capture that was cut has zeros where finish() would have
  * written.
  */
 static void print_result(const struct capstub_label *l)
@@ -518,7 +535,7 @@ static void print_dump(const struct info *info)
 {
 	const struct kdump *k = &info->dump;
 
-	if (info->t.status != LABEL_OK) {
+	if (!label_readable(&info->t)) {
 		row("Crashed:", human_time(k->hdr.tv_sec));
 		printf("%-11s ", "Kernel:");
 		print_text(stdout, k->hdr.release, strlen(k->hdr.release));
@@ -574,7 +591,7 @@ static void print_info(const struct info *info, const char *dmesg, size_t dmesg_
 	}
 	printf("%-11s %s, %s (%s)\n", "Target:", info->t.path, human_bytes(info->t.bytes),
 	       kind_text(info->kind));
-	if (info->t.status == LABEL_OK)
+	if (label_readable(&info->t))
 		print_label(&info->t);
 	if (info->has_dump)
 		print_dump(info);

@@ -17,6 +17,7 @@ struct info {
 	struct target t;
 	enum file_kind kind;
 	bool damaged;			/* label or dump header; what is wrong was said */
+	char foreign[32];		/* LABEL_FOREIGN: what is there now, "unknown" if it has no name */
 	bool has_dump;
 	struct kdump dump;		/* when has_dump */
 	bool counted;

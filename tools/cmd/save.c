@@ -174,7 +174,7 @@ static char *default_dir(const struct save *s)
 {
 	const struct capstub_label *l = &s->t.label;
 	const struct disk_dump_header *h = &s->info.dump.hdr;
-	bool label = s->t.status == LABEL_OK, header = s->info.has_dump;
+	bool label = label_readable(&s->t), header = s->info.has_dump;
 	const char *release = label && l->release[0] ? l->release : header ? h->release : "";
 	int64_t when = label && l->crash_time ? l->crash_time : header ? h->tv_sec : 0;
 	time_t t = (time_t)when;

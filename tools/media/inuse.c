@@ -241,17 +241,23 @@ static blkid_probe new_probe(const struct target *t)
  * blkid_do_wipe() erases the signature just found and steps back, so that the loop finds the
  * next
  */
-int inuse_signatures(const struct target *t, bool wipe, unsigned *ret_found)
+int inuse_signatures(const struct target *t, bool wipe, struct signatures *ret)
 {
 	blkid_probe pr = new_probe(t);
-	unsigned found = 0;
+	const char *name;
 	int rc;
+
+	*ret = (struct signatures){ 0 };
 
 	if (!pr)
 		return fail(-ENOMEM, "%s: libblkid cannot look at it", t->path);
 	/* 0: one found, 1: no more, -2 ambivalent never happens with this call, -1: error */
 	while ((rc = blkid_do_probe(pr)) == 0) {
-		found++;
+		name = probe_value(pr, "PTTYPE");
+		if (!name)
+			name = probe_value(pr, "TYPE");
+		if (!ret->nr++ && name)
+			snprintf(ret->first, sizeof(ret->first), "%s", name);
 		if (!wipe) {
 			report_signature(t, pr);
 			continue;
@@ -264,6 +270,5 @@ int inuse_signatures(const struct target *t, bool wipe, unsigned *ret_found)
 	if (rc < 0)
 		return fail(-EIO, "%s: %s signatures failed: is the device healthy?", t->path,
 			    wipe ? "erasing" : "looking for");
-	*ret_found = found;
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Is a target free to be written, and what does it hold now? Used by `capstub format`. */
+/* Is a target free to be written, and what does it hold now? */
 #ifndef TOOLS_INUSE_H
 #define TOOLS_INUSE_H
 
@@ -13,11 +13,16 @@
  */
 int inuse_check(const struct target *t);
 
+struct signatures {
+	unsigned nr;
+	char first[32];		/* libblkid's word for it: "crypto_LUKS", "gpt" */
+};
+
 /*
  * Look for filesystem, swap, RAID, LVM, crypto and partition-table signatures by libblkid. Every
- * one found is reported with its place; *ret_found says how many. With @wipe they are also erased,
- * so that nobody takes the target for one later. 0 or -errno with a message.
+ * one found is reported with its place. With @wipe they are also erased, so that nobody takes the
+ * target for one later. 0 or -errno with a message.
  */
-int inuse_signatures(const struct target *t, bool wipe, unsigned *ret_found);
+int inuse_signatures(const struct target *t, bool wipe, struct signatures *ret);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Targets and labels on the host: see tools/media/target.h. The stub's half is stub/disk/target.c; what both
- * agree on is include/capstub/label.h and nothing else, so that a label of one version can be
- * refused by the other.
+ * agree on is include/capstub/label.h, so that a label of one version can be refused by the other,
+ * and stub/format/vouch.c, so that a target is foreign to both or to none.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include "capstub/kdump_format.h"
 #include "capstub/stopcode.h"
 #include "stub/format/crc.h"
+#include "stub/format/vouch.h"
 #include "tools/media/inuse.h"
 #include "tools/media/target.h"
 #include "tools/util.h"
@@ -139,10 +140,29 @@ static bool label_fields_ok(const struct target *t)
 	       l->page_size <= 65536 && (l->page_size & (l->page_size - 1)) == 0;
 }
 
+static int read_block(void *ctx, uint64_t offset, void *block)
+{
+	const struct target *t = ctx;
+	int rc = read_at(t->fd, block, VOUCH_BLOCK, offset);
+
+	return rc ? fail(rc, "%s: byte %llu cannot be read: %s", t->path, (unsigned long long)offset,
+			 strerror(-rc)) : 0;
+}
+
+/* The judgement is the stub's own */
+static enum label_status check_ends(struct target *t)
+{
+	_Alignas(8) uint8_t block[VOUCH_BLOCK];
+	struct vouch_src src = { read_block, t, block, t->end };
+	int rc = vouch_check(&t->label, &src);
+
+	return rc == -EEXIST ? LABEL_FOREIGN : rc ? LABEL_UNREADABLE : LABEL_OK;
+}
+
 /*
  * In the order of what each test needs: a field means nothing before CRC and version are right
  */
-static enum label_status label_check(const struct target *t)
+static enum label_status label_check(struct target *t)
 {
 	const struct capstub_label *l = &t->label;
 
@@ -154,7 +174,12 @@ static enum label_status label_check(const struct target *t)
 		return LABEL_BAD_VERSION;
 	if (l->target_bytes != t->end)
 		return LABEL_BAD_SIZE;
-	return label_fields_ok(t) ? LABEL_OK : LABEL_BAD_FIELDS;
+	return label_fields_ok(t) ? check_ends(t) : LABEL_BAD_FIELDS;
+}
+
+bool label_readable(const struct target *t)
+{
+	return t->status == LABEL_OK || t->status == LABEL_FOREIGN || t->status == LABEL_UNREADABLE;
 }
 
 /*
@@ -176,6 +201,14 @@ const char *label_problem(const struct target *t)
 		       "'capstub save --force' tries to read the dump first";
 	case LABEL_BAD_FIELDS:
 		return "its label holds impossible values: format it again, "
+		       "'capstub save --force' tries to read the dump first";
+	case LABEL_FOREIGN:
+		return "something else was written there since 'capstub format', so the stub "
+		       "refuses it: 'capstub wipe' removes the label and nothing else; if what is "
+		       "there may be lost, 'capstub save --force' tries to read a dump and "
+		       "'capstub format --force' makes it a target again";
+	case LABEL_UNREADABLE:
+		return "the stub refuses a target that cannot be read: use another device, "
 		       "'capstub save --force' tries to read the dump first";
 	default:
 		return NULL;
@@ -325,16 +358,15 @@ int target_lock(const struct target *t)
 }
 
 /*
- * `save` and `format` report success after this: so neither the page cache nor a write that the
- * device swallowed may stand in for the medium
+ * Commands report success after this: so neither the page cache nor a write that the device
+ * swallowed may stand in for the medium
  */
-int target_write_label(struct target *t)
+static int write_label(struct target *t)
 {
 	uint64_t offset = t->end - CAPSTUB_LABEL_SIZE;
 	struct capstub_label back;
 	int rc;
 
-	t->label.crc32c = label_crc(&t->label);
 	rc = write_at(t->fd, &t->label, sizeof(t->label), offset);
 	if (!rc && fsync(t->fd))
 		rc = -errno;
@@ -350,4 +382,16 @@ int target_write_label(struct target *t)
 			    t->path);
 	t->status = label_check(t);
 	return 0;
+}
+
+int target_write_label(struct target *t)
+{
+	t->label.crc32c = label_crc(&t->label);
+	return write_label(t);
+}
+
+int target_wipe_label(struct target *t)
+{
+	memset(&t->label, 0, sizeof(t->label));
+	return write_label(t);
 }

@@ -21,6 +21,8 @@ enum label_status {
 	LABEL_BAD_VERSION,
 	LABEL_BAD_SIZE,		/* the target was resized after it was formatted */
 	LABEL_BAD_FIELDS,	/* CRC right, contents impossible */
+	LABEL_FOREIGN,		/* itself good, but no longer what lies at both ends (stub/format/vouch.h) */
+	LABEL_UNREADABLE,	/* itself good, but an end cannot be read */
 };
 
 struct target {
@@ -62,6 +64,12 @@ int target_lock(const struct target *t);
  * on the media is then is not known.
  */
 int target_write_label(struct target *t);
+
+/* The same for 4 KiB of zeros: then there is no label any more. */
+int target_wipe_label(struct target *t);
+
+/* May its fields be shown, and used as offsets and lengths? Not: does it permit to write? */
+bool label_readable(const struct target *t);
 
 /* One sentence on what is wrong with the label and what to do; NULL when it is LABEL_OK. */
 const char *label_problem(const struct target *t);
