@@ -12,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import dumpgen as g
-from tap import *
+from tool import *
 
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 # No multiple of 64 or 256 KiB: superblocks that stand on such a border are not in the label's way. On less than 64 MiB

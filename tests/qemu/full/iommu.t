@@ -11,7 +11,7 @@ import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from capstubtest import Disk, Guest, case, check, done, wanted  # noqa: E402
+from harness import Disk, Guest, case, check, done, wanted  # noqa: E402
 
 UEFI = ["-bios", "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"]
 PLATFORM = "iommu_platform=on"
@@ -33,7 +33,7 @@ ROWS = [
      dict(extra=intel("x-scalable-mode=on"), suite="trixie", kexec="-c -p", smp=4)),
     ("VT-d without pass-through", "VT-d", dict(driver="nvme"), dict(extra=intel("pt=off"))),
     ("VT-d, behind a root port", "VT-d", dict(driver="nvme", props="bus=port"),
-     dict(extra=intel(), before_disks=["-device", "pcie-root-port,id=port,slot=1,chassis=1"])),
+     dict(extra=intel() + ["-device", "pcie-root-port,id=port,slot=1,chassis=1"])),
     ("VT-d, virtio-blk", "VT-d", dict(driver="virtio", props=PLATFORM), dict(extra=intel())),
     ("AMD-Vi, 6.1", "AMD-Vi", dict(driver="nvme"), dict(extra=["-device", "amd-iommu"], **AMD)),
     ("AMD-Vi, 6.12, virtio-blk", "AMD-Vi", dict(driver="virtio", props=PLATFORM),

@@ -101,9 +101,10 @@ class Guest:
                 "-chardev", chardev + ",id=con,logfile=" + self.console_path, "-serial", "chardev:con",
                 "-qmp", "unix:%s/qmp,server=on,wait=off" % self.sockets,
                 "-action", "reboot=shutdown,shutdown=pause,panic=none"]
+        # What a disk may hang on, before it
+        argv += self.extra
         for d in self.disks:
             argv += d.options()
-        argv += self.extra
         self.stderr = open(self.path("stderr"), "wb")
         self.started = time.monotonic()
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.stderr, stderr=self.stderr)
