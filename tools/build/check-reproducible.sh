@@ -17,8 +17,7 @@ mkdir -p "$copy"
 for d in Makefile stub drivers arch linker include tools; do
 	[ ! -e "$d" ] || cp -r "$d" "$copy"
 done
-for image in x86_64/capstub.bzImage x86_64/capstub-line.bzImage x86_64/capstub-all.bzImage \
-	     arm64/capstub.Image arm64/capstub-line.Image arm64/capstub-all.Image; do
+for image in x86_64/capstub.bzImage arm64/capstub.Image; do
 	[ -e "$build/$image" ] || continue
 	arch=${image%/*}
 	[ ! -d "$build/sysroot-$arch" ] || { mkdir -p "$copy/build"; cp -r "$build/sysroot-$arch" "$copy/build"; }
