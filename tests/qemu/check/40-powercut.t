@@ -15,7 +15,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import (BUILD, GIB, KIB, MIB, STATES, Disk, Guest, bitmap2, capstub, case, check, crash, debug_vmlinux,  # noqa: E402
-                     done, elfcorehdr_in, kernel_image, note, range_bits, run)
+                     done, elfcorehdr_in, kernel_image, note, program_headers, range_bits, run)
 
 FULL = bool(os.environ.get("FULL"))
 CUTS = 20 if FULL else 3
@@ -66,6 +66,19 @@ def judge(disk, guest, ram):
     return counts["present"]
 
 
+def put_back(guest, memory, base):
+    """What kexec's purgatory moved away (low memory, which the stub uses) is put back in the file of the guest's RAM."""
+    start, end = guest.reserved[0]
+    with open(memory, "r+b") as f:
+        f.seek(start - base)
+        for p in program_headers(elfcorehdr_in(f.read(end - start))[1]):
+            if p[0] == 1 and p[2] != p[4]:
+                f.seek(p[2] - base)
+                data = f.read(p[5])
+                f.seek(p[4] - base)
+                f.write(data)
+
+
 def open_with_crash(disk, guest, memory):
     """crash opens what holds all that the level keeps of the kernel image. --minimal needs no more than that; memory: file,
     from address 0."""
@@ -110,6 +123,7 @@ def cut(arch, i):
             time.sleep(delay)
             guest.process.kill()
             guest.process.wait()
+        put_back(guest, memory, base)
         pages = judge(disk, guest, "%s@%#x" % (memory, base)) > 0
         return pages, crashable and open_with_crash(disk, guest, memory)
     return False, False
