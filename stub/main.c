@@ -150,11 +150,11 @@ static void show_crash(void)
 	struct shown shown = { 0 };
 	bool found;
 
-	if (!capture.vi.len ||
-	    dmesg_emit(&capture.vt, &capture.vi, 0, look_at_text, &reason) < 0)
+	if (!capture.vi->len ||
+	    dmesg_emit(&capture.vt, capture.vi, 0, look_at_text, &reason) < 0)
 		return;
 	found = reason_find(&reason, &shown.report);
-	dmesg_emit(&capture.vt, &capture.vi, found ? 0 : DMESG_TAIL_RECORDS, show_text, &shown);
+	dmesg_emit(&capture.vt, capture.vi, found ? 0 : DMESG_TAIL_RECORDS, show_text, &shown);
 }
 
 /*

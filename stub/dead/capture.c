@@ -20,6 +20,8 @@
 #include "stub/mem.h"
 #include "stub/overlay.h"
 
+#define MAX_RANGES	256u
+
 /*
  * Page frames and the dump's blocks are counted in the dead kernel's pages, which need not be those
  * the stub runs with: an arm64 kernel may be built with 4, 16 or 64 KiB. The buffers for a page are
@@ -52,9 +54,9 @@ static bool read_utsname(struct capture *c)
 {
 	uint64_t va, offset = 0, last = 64;
 
-	if (vmcoreinfo_symbol(&c->vi, "init_uts_ns", &va))
+	if (vmcoreinfo_symbol(c->vi, "init_uts_ns", &va))
 		return false;
-	if (!vmcoreinfo_offset(&c->vi, "uts_namespace.name", &offset))
+	if (!vmcoreinfo_offset(c->vi, "uts_namespace.name", &offset))
 		last = offset;
 	for (; offset <= last && offset < 4096; offset += 4) {
 		if (vtop_read(&c->vt, &c->uts, va + offset, sizeof(c->uts)))
@@ -105,15 +107,15 @@ static uint64_t ram_mib(const struct vmcore *vc)
 static void read_vmcoreinfo(struct capture *c)
 {
 	char value[24];
-	int len = vmcore_copy_vmcoreinfo(&c->vc, c->vi.text, sizeof(c->vi.text));
+	int len = vmcore_copy_vmcoreinfo(&c->vc, c->vi->text, sizeof(c->vi->text));
 
-	c->vi.len = len > 0 ? (size_t)len : 0;
-	if (!c->vi.len)
+	c->vi->len = len > 0 ? (size_t)len : 0;
+	if (!c->vi->len)
 		log_warn("no VMCOREINFO: pages cannot be told apart, no dmesg");
-	c->vc.page_size = dead_page_size(&c->vi);
-	if (vmcoreinfo_string(&c->vi, "OSRELEASE", c->release, sizeof(c->release)))
+	c->vc.page_size = dead_page_size(c->vi);
+	if (vmcoreinfo_string(c->vi, "OSRELEASE", c->release, sizeof(c->release)))
 		c->release[0] = '\0';
-	if (!vmcoreinfo_string(&c->vi, "CRASHTIME", value, sizeof(value)))
+	if (!vmcoreinfo_string(c->vi, "CRASHTIME", value, sizeof(value)))
 		c->crash_time = strtoll(value, NULL, 10);
 }
 
@@ -126,6 +128,14 @@ static void open_memory(const struct vmcore *vc)
 	if (vmcore_sources(vc, mem_remove))
 		mem_remove(0, MIB(1));
 	mem_open();
+}
+
+static bool take_memory(struct capture *c)
+{
+	c->vc.max_ranges = MAX_RANGES;
+	c->vc.ranges = mem_take("RAM ranges", MAX_RANGES * sizeof(*c->vc.ranges), 8, MEM_ANY);
+	c->vi = mem_take("VMCOREINFO", sizeof(*c->vi), 8, MEM_ANY);
+	return c->vc.ranges && c->vi;
 }
 
 /*
@@ -150,6 +160,8 @@ enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi,
 	rc = vmcore_open(&c->vc, hdr, size);
 	if (!rc) {
 		open_memory(&c->vc);
+		if (!take_memory(c))
+			return log_err(STOP_ASSERT, "no memory for what is known of the dead kernel");
 		rc = vmcore_parse(&c->vc, bi->image_start, bi->image_end);
 	}
 	if (rc == -ENODATA)
@@ -163,7 +175,7 @@ enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi,
 	 * Not fatal: what cannot be translated is not looked at, and pages_init() lowers the level
 	 * to match
 	 */
-	if (vtop_init(&c->vt, &c->vc, &c->vi) && c->vi.len)
+	if (vtop_init(&c->vt, &c->vc, c->vi) && c->vi->len)
 		log_warn("address translation is limited: VMCOREINFO lacks %s",
 			 c->vt.missing ? c->vt.missing : "an entry");
 	fill_utsname(c);

@@ -15,7 +15,7 @@ struct capture {
 	const struct boot_info *bi;
 	const struct cmdline *cl;
 	struct vmcore vc;
-	struct vmcoreinfo vi;		/* len 0: the dead kernel left none */
+	struct vmcoreinfo *vi;		/* len 0: the dead kernel left none */
 	struct vtop vt;
 	int64_t crash_time;		/* seconds since 1970; 0: unknown */
 	char release[65];

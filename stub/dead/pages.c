@@ -16,8 +16,10 @@
 #include <string.h>
 
 #include "stub/log.h"
+#include "stub/mem.h"
 
 #define BUFFER_SIZE	4096u
+#define MAX_PROBED	256u		/* ranges: a model that works does so in the first ones */
 #define PAGE_STRUCT_MIN	32u
 #define PAGE_STRUCT_MAX	256u
 /*
@@ -100,7 +102,7 @@ struct pages {
 	/* excluded as a whole: its struct pages are not even read */
 	bool range_skip;
 
-	unsigned char buf[BUFFER_SIZE];
+	unsigned char *buf;		/* BUFFER_SIZE bytes */
 };
 
 static struct pages pages;
@@ -350,7 +352,7 @@ static bool model_works(const struct pages *p, const struct memory_model *m)
 {
 	uint64_t pfn = 0, end, map, word;
 
-	for (unsigned i = 0; i < VMCORE_MAX_RANGES && vmcore_next_run(p->vc, pfn, &pfn, &end);
+	for (unsigned i = 0; i < MAX_PROBED && vmcore_next_run(p->vc, pfn, &pfn, &end);
 	     i++, pfn = end) {
 		uint64_t probes[] = { pfn, pfn + (end - pfn) / 2, end - 1 };
 
@@ -725,9 +727,12 @@ unsigned pages_init(const struct vmcore *vc, const struct vmcoreinfo *vi, struct
 	p->vt = vt;
 	p->level = level & LEVEL_MAX;
 	p->reason = "";
-	p->usable = true;
+	p->buf = mem_take("struct pages", BUFFER_SIZE, 64, MEM_ANY);
+	p->usable = p->buf != NULL;
 	pages_restart();
 
+	if (!p->usable)
+		give_up(p, LEVEL_STRUCT_PAGE, "memory for struct pages");
 	read_fields(p, vi);
 	if (p->usable) {
 		read_flags(p, vi);

@@ -11,6 +11,7 @@
 
 #include "stub/dead/dmesg.h"
 #include "stub/log.h"
+#include "stub/mem.h"
 
 #define MAX_RANGES	512u
 #define STACK_SIZE	KIB(16)		/* THREAD_SIZE on both architectures with 4-KiB pages */
@@ -32,7 +33,7 @@ struct priority {
 	unsigned limit;			/* ranges that may be in use */
 	bool full;
 	unsigned nr;
-	struct range ranges[MAX_RANGES];
+	struct range *ranges;		/* MAX_RANGES; NULL: no memory, all goes by class */
 };
 
 static struct priority priority;
@@ -176,6 +177,9 @@ void priority_init(struct vmcore *vc, const struct vmcoreinfo *vi, struct vtop *
 	struct priority *p = &priority;
 
 	memset(p, 0, sizeof(*p));
+	p->ranges = mem_take("essential ranges", MAX_RANGES * sizeof(*p->ranges), 8, MEM_ANY);
+	if (!p->ranges)
+		return;
 	p->vt = vt;
 	p->rank = RANK_VITAL;
 	p->limit = STACK_RANGES;

@@ -344,7 +344,7 @@ static bool place_range(struct vmcore *vc, unsigned at, const struct memory_rang
 		p->virt = r->virt;
 		return true;
 	}
-	if (vc->nr_ranges == VMCORE_MAX_RANGES)
+	if (vc->nr_ranges == vc->max_ranges)
 		return false;
 	memmove(p + 1, p, (vc->nr_ranges - at) * sizeof(*p));
 	*p = *r;
@@ -747,15 +747,10 @@ int vmcore_copy_vmcoreinfo(struct vmcore *vc, char *buf, size_t size)
 
 int vmcore_open(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit)
 {
-	uint32_t page_size = vc->page_size;
-	int (*read)(void *dst, phys_addr_t pa, size_t len) = vc->read;
-	int (*is_zero)(phys_addr_t pa, size_t len) = vc->is_zero;
-
-	memset(vc, 0, sizeof(*vc));
-	vc->read = read;
-	vc->is_zero = is_zero;
-	vc->page_size = page_size;
-	vc->elfcorehdr = hdr;
+	*vc = (struct vmcore){
+		.read = vc->read, .is_zero = vc->is_zero, .page_size = vc->page_size, .elfcorehdr = hdr,
+		.max_ranges = vc->max_ranges, .ranges = vc->ranges,
+	};
 	return parse_ehdr(vc, hdr, size_limit);
 }
 

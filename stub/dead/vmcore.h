@@ -9,7 +9,6 @@
 
 #include "stub/bits.h"
 
-#define VMCORE_MAX_RANGES	256
 /* of the text that the stub looks at; the whole note goes to the dump */
 #define VMCOREINFO_MAX		6144
 
@@ -38,7 +37,8 @@ struct vmcore {
 	bool cut;			/* there were more program headers */
 
 	unsigned nr_ranges;		/* sorted by start, disjoint */
-	struct memory_range ranges[VMCORE_MAX_RANGES];
+	unsigned max_ranges;		/* room in ranges: the caller's, before vmcore_parse() */
+	struct memory_range *ranges;
 	/* skipped: overlapping, absurd or too many; reported on the console */
 	unsigned dropped_ranges;
 
@@ -63,7 +63,7 @@ struct vmcore {
 
 /*
  * Find the program headers of the header at @hdr (@size_limit bytes at most, 0: unknown). vc->read
- * (and is_zero) set by the caller. 0, -EFAULT (unreadable), -EINVAL (no vmcore header).
+ * (and is_zero) set by the caller, and kept like ranges. 0, -EFAULT (unreadable), -EINVAL (no vmcore header).
  */
 int vmcore_open(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit);
 

@@ -19,14 +19,15 @@
 #include "stub/format/vouch.h"
 #include "stub/disk/devices.h"
 #include "stub/log.h"
+#include "stub/mem.h"
 #include "stub/disk/part.h"
 
 /*
  * DMA buffers. label_buf holds the label looked at last; of a match only place and UUID are kept,
  * and it is read again at the end.
  */
-static struct capstub_label label_buf __attribute__((aligned(4096)));
-uint8_t target_block[4096] __attribute__((aligned(4096)));
+static struct capstub_label *label_buf;
+uint8_t *target_block;
 
 /* One place where a label may be */
 struct window {
@@ -84,7 +85,7 @@ static uint32_t label_crc(struct capstub_label *l)
  */
 static int read_label(struct blk_dev *dev, const struct window *w)
 {
-	struct capstub_label *l = &label_buf;
+	struct capstub_label *l = label_buf;
 	uint64_t end = window_end(dev, w);
 	int rc;
 
@@ -121,7 +122,7 @@ static void set_target(struct target *t, struct blk_dev *dev, const struct windo
 	t->dev = dev;
 	t->first_block = w->first_block;
 	t->end = window_end(dev, w);
-	t->label = &label_buf;
+	t->label = label_buf;
 	if (w->part)
 		snprintf(t->name, sizeof(t->name), "%s partition %u", dev->name, w->part);
 	else
@@ -144,7 +145,7 @@ static int check_ends(struct blk_dev *dev, const struct window *w)
 	int rc;
 
 	set_target(&t, dev, w);
-	rc = vouch_check(&label_buf, &src);
+	rc = vouch_check(label_buf, &src);
 	return rc != -EEXIST ? rc : log_err(rc, "%s: something else was written there since capstub format: "
 					    "run it again if that may be lost", t.name);
 }
@@ -222,7 +223,7 @@ static int look_at(struct search *s, const struct part *p)
 		s->read_error = rc;
 		return s->dev->failed ? rc : 0;
 	}
-	if (!label_matches(s->spec, &label_buf))
+	if (!label_matches(s->spec, label_buf))
 		return 0;
 	/* "any" has no say in which, so what is foreign is none; else it is a match, and checked at the end */
 	if (s->spec->kind == TARGET_ANY && (rc = check_ends(s->dev, &w))) {
@@ -236,7 +237,7 @@ static int look_at(struct search *s, const struct part *p)
 	if (!s->matches++) {
 		s->match_disk = s->disk;
 		s->match = w;
-		memcpy(s->match_uuid, label_buf.uuid, sizeof(s->match_uuid));
+		memcpy(s->match_uuid, label_buf->uuid, sizeof(s->match_uuid));
 	}
 	return 0;
 }
@@ -358,6 +359,10 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 	struct disk_iter it = { 0 };
 	int rc;
 
+	label_buf = mem_take("label", sizeof(*label_buf), 4096, MEM_ANY);
+	target_block = mem_take("target block", VOUCH_BLOCK, 4096, MEM_ANY);
+	if (!label_buf || !target_block)
+		return log_err(STOP_ASSERT, "no memory to look for a target");
 	while (!disk_next(&it, bi, &s.dev)) {
 		log_info("disk %s: %lu blocks of %u bytes%s%s", s.dev->name, s.dev->nr_blocks,
 			 (unsigned)s.dev->block_size, s.dev->serial[0] ? ", serial " : "",
@@ -374,7 +379,7 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 		return log_err(STOP_DEVICE_INIT, "disk %u could not be opened again (%d)",
 			       s.match_disk, rc);
 	rc = read_label(s.dev, &s.match);
-	if (rc || memcmp(label_buf.uuid, s.match_uuid, sizeof(s.match_uuid))) {
+	if (rc || memcmp(label_buf->uuid, s.match_uuid, sizeof(s.match_uuid))) {
 		blk_shutdown(s.dev);
 		return log_err(!rc || rc == -EBADMSG || rc == -ENOENT ? STOP_BAD_LABEL
 								      : stop_code(rc, STOP_READ_ERROR),

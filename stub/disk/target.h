@@ -13,7 +13,7 @@
 #include "stub/boot/cmdline.h"
 
 /* One block for DMA: partition tables during target_open(), afterwards free for the dump */
-extern uint8_t target_block[4096];
+extern uint8_t *target_block;
 
 struct target {
 	struct blk_dev *dev;

@@ -187,7 +187,7 @@ static int write_dmesg(struct dump *d)
 	int rc;
 
 	d->at.limit = top;
-	dmesg_emit(&d->c->vt, &d->c->vi, 0, count_text, &bytes);
+	dmesg_emit(&d->c->vt, d->c->vi, 0, count_text, &bytes);
 	bytes = min_u64(bytes, ALIGN_DOWN(top / 8, BLOCK));
 	if (!bytes)
 		return 0;
@@ -195,7 +195,7 @@ static int write_dmesg(struct dump *d)
 	left = bytes;
 	rc = out_stream_start(d->at.limit);
 	if (!rc)
-		dmesg_emit(&d->c->vt, &d->c->vi, 0, stream_text, &left);
+		dmesg_emit(&d->c->vt, d->c->vi, 0, stream_text, &left);
 	rc = out_stream_end();
 	if (rc || (rc = out_drain()))
 		return rc;
@@ -217,7 +217,7 @@ static int write_header(struct dump *d, bool incomplete)
 	struct disk_dump_header *h = (struct disk_dump_header *)target_block;
 
 	_Static_assert(sizeof(d->c->uts) == 6 * KDUMP_UTS_LEN, "utsname fills the header's six fields");
-	memset(target_block, 0, sizeof(target_block));
+	memset(target_block, 0, BLOCK);
 	memcpy(h->signature, KDUMP_SIGNATURE, sizeof(h->signature));
 	h->header_version = KDUMP_HEADER_VERSION;
 	memcpy(h->sysname, &d->c->uts, sizeof(d->c->uts));
@@ -773,8 +773,8 @@ enum capstub_stop dump_to_target(struct capture *c, struct target *t)
 	}
 	if (c->cl->deadline_s)
 		d.deadline_us = c->cl->deadline_s * 1000000ULL;
-	d.level = pages_init(&c->vc, &c->vi, &c->vt, c->cl->level, NULL);
-	priority_init(&c->vc, &c->vi, &c->vt);
+	d.level = pages_init(&c->vc, c->vi, &c->vt, c->cl->level, NULL);
+	priority_init(&c->vc, c->vi, &c->vt);
 	log_info("dumping to %s: level %u%s, %s", t->name, d.level, d.level == c->cl->level ? "" : " (lowered)",
 		 d.compress ? "lzo" : "raw");
 	stop = take_memory(&d) ? log_err(STOP_ASSERT, "no memory for a dump to a disk") : run(&d);

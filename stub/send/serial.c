@@ -453,7 +453,7 @@ static void measure_dmesg(struct serial *s)
 	unsigned records = 0;
 	uint64_t sum = 0;
 
-	while (dmesg_emit(&s->c->vt, &s->c->vi, records, emit_count_some, &sum) == -E2BIG &&
+	while (dmesg_emit(&s->c->vt, s->c->vi, records, emit_count_some, &sum) == -E2BIG &&
 	       records != 1) {
 		records = records ? records / 2 : BIT(15);
 		sum = 0;
@@ -510,7 +510,7 @@ static void emit_blob(struct serial *s, unsigned blob, emit_fn emit, void *ctx)
 		vmcore_notes(&s->c->vc, emit, ctx);
 		break;
 	case SERIAL_DMESG:
-		dmesg_emit(&s->c->vt, &s->c->vi, s->dmesg_records, emit_text, &t);
+		dmesg_emit(&s->c->vt, s->c->vi, s->dmesg_records, emit_text, &t);
 		break;
 	case SERIAL_PLAN:
 		emit(ctx, s->pass_units, sizeof(s->pass_units));
@@ -1226,8 +1226,9 @@ static enum capstub_stop dump(struct serial *s, struct capture *c, struct uart *
 	if (start_deflate(s) != Z_OK)
 		return log_err(STOP_ASSERT, "serial: deflate needs more than %u bytes",
 			       (unsigned)sizeof(s->arena));
-	s->level = pages_init(&c->vc, &c->vi, &c->vt, c->cl->level, NULL);
-	vital_init(&s->vital, &c->vc, &c->vi, &c->vt);
+	s->level = pages_init(&c->vc, c->vi, &c->vt, c->cl->level, NULL);
+	mem_close();
+	vital_init(&s->vital, &c->vc, c->vi, &c->vt);
 	log_info("sending the dump over the serial line: level %u, %u pages first", s->level,
 		 (unsigned)s->vital.pages);
 	u->ops = &text_ops;
@@ -1247,7 +1248,6 @@ enum capstub_stop serial_dump(struct capture *c, struct uart *u, const struct se
 	enum capstub_stop stop;
 
 	serial = mem_take("serial line", sizeof(*serial), 64, MEM_ANY);
-	mem_close();
 	if (!serial)
 		return log_err(STOP_ASSERT, "no memory for a dump over a serial line");
 	stop = dump(serial, c, u, opt);

@@ -28,6 +28,9 @@ struct control {
 
 enum { FIX_64 = 1, FIX_32 = 2, USE_LIMIT = 4, FAIL_READS = 8 };
 
+#define MAX_RANGES 256u
+
+static struct memory_range ranges[MAX_RANGES];
 static struct vmcore vc;
 static struct control ctl;
 static const uint8_t *blob;
@@ -78,7 +81,7 @@ static void check_ranges(phys_addr_t own_start, phys_addr_t own_end)
 {
 	uint64_t frames = 0, found = 0, pfn = 0, end = 0;
 
-	assert(vc.nr_ranges > 0 && vc.nr_ranges <= VMCORE_MAX_RANGES);
+	assert(vc.nr_ranges > 0 && vc.nr_ranges <= MAX_RANGES);
 	for (unsigned i = 0; i < vc.nr_ranges; i++) {
 		const struct memory_range *r = &vc.ranges[i];
 		uint64_t first = DIV_ROUND_UP(r->start, vc.page_size), last = r->end / vc.page_size;
@@ -106,7 +109,7 @@ static void check_ranges(phys_addr_t own_start, phys_addr_t own_end)
 /* Every PT_LOAD that makes sense is RAM at both ends, unless it is the stub's own */
 static void check_loads(phys_addr_t own_start, phys_addr_t own_end)
 {
-	if (vc.elf32 || vc.nr_ranges == VMCORE_MAX_RANGES)
+	if (vc.elf32 || vc.nr_ranges == MAX_RANGES)
 		return;
 	for (uint32_t i = 0; i < vc.nr_phdrs && i < 64; i++) {
 		Elf64_Phdr p;
@@ -194,7 +197,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	own_start = KIB(ctl.own_start);
 	own_end = own_start + KIB(ctl.own_len);
 
-	memset(&vc, 0, sizeof(vc));
+	vc = (struct vmcore){ .max_ranges = ARRAY_SIZE(ranges), .ranges = ranges };
 	vc.read = read_mem;
 	vc.page_size = 4096u << ctl.page_shift % 5;
 	if (vmcore_open(&vc, HDR, ctl.flags & USE_LIMIT ? ctl.limit : 0) == 0 &&

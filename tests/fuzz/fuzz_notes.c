@@ -31,6 +31,7 @@ static struct {
 	Elf64_Ehdr e;
 	Elf64_Phdr p[SEGS + 1];
 } header;
+static struct memory_range ranges[16];
 static struct vmcore vc;
 static struct vmcoreinfo vi;
 static const uint8_t *blob;
@@ -148,7 +149,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				      .p_paddr = BASE,
 				      .p_filesz = 65536,
 				      .p_memsz = 65536};
-	memset(&vc, 0, sizeof(vc));
+	vc = (struct vmcore){ .max_ranges = ARRAY_SIZE(ranges), .ranges = ranges };
 	vc.read = read_mem;
 	assert(vmcore_open(&vc, HDR, sizeof(header)) == 0 && vmcore_parse(&vc, 0, 0) == 0);
 

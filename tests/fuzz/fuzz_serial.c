@@ -93,6 +93,8 @@ static struct {
 } seen;
 
 static struct uart uart;
+static struct memory_range ranges[256];
+static struct vmcoreinfo vmcoreinfo;
 static struct capture capture;
 static struct cmdline cmdline;
 static uint8_t ram[UNITS][SERIAL_UNIT], header[4096];
@@ -221,6 +223,9 @@ static void open_capture(bool large)
 	struct capture *c = &capture;
 
 	memset(c, 0, sizeof(*c));
+	c->vi = memset(&vmcoreinfo, 0, sizeof(vmcoreinfo));
+	c->vc.max_ranges = ARRAY_SIZE(ranges);
+	c->vc.ranges = ranges;
 	c->cl = &cmdline;
 	cmdline.level = 31;
 	c->vc.read = read_mem;
@@ -228,8 +233,8 @@ static void open_capture(bool large)
 	assert(!vmcore_open(&c->vc, HEADER_AT, 0) && !vmcore_parse(&c->vc, 0, 0));
 	c->vc.page_size = large ? 4 * SERIAL_UNIT : SERIAL_UNIT;
 	if (!large)
-		c->vi.len = (size_t)vmcore_copy_vmcoreinfo(&c->vc, c->vi.text, sizeof(c->vi.text));
-	vtop_init(&c->vt, &c->vc, &c->vi);
+		c->vi->len = (size_t)vmcore_copy_vmcoreinfo(&c->vc, c->vi->text, sizeof(c->vi->text));
+	vtop_init(&c->vt, &c->vc, c->vi);
 }
 
 /*---------------------------------------------------------------- what the stub needs */

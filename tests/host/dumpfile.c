@@ -23,7 +23,10 @@
 /* Address 0 is no place for an elfcorehdr: the file's beginning is seen here as well. */
 #define ELF_HEADER_AT	BIT(50)
 
-struct vmcore dump_vmcore;
+#define MAX_RANGES	4096u
+
+static struct memory_range ranges[MAX_RANGES];
+struct vmcore dump_vmcore = { .max_ranges = MAX_RANGES, .ranges = ranges };
 struct vmcoreinfo dump_vmcoreinfo;
 void (*dump_read_hook)(void *dst, phys_addr_t pa, size_t len);
 uint64_t dump_reads;
@@ -206,11 +209,11 @@ static int read_kdump(void *dst, phys_addr_t pa, size_t len)
 static void add_runs(struct vmcore *vc)
 {
 	for (uint64_t pfn = 0; pfn < file.max_pfn; pfn++) {
-		struct memory_range *r = &vc->ranges[vc->nr_ranges];
+		struct memory_range *r = &ranges[vc->nr_ranges];
 
 		if (!bit(file.bitmap1, pfn))
 			continue;
-		if (vc->nr_ranges == VMCORE_MAX_RANGES)
+		if (vc->nr_ranges == MAX_RANGES)
 			errx(2, "too many ranges");
 		r->start = r->source = pfn * file.block;
 		while (pfn < file.max_pfn && bit(file.bitmap1, pfn))

@@ -697,6 +697,8 @@ void machine_build(enum machine_style machine_style, enum machine_model model, b
 	m->vc.read = machine_read;
 	m->vc.page_size = 4096;
 	m->vc.machine = 62;
+	m->vc.max_ranges = ARRAY_SIZE(m->ranges);
+	m->vc.ranges = m->ranges;
 	m->vc.nr_ranges = 2;
 	m->vc.ranges[0] = (struct memory_range){ 0, KIB(640), 0, 0 };
 	m->vc.ranges[1] = (struct memory_range){ MIB(1), MACHINE_RAM, MIB(1), 0 };

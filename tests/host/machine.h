@@ -39,6 +39,7 @@ enum machine_model {
 struct machine {
 	unsigned char *ram;
 	struct vmcore vc;
+	struct memory_range ranges[16];
 	struct vmcoreinfo vi;
 	enum machine_style style;
 	enum machine_model model;

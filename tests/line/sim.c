@@ -512,6 +512,7 @@ static void report(const struct verdict *v, int result, enum capstub_stop stop)
 /*---------------------------------------------------------------- begin */
 
 static struct capture capture;
+static struct memory_range ranges[4096];
 static struct cmdline cmdline;
 
 static int read_core(void *dst, phys_addr_t pa, size_t len)
@@ -573,9 +574,9 @@ static void read_utsname(struct capture *c)
 {
 	uint64_t va, offset = 4;
 
-	vmcoreinfo_string(&c->vi, "OSRELEASE", c->release, sizeof(c->release));
-	vmcoreinfo_offset(&c->vi, "uts_namespace.name", &offset);
-	if (vmcoreinfo_symbol(&c->vi, "init_uts_ns", &va) || vtop_read(&c->vt, &c->uts, va + offset, sizeof(c->uts)))
+	vmcoreinfo_string(c->vi, "OSRELEASE", c->release, sizeof(c->release));
+	vmcoreinfo_offset(c->vi, "uts_namespace.name", &offset);
+	if (vmcoreinfo_symbol(c->vi, "init_uts_ns", &va) || vtop_read(&c->vt, &c->uts, va + offset, sizeof(c->uts)))
 		errx(2, "no utsname");
 	strcpy(c->uts.machine, dump_vmcore.machine == 183 ? "aarch64" : "x86_64");
 }
@@ -598,11 +599,13 @@ static void open_dump(const char *path)
 	c->cl = &cmdline;
 	cmdline.level = opt.level;
 	c->vc.read = read_core;
+	c->vc.max_ranges = ARRAY_SIZE(ranges);
+	c->vc.ranges = ranges;
 	if (vmcore_open(&c->vc, HEADER_AT, 0) || vmcore_parse(&c->vc, 0, 0))
 		errx(2, "%s: no vmcore", path);
 	c->vc.page_size = dump_vmcore.page_size;
-	c->vi = dump_vmcoreinfo;
-	vtop_init(&c->vt, &c->vc, &c->vi);
+	c->vi = &dump_vmcoreinfo;
+	vtop_init(&c->vt, &c->vc, c->vi);
 	read_utsname(c);
 	c->crash_time = 1700000000;
 }

@@ -3,7 +3,7 @@
  * What goes first over a slow line, over a made-up dead kernel: variables, roots, lists, trees and
  * modules where they are sound; where they are not, a bounded amount of work and nothing but RAM.
  */
-/* needs: stub/dead/vital.c stub/dead/kallsyms.c stub/dead/pages.c stub/dead/vread.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vtop_x86_64.c tests/host/machine.c tests/unit/fake/log.c */
+/* needs: stub/dead/vital.c stub/dead/kallsyms.c stub/dead/pages.c stub/dead/vread.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vtop_x86_64.c tests/host/machine.c tests/unit/fake/log.c tests/unit/fake/arena.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

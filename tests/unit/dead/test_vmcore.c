@@ -24,6 +24,9 @@
 #define KERNEL_VIRT 0xffffffff81000000ULL
 #define NOTES	    0x5000000ULL /* where the notes are, in RAM */
 
+#define MAX_RANGES 256u
+
+static struct memory_range ranges[MAX_RANGES];
 static struct vmcore vc;
 static uint8_t header[65536 * 2] __attribute__((aligned(8)));
 static uint8_t notes[65536];
@@ -55,6 +58,8 @@ static Elf64_Ehdr *begin64(uint16_t machine)
 	memset(&vc, 0, sizeof(vc));
 	vc.read = fake_mem_read;
 	vc.page_size = 4096;
+	vc.max_ranges = MAX_RANGES;
+	vc.ranges = ranges;
 	return e;
 }
 
@@ -584,18 +589,18 @@ static void test_too_many_ranges(void **state)
 {
 	(void)state;
 	begin64(EM_X86_64);
-	for (unsigned i = 0; i < VMCORE_MAX_RANGES + 88; i++)
+	for (unsigned i = 0; i < MAX_RANGES + 88; i++)
 		ram(0x10000ULL * i, 0x10000ULL * i + 0x8000);
 	assert_int_equal(parse(), 0);
-	assert_int_equal(vc.nr_ranges, VMCORE_MAX_RANGES);
+	assert_int_equal(vc.nr_ranges, MAX_RANGES);
 	assert_int_equal(vc.dropped_ranges, 88);
 	assert_true(fake_log_lines[1] < 10);
-	assert_true(vc.ranges[VMCORE_MAX_RANGES - 1].end ==
-		    0x10000ULL * (VMCORE_MAX_RANGES - 1) + 0x8000);
+	assert_true(vc.ranges[MAX_RANGES - 1].end ==
+		    0x10000ULL * (MAX_RANGES - 1) + 0x8000);
 	/* what continues a range still fits */
 	ram(0x8000, 0x10000);
 	assert_int_equal(parse(), 0);
-	assert_int_equal(vc.nr_ranges, VMCORE_MAX_RANGES - 1);
+	assert_int_equal(vc.nr_ranges, MAX_RANGES - 1);
 }
 
 /* Frames of the dead kernel's size; those that are RAM in part only do not count */

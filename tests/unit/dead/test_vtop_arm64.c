@@ -47,6 +47,7 @@ static const struct config configs[] = {
 };
 
 static unsigned char ram[RAM_SIZE];
+static struct memory_range range;
 static struct vmcore vc;
 static struct vmcoreinfo vi;
 static struct vtop vt;
@@ -136,6 +137,7 @@ static void build(const struct config *c)
 	vc.read = read_ram;
 	vc.page_size = page;
 	vc.machine = 183;
+	vc.ranges = &range;
 	vc.nr_ranges = 1;
 	vc.ranges[0] = (struct memory_range){ base, base + RAM_SIZE, base, 0 };
 	vc.image = (struct memory_range){base + IMAGE_OFFSET, base + IMAGE_OFFSET + 0x80000,

@@ -237,7 +237,8 @@ static void sim_shutdown(struct blk_dev *dev)
 
 static const struct blk_ops sim_ops = { sim_submit, sim_poll, sim_shutdown };
 static struct blk_dev dev;
-uint8_t target_block[4096] __attribute__((aligned(4096)));
+static uint8_t block_buf[4096] __attribute__((aligned(4096)));
+uint8_t *target_block = block_buf;
 
 /* stub/disk/target.c without the search: the same checks by hand, so that a wrong offset shows here */
 int target_lba(const struct target *t, uint64_t offset, uint64_t len, uint64_t *ret_lba)
@@ -292,6 +293,8 @@ const char *log_text(size_t *ret_len)
 /* ---- one run and the look at the disk ---- */
 
 static struct capture cap;
+static struct vmcoreinfo vi;
+static struct memory_range ranges[2];
 static struct cmdline cl;
 static struct target target;
 static struct capstub_label label __attribute__((aligned(4096)));
@@ -337,6 +340,8 @@ static void setup_machine(unsigned level, bool lzo, uint64_t bytes)
 	cap.vc.read = overlay_read;
 	cap.vc.is_zero = overlay_is_zero;
 	cap.vc.page_size = PAGE;
+	cap.vi = &vi;
+	cap.vc.ranges = ranges;
 	cap.vc.nr_ranges = 2;
 	cap.vc.ranges[0] = (struct memory_range){ .start = 0, .end = LOW_PAGES * PAGE, .source = LOW_SOURCE };
 	cap.vc.ranges[1] = (struct memory_range){ .start = RAM_START, .end = RAM_START + sizeof(ram), .source = RAM_START };
