@@ -1,29 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What newlib asks of its system. There is none: no heap, no files, no signals. Present only
- * because the linker wants the names; none of these is reached by the functions that the stub
- * calls.
+ * What newlib's printf asks of its library and its system. There is none: no heap, no files, no
+ * signals. Present only because the linker wants the names; none of these is reached by the
+ * functions that the stub calls.
  */
-#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 
 #include "stub/arch.h"
 
-void *_sbrk(ptrdiff_t increment);
-void *sbrk(ptrdiff_t increment);
+struct _reent;
+
+void *_malloc_r(struct _reent *r, size_t size);
+void *_realloc_r(struct _reent *r, void *p, size_t size);
+void _free_r(struct _reent *r, void *p);
 noreturn void abort(void);
 
-/* Always fails, so malloc always fails */
-void *_sbrk(ptrdiff_t increment)
+void *_malloc_r(struct _reent *r, size_t size)
 {
-	(void)increment;
-	return (void *)-1;
+	(void)r;
+	(void)size;
+	return NULL;
 }
 
-void *sbrk(ptrdiff_t increment)
+void *_realloc_r(struct _reent *r, void *p, size_t size)
 {
-	return _sbrk(increment);
+	(void)p;
+	return _malloc_r(r, size);
+}
+
+void _free_r(struct _reent *r, void *p)
+{
+	(void)r;
+	(void)p;
 }
 
 noreturn void abort(void)

@@ -270,7 +270,7 @@ bool devtree_cmdline_intact(const char *cmdline)
 			word = p;
 	if (!word)
 		return true;
-	want = strtoul(word + sizeof(key) - 1, &end, 16);
+	want = strtoull(word + sizeof(key) - 1, &end, 16);
 	for (len = (size_t)(word - cmdline); len && cmdline[len - 1] == ' '; len--)
 		;
 	return end == word + sizeof(key) - 1 + 8 && (!*end || *end == ' ') &&
@@ -455,7 +455,7 @@ static void read_stdout(const void *fdt, int chosen, struct uart_walk *w)
 		w->stdout_node = alias_node(fdt, alias);
 	}
 	if (end) {
-		unsigned long baud = strtoul(end + 1, NULL, 10);
+		unsigned long baud = strtoull(end + 1, NULL, 10);
 
 		w->stdout_baud = baud <= 4000000 ? (uint32_t)baud : 0;
 	}

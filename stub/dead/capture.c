@@ -30,13 +30,13 @@
 static uint32_t dead_page_size(const struct vmcoreinfo *vi)
 {
 	char value[16];
-	unsigned long size;
+	uint64_t size;
 
 	if (vmcoreinfo_string(vi, "PAGESIZE", value, sizeof(value))) {
 		log_warn("VMCOREINFO has no PAGESIZE, %u is assumed", ARCH_PAGE_SIZE);
 		return ARCH_PAGE_SIZE;
 	}
-	size = strtoul(value, NULL, 10);
+	size = strtoull(value, NULL, 10);
 	if (size < ARCH_PAGE_SIZE || size > ARCH_PAGE_SIZE_MAX || !is_power_of_2(size)) {
 		log_warn("PAGESIZE=%s is not a page size of this architecture, %u is assumed",
 			 value, ARCH_PAGE_SIZE);
@@ -116,7 +116,7 @@ static void read_vmcoreinfo(struct capture *c)
 	if (vmcoreinfo_string(c->vi, "OSRELEASE", c->release, sizeof(c->release)))
 		c->release[0] = '\0';
 	if (!vmcoreinfo_string(c->vi, "CRASHTIME", value, sizeof(value)))
-		c->crash_time = strtoll(value, NULL, 10);
+		c->crash_time = (int64_t)strtoull(value, NULL, 10);
 }
 
 /*

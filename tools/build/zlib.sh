@@ -15,6 +15,14 @@ self=$(realpath "$0")
 mkdir -p "$dir"
 dir=$(realpath "$dir")
 
+# What the stub asks for, a raw stream at level 6, takes one of zlib's five ways to compress and no
+# checksum; the others are cut out of the code that would choose them, so that they are not linked.
+trim() {
+	sed -e 's/, deflate_\(stored\|fast\)}/, deflate_slow}/' -e 's/s->level == 0 ?/0 ?/' \
+		-e 's/s->strategy == Z_\(HUFFMAN_ONLY\|RLE\) ?/0 ?/' "$1" >"$1.new"
+	mv "$1.new" "$1"
+}
+
 # Like the stub itself; no stack protector, as in newlib. Z_SOLO: no memory but what the caller gives.
 cflags="-Os -g -fPIE -ffreestanding -ffunction-sections -fdata-sections -fno-stack-protector
 	-fno-asynchronous-unwind-tables -fvisibility=hidden -ffile-prefix-map=$dir=zlib
@@ -49,11 +57,12 @@ echo "  ZLIB    $arch"
 rm -rf "$dir/src" "$dir/include" "$dir/lib" "$dir/.key"
 mkdir -p "$dir/src" "$dir/include" "$dir/lib"
 tar -C "$dir/src" --strip-components=2 -xf "$tarball" --wildcards '*/zlib/*.c' '*/zlib/*.h'
-for f in deflate trees adler32 zutil; do
+trim "$dir/src/deflate.c"
+for f in deflate trees zutil; do
 	# shellcheck disable=SC2086
-	"${cross}gcc" $cflags -I"$dir/src" -c -o "$dir/src/$f.o" "$dir/src/$f.c"
+	"${cross}gcc" $cflags '-Dadler32(adler,buf,len)=(adler)' -I"$dir/src" -c -o "$dir/src/$f.o" "$dir/src/$f.c"
 done
-"${cross}ar" rcsD "$dir/lib/libz.a" "$dir/src/deflate.o" "$dir/src/trees.o" "$dir/src/adler32.o" "$dir/src/zutil.o"
+"${cross}ar" rcsD "$dir/lib/libz.a" "$dir/src/deflate.o" "$dir/src/trees.o" "$dir/src/zutil.o"
 cp "$dir/src/zlib.h" "$dir/src/zconf.h" "$dir/include"
 rm -rf "$dir/src"
 echo "$key" >"$dir/.key"
