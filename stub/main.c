@@ -4,7 +4,7 @@
  * guarantees listed in stub/arch.h, and nothing here ever returns to it.
  *
  * The order is that of what may go wrong. The console comes first, so that everything after it can
- * be read; then firmware tables and the dead kernel's headers, which are only read; then why it
+ * be read; then the dead kernel's headers and firmware tables, which are only read; then why it
  * died, by its log, which is on the console even if no disk works; only then is a disk
  * touched. Whatever happens, the end is finish(): a machine that hangs here needs somebody to walk
  * to it.
@@ -93,6 +93,16 @@ static void add_virtio_mmio(struct boot_info *bi)
 		if (n == bi->nr_virtio_mmio && n < ARRAY_SIZE(bi->virtio_mmio))
 			bi->virtio_mmio[bi->nr_virtio_mmio++] = *v;
 	}
+}
+
+/* Machines with a PCI segment for each slot have a hundred hosts and more, most have one. */
+static void take_pci_hosts(struct boot_info *bi)
+{
+	size_t one = sizeof(*bi->pci_hosts), size = 0;
+
+	bi->pci_hosts = mem_take_most("PCI hosts", 8 * one, max_u64(8 * one, min_u64(BOOT_MAX_PCI_HOSTS * one, mem_left() / 32)),
+				      8, MEM_ANY, &size);
+	bi->max_pci_hosts = (unsigned)(size / one);
 }
 
 /*
@@ -304,10 +314,14 @@ noreturn void stub_main(struct boot_info *bi)
 		/* Like elfcorehdr=, the word that kexec or a person added wins */
 		if (cmdline.rsdp)
 			bi->rsdp = cmdline.rsdp;
+		stop = capture_open(&capture, bi, &cmdline);
+		if (stop == STOP_OK)
+			take_pci_hosts(bi);
 		arch_discover(bi);
 		add_virtio_mmio(bi);
 		start_console(bi);
-		stop = capture_init(&capture, bi, &cmdline);
+		if (stop == STOP_OK)
+			stop = capture_init(&capture);
 	}
 	if (stop == STOP_OK) {
 		show_crash();

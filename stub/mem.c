@@ -93,16 +93,6 @@ static void map_pieces(void)
 	}
 }
 
-/* Mapped and not taken */
-static uint64_t mem_left(void)
-{
-	uint64_t bytes = 0;
-
-	for (const struct piece *p = pieces; p < pieces + MAX_PIECES; p++)
-		bytes += p->mapped - p->next;
-	return bytes;
-}
-
 void mem_open(void)
 {
 	mem_remove(0, PAGE);		/* a null pointer has to fault */
@@ -129,6 +119,15 @@ static uint64_t room(const struct piece *p, size_t align, phys_addr_t limit, phy
 
 	*ret_at = ALIGN_UP(p->next, align);
 	return *ret_at < end ? end - *ret_at : 0;
+}
+
+uint64_t mem_left(void)
+{
+	uint64_t bytes = 0;
+
+	for (const struct piece *p = pieces; p < pieces + MAX_PIECES; p++)
+		bytes += p->mapped - p->next;
+	return bytes;
 }
 
 void *mem_take_most(const char *user, size_t least, size_t good, size_t align, phys_addr_t limit,

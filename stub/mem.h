@@ -29,6 +29,9 @@ void mem_remove(phys_addr_t start, phys_addr_t end);
 /* That was all: map it. From here on mem_take() works. */
 void mem_open(void);
 
+/* Bytes that nobody has taken, in all pieces: for who likes to have a share of it. */
+uint64_t mem_left(void);
+
 /*
  * @size bytes of zeros, for good, aligned to @align (a power of two), none of them above @limit. A pointer into the
  * arena is a physical address, as one into the image (virt_to_phys()). @user says on the console whose it is: a

@@ -573,7 +573,7 @@ static bool add_smmu(const struct dt_pos *pos, void *ctx)
  * Documentation/devicetree/bindings/pci/pci-iommu.txt: entries (rid, phandle, sid, length), all for
  * IOMMUs with one cell a specifier, as SMMUv3 has
  */
-static void read_iommu_map(const struct dt_pos *pos, struct bus_walk *w, phys_addr_t ecam)
+static void read_iommu_map(const struct dt_pos *pos, struct bus_walk *w, const struct pci_host *host)
 {
 	int node = pos->node[pos->depth], len;
 	const fdt32_t *p = fdt_getprop(pos->fdt, node, "iommu-map", &len);
@@ -582,7 +582,7 @@ static void read_iommu_map(const struct dt_pos *pos, struct bus_walk *w, phys_ad
 	for (; p && len >= 16 && w->bi->nr_iommu_maps < BOOT_MAX_IOMMU_MAPS; p += 4, len -= 16) {
 		struct iommu_map *m = &w->bi->iommu_maps[w->bi->nr_iommu_maps++];
 
-		*m = (struct iommu_map){ .ecam = ecam, .mask = mask, .rid = fdt32_ld(p), .sid = fdt32_ld(p + 2),
+		*m = (struct iommu_map){ .host = host, .mask = mask, .rid = fdt32_ld(p), .sid = fdt32_ld(p + 2),
 					 .len = fdt32_ld(p + 3) };
 		for (unsigned i = 0; i < w->nr_smmus; i++)
 			if (w->smmus[i].phandle == fdt32_ld(p + 1))
@@ -616,10 +616,10 @@ static void add_pci_host(const struct dt_pos *pos, struct bus_walk *w)
 	h.ecam = addr - h.bus_start * PCI_ECAM_BUS_SIZE;
 	h.segment = (uint16_t)get_u32(pos->fdt, node, "linux,pci-domain", 0);
 	read_pci_ports(pos, &h);
-	if (!h.ecam || bi->nr_pci_hosts == BOOT_MAX_PCI_HOSTS)
+	if (!h.ecam || bi->nr_pci_hosts == bi->max_pci_hosts)
 		return;
-	bi->pci_hosts[bi->nr_pci_hosts++] = h;
-	read_iommu_map(pos, w, h.ecam);
+	bi->pci_hosts[bi->nr_pci_hosts] = h;
+	read_iommu_map(pos, w, &bi->pci_hosts[bi->nr_pci_hosts++]);
 }
 
 static void add_virtio_mmio(const struct dt_pos *pos, struct boot_info *bi)

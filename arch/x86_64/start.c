@@ -181,7 +181,7 @@ static void discover_acpi(struct boot_info *bi)
 
 static void add_pci_host(struct boot_info *bi, unsigned bus_start, unsigned bus_end)
 {
-	if (bi->nr_pci_hosts == BOOT_MAX_PCI_HOSTS)
+	if (bi->nr_pci_hosts == bi->max_pci_hosts)
 		return;
 	bi->pci_hosts[bi->nr_pci_hosts++] = (struct pci_host) {
 		.bus_start = (uint8_t)bus_start,

@@ -132,7 +132,7 @@ static int find_in_device_tree(struct iommu_requester *r, phys_addr_t *ret_base)
 		const struct iommu_map *m = &iommu.bi->iommu_maps[i];
 		uint32_t rid = ((uint32_t)r->bus << 8 | r->devfn) & m->mask;
 
-		if (m->ecam != r->host->ecam || rid < m->rid || rid - m->rid >= m->len)
+		if (m->host != r->host || rid < m->rid || rid - m->rid >= m->len)
 			continue;
 		if (!m->unit)
 			return log_err(-ENOENT, "iommu: %02x:%02x.%x is behind an IOMMU of another kind: left as it is",

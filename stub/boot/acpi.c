@@ -228,8 +228,8 @@ static void parse_mcfg(struct boot_info *bi, acpi_read_t read, phys_addr_t pa,
 				 (unsigned long)e.base, e.segment, e.bus_start, e.bus_end);
 			continue;
 		}
-		if (bi->nr_pci_hosts == BOOT_MAX_PCI_HOSTS) {
-			log_warn("acpi: MCFG: more than %u PCI hosts", BOOT_MAX_PCI_HOSTS);
+		if (bi->nr_pci_hosts == bi->max_pci_hosts) {
+			log_warn("acpi: MCFG: no room for more than %u PCI hosts", bi->max_pci_hosts);
 			return;
 		}
 		/* Coherence (_CCA) is in the DSDT; SBSA machines are coherent */

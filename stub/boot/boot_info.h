@@ -10,7 +10,7 @@
 #include "stub/bits.h"
 
 #define BOOT_CMDLINE_MAX	2048
-#define BOOT_MAX_PCI_HOSTS	8
+#define BOOT_MAX_PCI_HOSTS	512
 #define BOOT_MAX_VIRTIO_MMIO	32
 #define BOOT_MAX_UARTS		8
 #define BOOT_MAX_IOMMU_MAPS	32
@@ -49,9 +49,9 @@ struct pci_host {
 	phys_addr_t io;
 };
 
-/* Device tree: requesters [rid, rid + len) of the PCI host with this ECAM are streams from sid on */
+/* Device tree: requesters [rid, rid + len) of the PCI host are streams from sid on */
 struct iommu_map {
-	phys_addr_t ecam;
+	const struct pci_host *host;
 	phys_addr_t unit;	/* registers of an SMMUv3; 0: an IOMMU of another kind */
 	uint32_t mask;		/* of the requester ID that counts */
 	uint32_t rid;
@@ -110,7 +110,8 @@ struct boot_info {
 
 	/* filled by arch_discover() */
 	unsigned nr_pci_hosts;
-	struct pci_host pci_hosts[BOOT_MAX_PCI_HOSTS];
+	unsigned max_pci_hosts;		/* of BOOT_MAX_PCI_HOSTS, what stub/main.c found room for */
+	struct pci_host *pci_hosts;
 	unsigned nr_virtio_mmio;
 	struct virtio_mmio_spec virtio_mmio[BOOT_MAX_VIRTIO_MMIO];
 	unsigned nr_uarts;

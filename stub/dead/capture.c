@@ -20,7 +20,8 @@
 #include "stub/mem.h"
 #include "stub/overlay.h"
 
-#define MAX_RANGES	256u
+#define LEAST_RANGES	64u
+#define SPARE_RANGES	16u
 
 /*
  * Page frames and the dump's blocks are counted in the dead kernel's pages, which need not be those
@@ -123,19 +124,11 @@ static void read_vmcoreinfo(struct capture *c)
  * Where the dump is read from is not ours, whatever the loader says. That includes the first MiB
  * when part of the header is missing: its backup, if there is one, may be what is listed there.
  */
-static void open_memory(const struct vmcore *vc)
+static void open_memory(struct vmcore *vc)
 {
 	if (vmcore_sources(vc, mem_remove))
 		mem_remove(0, MIB(1));
 	mem_open();
-}
-
-static bool take_memory(struct capture *c)
-{
-	c->vc.max_ranges = MAX_RANGES;
-	c->vc.ranges = mem_take("RAM ranges", MAX_RANGES * sizeof(*c->vc.ranges), 8, MEM_ANY);
-	c->vi = mem_take("VMCOREINFO", sizeof(*c->vi), 8, MEM_ANY);
-	return c->vc.ranges && c->vi;
 }
 
 /*
@@ -143,7 +136,7 @@ static bool take_memory(struct capture *c)
  * device tree's /chosen, which it sets on arm64. The word wins, so that a person can correct a
  * loader.
  */
-enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi,
+enum capstub_stop capture_open(struct capture *c, const struct boot_info *bi,
 			       const struct cmdline *cl)
 {
 	phys_addr_t hdr = cl->elfcorehdr ? cl->elfcorehdr : bi->elfcorehdr;
@@ -158,18 +151,42 @@ enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi,
 		return log_err(STOP_NO_ELFCOREHDR,
 			       "no elfcorehdr= on the command line or in the device tree");
 	rc = vmcore_open(&c->vc, hdr, size);
-	if (!rc) {
-		open_memory(&c->vc);
-		if (!take_memory(c))
-			return log_err(STOP_ASSERT, "no memory for what is known of the dead kernel");
-		rc = vmcore_parse(&c->vc, bi->image_start, bi->image_end);
-	}
-	if (rc == -ENODATA)
-		return log_err(STOP_NO_MEMORY_RANGES, "elfcorehdr at %#lx: no usable memory range",
-			       hdr);
 	if (rc)
 		return log_err(STOP_BAD_ELFCOREHDR, "elfcorehdr at %#lx: cannot be used (%d)", hdr,
 			       rc);
+	open_memory(&c->vc);
+	return STOP_OK;
+}
+
+/*
+ * A range for each PT_LOAD, and some for those that our own memory or another range cuts in two. A table
+ * without end would leave no room for the buffers of a dump, hence a share of what there is.
+ */
+static bool take_memory(struct capture *c)
+{
+	size_t least = LEAST_RANGES * sizeof(*c->vc.ranges);
+	size_t good = (c->vc.nr_loads + SPARE_RANGES) * sizeof(*c->vc.ranges);
+
+	good = max_u64(least, min_u64(good, mem_left() / 3));
+	c->vc.ranges = mem_take_most("RAM ranges", least, good, sizeof(*c->vc.ranges), MEM_ANY, &good);
+	c->vc.max_ranges = good / sizeof(*c->vc.ranges);
+	c->vi = mem_take("VMCOREINFO", sizeof(*c->vi), 8, MEM_ANY);
+	return c->vc.ranges && c->vi;
+}
+
+enum capstub_stop capture_init(struct capture *c)
+{
+	int rc;
+
+	if (!take_memory(c))
+		return log_err(STOP_ASSERT, "no memory for what is known of the dead kernel");
+	rc = vmcore_parse(&c->vc, c->bi->image_start, c->bi->image_end);
+	if (rc == -ENODATA)
+		return log_err(STOP_NO_MEMORY_RANGES, "elfcorehdr at %#lx: no usable memory range",
+			       c->vc.elfcorehdr);
+	if (rc)
+		return log_err(STOP_BAD_ELFCOREHDR, "elfcorehdr at %#lx: cannot be used (%d)",
+			       c->vc.elfcorehdr, rc);
 	read_vmcoreinfo(c);
 	/*
 	 * Not fatal: what cannot be translated is not looked at, and pages_init() lowers the level

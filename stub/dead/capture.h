@@ -27,10 +27,13 @@ struct capture {
 };
 
 /*
- * Fill @c from the elfcorehdr. STOP_OK, or why there is nothing to dump, logged. @bi and @cl are
- * referred to, not copied. Only reads memory.
+ * Find the elfcorehdr, and open the arena (stub/mem.h) with all that it leaves. STOP_OK, or why there is
+ * nothing to dump, logged. @bi and @cl are referred to, not copied.
  */
-enum capstub_stop capture_init(struct capture *c, const struct boot_info *bi,
+enum capstub_stop capture_open(struct capture *c, const struct boot_info *bi,
 			       const struct cmdline *cl);
+
+/* Then fill @c from it. STOP_OK, or why there is nothing to dump, logged. Only reads old memory. */
+enum capstub_stop capture_init(struct capture *c);
 
 #endif

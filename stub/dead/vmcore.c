@@ -292,8 +292,10 @@ static void trim_front(struct memory_range *r, uint64_t bytes)
 		r->virt += bytes;
 }
 
-static void drop_range(struct vmcore *vc, const struct memory_range *r, const char *why)
+static void drop_range(struct vmcore *vc, const struct memory_range *r, uint64_t lost,
+		       const char *why)
 {
+	vc->dropped_bytes += min_u64(lost, UINT64_MAX - vc->dropped_bytes);
 	if (vc->dropped_ranges++ < MAX_REPORTS)
 		log_warn("elfcorehdr: range %#lx-%#lx %s", (unsigned long)r->start,
 			 (unsigned long)r->end, why);
@@ -360,12 +362,13 @@ static bool place_range(struct vmcore *vc, unsigned at, const struct memory_rang
 static void add_range(struct vmcore *vc, struct memory_range r, const struct memory_range *own,
 		      bool expected)
 {
-	bool overlap = false, full = false;
+	const struct memory_range whole = r;
+	uint64_t lost = 0;
+	bool overlap = false;
 
-	while (r.start < r.end && !full) {
+	while (r.start < r.end) {
 		unsigned at = find_range(vc, r.start);
 		struct memory_range piece = r;
-		uint64_t skip;
 
 		if (at < vc->nr_ranges && vc->ranges[at].start <= r.start) {
 			overlap = true;
@@ -380,14 +383,14 @@ static void add_range(struct vmcore *vc, struct memory_range r, const struct mem
 			piece.end = min_u64(piece.end, vc->ranges[at].start);
 		if (own->start > r.start)
 			piece.end = min_u64(piece.end, own->start);
-		skip = piece.end - piece.start;
-		full = !place_range(vc, at, &piece);
-		trim_front(&r, full ? 0 : skip);
+		if (!place_range(vc, at, &piece))
+			lost += piece.end - piece.start;
+		trim_front(&r, piece.end - piece.start);
 	}
-	if (full)
-		drop_range(vc, &r, "dropped: too many ranges");
+	if (lost)
+		drop_range(vc, &whole, lost, "dropped: too many ranges");
 	else if (overlap && !expected)
-		drop_range(vc, &r, "overlaps another one: cut");
+		drop_range(vc, &whole, 0, "overlaps another one: cut");
 }
 
 /* The RAM that a PT_LOAD describes. False: it is absurd. */
@@ -447,6 +450,15 @@ static void set_image(struct vmcore *vc, const struct phdr *p)
 		vc->image.virt = p->vaddr | 0xffffffff00000000ULL;
 }
 
+/* RAM that could exist is lost with its size, else nobody knows what is. An empty range is no loss. */
+static void drop_absurd(struct vmcore *vc, const struct phdr *p, const struct memory_range *r)
+{
+	bool could = range_inside(p->paddr, p->memsz, 0, ADDR_LIMIT);
+
+	vc->cut |= !could && p->memsz;
+	drop_range(vc, r, could ? p->memsz : 0, "dropped: absurd");
+}
+
 static int parse_ranges(struct vmcore *vc, const struct memory_range *own)
 {
 	bool first = true;
@@ -465,7 +477,7 @@ static int parse_ranges(struct vmcore *vc, const struct memory_range *own)
 		else if (load_range(vc, &p, &range))
 			add_range(vc, range, own, false);
 		else if (!first || vc->machine != ELF_EM_AARCH64)
-			drop_range(vc, &range, "dropped: absurd");
+			drop_absurd(vc, &p, &range);
 		/*
 		 * kexec-tools 2.0.25 gets start and size of arm64's image wrong; its RAM is in the
 		 * other entries
@@ -475,6 +487,7 @@ static int parse_ranges(struct vmcore *vc, const struct memory_range *own)
 	if (r < 0) {
 		log_warn("elfcorehdr: program header %u is unreadable, the rest is lost", it.next);
 		vc->nr_phdrs = it.next;
+		vc->cut = true;
 	}
 	if (vc->image.end) {
 		/* Nothing is left of it unless the RAM around it is missing from the header */
@@ -484,7 +497,8 @@ static int parse_ranges(struct vmcore *vc, const struct memory_range *own)
 		add_range(vc, image, own, true);
 	}
 	if (vc->dropped_ranges)
-		log_warn("elfcorehdr: %u ranges were dropped or cut", vc->dropped_ranges);
+		log_warn("elfcorehdr: %u ranges were dropped or cut, %lu KiB are lost by it",
+			 vc->dropped_ranges, vc->dropped_bytes >> 10);
 	if (vc->nr_ranges == 0)
 		return log_err(r < 0 ? -EFAULT : -ENODATA,
 			       "elfcorehdr: no usable memory range in %u program headers",
@@ -754,18 +768,22 @@ int vmcore_open(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit)
 	return parse_ehdr(vc, hdr, size_limit);
 }
 
-int vmcore_sources(const struct vmcore *vc, void (*fn)(phys_addr_t start, phys_addr_t end))
+int vmcore_sources(struct vmcore *vc, void (*fn)(phys_addr_t start, phys_addr_t end))
 {
 	struct phdr_iter it;
 	struct phdr p;
 	int r;
 
+	vc->nr_loads = 0;
 	fn(vc->elfcorehdr, vc->elfcorehdr + vc->phoff + (uint64_t)vc->nr_phdrs * phdr_size(vc));
 	phdr_begin(&it, vc, 0);
 	while ((r = phdr_next(&it, &p)) > 0) {
 		struct memory_range range;
 
-		if (p.type == ELF_PT_LOAD && load_range(vc, &p, &range))
+		if (p.type != ELF_PT_LOAD)
+			continue;
+		vc->nr_loads++;
+		if (load_range(vc, &p, &range))
 			fn(range.source, range.source + (range.end - range.start));
 	}
 	return r < 0 || vc->cut ? -ENODATA : 0;

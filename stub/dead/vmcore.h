@@ -34,13 +34,15 @@ struct vmcore {
 	uint16_t machine;		/* e_machine: EM_X86_64, EM_AARCH64 */
 	uint64_t phoff;
 	uint32_t nr_phdrs;
-	bool cut;			/* there were more program headers */
+	unsigned nr_loads;		/* PT_LOADs, known after vmcore_sources() */
+	bool cut;			/* there is more: headers outside or unreadable, or of absurd size */
 
 	unsigned nr_ranges;		/* sorted by start, disjoint */
 	unsigned max_ranges;		/* room in ranges: the caller's, before vmcore_parse() */
 	struct memory_range *ranges;
 	/* skipped: overlapping, absurd or too many; reported on the console */
 	unsigned dropped_ranges;
+	uint64_t dropped_bytes;		/* of those, RAM that no other range has; saturates */
 
 	/* kernel text/data PT_LOAD: physical range and p_vaddr; end 0: unknown */
 	struct memory_range image;
@@ -72,7 +74,7 @@ int vmcore_open(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit);
  * where the bytes of each PT_LOAD are, whatever vmcore_parse() is going to make of it. 0, or
  * -ENODATA when the header is cut short or unreadable, so that there may be more.
  */
-int vmcore_sources(const struct vmcore *vc, void (*fn)(phys_addr_t start, phys_addr_t end));
+int vmcore_sources(struct vmcore *vc, void (*fn)(phys_addr_t start, phys_addr_t end));
 
 /*
  * The second step after vmcore_open(): ranges and notes. @own: the stub's image; ranges that

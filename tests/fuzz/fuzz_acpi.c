@@ -23,6 +23,7 @@ static size_t mem_len;
 static uint8_t flags;
 static unsigned reads;
 static struct boot_info bi;
+static struct pci_host hosts[8];
 
 static int read_mem(void *dst, phys_addr_t pa, size_t len)
 {
@@ -108,7 +109,7 @@ static void check(void)
 {
 	const struct uart_spec *u = &bi.firmware_console;
 
-	assert(bi.nr_pci_hosts <= BOOT_MAX_PCI_HOSTS);
+	assert(bi.nr_pci_hosts <= bi.max_pci_hosts);
 	for (unsigned i = 0; i < bi.nr_pci_hosts; i++) {
 		const struct pci_host *h = &bi.pci_hosts[i];
 
@@ -151,6 +152,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(mem, data + 1, mem_len);
 	fix();
 	memset(&bi, 0, sizeof(bi));
+	bi.max_pci_hosts = ARRAY_SIZE(hosts);
+	bi.pci_hosts = hosts;
 	bi.rsdp = BASE;
 	bi.machine = flags & ARM ? "aarch64" : "x86_64";
 	reads = 0;

@@ -520,6 +520,8 @@ static void build_function(void)
 	}
 }
 
+static struct pci_host host;
+
 static void set_up(struct boot_info *bi)
 {
 	struct fake_window w = {
@@ -551,7 +553,8 @@ static void set_up(struct boot_info *bi)
 		bi->virtio_mmio[0] = (struct virtio_mmio_spec){ MMIO, 0x200, true };
 	} else {
 		bi->nr_pci_hosts = 1;
-		bi->pci_hosts[0] = fake_pci_host(true, 0);
+		bi->pci_hosts = &host;
+		host = fake_pci_host(true, 0);
 		build_function();
 		if (kind == VIRTIO_LEGACY) {
 			w.base = PORT;

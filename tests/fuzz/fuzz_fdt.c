@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check(const struct boot_info *bi)
 {
-	if (bi->nr_uarts > BOOT_MAX_UARTS || bi->nr_pci_hosts > BOOT_MAX_PCI_HOSTS ||
+	if (bi->nr_uarts > BOOT_MAX_UARTS || bi->nr_pci_hosts > bi->max_pci_hosts ||
 	    bi->nr_virtio_mmio > BOOT_MAX_VIRTIO_MMIO ||
 	    !memchr(bi->cmdline, 0, sizeof(bi->cmdline)))
 		abort();
@@ -33,6 +33,7 @@ static void check(const struct boot_info *bi)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct boot_info bi;
+	static struct pci_host hosts[8];
 	struct devtree_efi efi;
 	uint64_t start, end;
 	/*
@@ -43,6 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memcpy(tree, data, size);
 	memset(&bi, 0, sizeof(bi));
+	bi.max_pci_hosts = ARRAY_SIZE(hosts);
+	bi.pci_hosts = hosts;
 	if (!devtree_check(tree, size)) {
 		devtree_early(tree, &bi, &efi);
 		devtree_buses(tree, &bi);

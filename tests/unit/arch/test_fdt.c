@@ -16,6 +16,7 @@
 #define TREE_MAX 65536
 
 static char tree[TREE_MAX];
+static struct pci_host hosts[8];
 static struct boot_info bi;
 static uint64_t from, to;		/* what devtree_usable_memory() says */
 static struct devtree_efi efi;
@@ -31,6 +32,8 @@ static void must(int rc)
 static void begin_tree(unsigned address_cells, unsigned size_cells)
 {
 	memset(&bi, 0, sizeof(bi));
+	bi.max_pci_hosts = ARRAY_SIZE(hosts);
+	bi.pci_hosts = hosts;
 	memset(&efi, 0xff, sizeof(efi));
 	must(fdt_create(tree, sizeof(tree)));
 	must(fdt_finish_reservemap(tree));
@@ -338,6 +341,46 @@ static void test_pci(void **state)
 		    bi.pci_hosts[1].bus_end == 0x13);
 	assert_true(bi.pci_hosts[2].bus_end == 255);
 	assert_false(bi.pci_hosts[0].dma_coherent);
+}
+
+static void mapped(uint32_t addr, int bus, uint32_t phandle)
+{
+	fdt32_t map[4] = { 0, cpu_to_fdt32(phandle), 0, cpu_to_fdt32(0x10000) };
+	fdt32_t reg[4] = { 0, cpu_to_fdt32(addr), 0, cpu_to_fdt32(0x100000) };
+	fdt32_t range[2] = { cpu_to_fdt32(bus), cpu_to_fdt32(bus) };
+
+	node("pcie");
+	str("compatible", "pci-host-ecam-generic");
+	must(fdt_property(tree, "reg", reg, sizeof(reg)));
+	must(fdt_property(tree, "bus-range", range, sizeof(range)));
+	must(fdt_property(tree, "iommu-map", map, sizeof(map)));
+	end();
+}
+
+/* Two hosts of one bus each in one area, without linux,pci-domain: each keeps its own IOMMU */
+static void test_pci_one_base(void **state)
+{
+	(void)state;
+	begin_tree(2, 2);
+	for (uint32_t i = 1; i < 3; i++) {
+		node("iommu");
+		str("compatible", "arm,smmu-v3");
+		fdt32_t reg[4] = { 0, cpu_to_fdt32(0x1000000 * i), 0, cpu_to_fdt32(0x20000) };
+		must(fdt_property(tree, "reg", reg, sizeof(reg)));
+		u32("phandle", i);
+		end();
+	}
+	mapped(0x80000000, 0, 1);
+	mapped(0x80100000, 1, 2);
+	parse();
+	assert_int_equal(bi.nr_pci_hosts, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(bi.pci_hosts[i].ecam == 0x80000000);
+		assert_true(bi.pci_hosts[i].bus_start == i && bi.pci_hosts[i].bus_end == i);
+		assert_ptr_equal(bi.iommu_maps[i].host, &bi.pci_hosts[i]);
+		assert_true(bi.iommu_maps[i].unit == 0x1000000 * (i + 1));
+	}
+	assert_int_equal(bi.nr_iommu_maps, 2);
 }
 
 /* A host bridge with one I/O window: phys.hi, port, CPU address, number of ports */
@@ -652,6 +695,7 @@ int main(void)
 		cmocka_unit_test(test_board),
 		cmocka_unit_test(test_alias_of_itself), cmocka_unit_test(test_unknown_clock),
 		cmocka_unit_test(test_pci),
+		cmocka_unit_test(test_pci_one_base),
 		cmocka_unit_test(test_pci_ports),
 		cmocka_unit_test(test_coherency),
 		cmocka_unit_test(test_long_bootargs),

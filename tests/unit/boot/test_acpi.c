@@ -22,6 +22,7 @@
 
 static uint8_t mem[0x20000];
 static struct boot_info bi;
+static struct pci_host hosts[96];
 static unsigned nr_tables;
 static size_t next; /* offset of the next table */
 
@@ -156,6 +157,8 @@ static size_t fadt(uint32_t flags, uint8_t space, uint64_t address, uint8_t valu
 static int discover(void)
 {
 	bi.nr_pci_hosts = 0;
+	bi.max_pci_hosts = ARRAY_SIZE(hosts);
+	bi.pci_hosts = hosts;
 	memset(&bi.firmware_console, 0, sizeof(bi.firmware_console));
 	memset(&bi.reset, 0, sizeof(bi.reset));
 	return acpi_discover(&bi, fake_mem_read);
@@ -380,12 +383,16 @@ static void test_mcfg(void **state)
 
 	/* hosts that arch knew already stay; too many are cut */
 	begin("x86_64");
-	at = mcfg(20);
-	for (int i = 0; i < 20; i++)
-		mcfg_entry(at, i, 0xe0000000, i, 0, 255);
-	assert_int_equal(discover(), 0);
-	assert_int_equal(bi.nr_pci_hosts, BOOT_MAX_PCI_HOSTS);
-	assert_int_equal(fake_log_lines[1], 1);
+	for (int nr = 12; nr <= 97; nr += 85 - (nr == 96)) {
+		begin("x86_64");
+		at = mcfg(nr);
+		for (int i = 0; i < nr; i++)
+			mcfg_entry(at, i, 0xe0000000 + i * 0x10000000ULL, i, 0, 255);
+		assert_int_equal(discover(), 0);
+		assert_int_equal(bi.nr_pci_hosts, min_u64(nr, 96));
+		assert_int_equal(bi.pci_hosts[11].segment, 11);
+		assert_int_equal(fake_log_lines[1], nr > 96);
+	}
 
 	/* no entry, or a part of one */
 	for (uint32_t len = 36; len < 60; len++) {

@@ -181,6 +181,7 @@ static void test_limit(void **state)
 	mem_add(RAM, RAM + 4 * PAGE);
 	mem_add(RAM + 8 * PAGE, RAM + 12 * PAGE);
 	mem_open();
+	assert_int_equal(mem_left(), 8 * PAGE);
 	p = mem_take("high", 100, 64, MEM_ANY);
 	assert_ptr_equal(p, ram + 8 * PAGE);
 	p = mem_take("low", PAGE, PAGE, RAM + 2 * PAGE - 1);
@@ -196,6 +197,7 @@ static void test_limit(void **state)
 	assert_ptr_equal(p, ram + 8 * PAGE + 128);
 	p = mem_take("all", 3 * PAGE, PAGE, MEM_ANY);
 	assert_ptr_equal(p, ram + 9 * PAGE);
+	assert_int_equal(mem_left(), PAGE);
 }
 
 static void test_most(void **state)

@@ -24,11 +24,11 @@
 #define KERNEL_VIRT 0xffffffff81000000ULL
 #define NOTES	    0x5000000ULL /* where the notes are, in RAM */
 
-#define MAX_RANGES 256u
+#define MAX_RANGES 4096u
 
 static struct memory_range ranges[MAX_RANGES];
 static struct vmcore vc;
-static uint8_t header[65536 * 2] __attribute__((aligned(8)));
+static uint8_t header[65536 * 4] __attribute__((aligned(8)));
 static uint8_t notes[65536];
 static size_t notes_len;
 
@@ -585,22 +585,89 @@ static void test_no_virt(void **state)
 	assert_string_equal(ranges_text(), "1000-2000? 2000-3000 3000-4000!");
 }
 
+static void ignore(phys_addr_t start, phys_addr_t end)
+{
+	assert_true(start < end);
+}
+
 static void test_too_many_ranges(void **state)
 {
 	(void)state;
 	begin64(EM_X86_64);
-	for (unsigned i = 0; i < MAX_RANGES + 88; i++)
+	vc.max_ranges = 4000;
+	for (unsigned i = 0; i < vc.max_ranges + 88; i++)
 		ram(0x10000ULL * i, 0x10000ULL * i + 0x8000);
 	assert_int_equal(parse(), 0);
-	assert_int_equal(vc.nr_ranges, MAX_RANGES);
+	assert_int_equal(vc.nr_ranges, vc.max_ranges);
 	assert_int_equal(vc.dropped_ranges, 88);
+	assert_true(vc.dropped_bytes == 88 * 0x8000);
 	assert_true(fake_log_lines[1] < 10);
-	assert_true(vc.ranges[MAX_RANGES - 1].end ==
-		    0x10000ULL * (MAX_RANGES - 1) + 0x8000);
+	assert_true(vc.ranges[3999].end == 0x10000ULL * 3999 + 0x8000);
 	/* what continues a range still fits */
 	ram(0x8000, 0x10000);
 	assert_int_equal(parse(), 0);
-	assert_int_equal(vc.nr_ranges, MAX_RANGES - 1);
+	assert_int_equal(vc.nr_ranges, vc.max_ranges - 1);
+	/* of a range that lies between others, what is new is lost, and no more */
+	((Elf64_Ehdr *)header)->e_phnum = 4000;
+	ram(3999 * 0x10000ULL, 4000 * 0x10000ULL + 0x123000);
+	assert_int_equal(parse(), 0);
+	assert_true(vc.dropped_bytes == 0);
+	add(PT_LOAD, 3000 * 0x10000ULL + 0x9000, 3 * 0x10000 - 0x8000, 0, 0);
+	assert_int_equal(parse(), 0);
+	assert_true(vc.dropped_bytes == 0x7000 + 2 * 0x8000);
+}
+
+/* As many as a header of a machine with much memory taken out of use has: all are kept */
+static void test_many_ranges(void **state)
+{
+	(void)state;
+	for (unsigned nr = 300; nr <= MAX_RANGES; nr += MAX_RANGES - 300) {
+		begin64(EM_X86_64);
+		for (unsigned i = 0; i < nr; i++)
+			ram(0x10000ULL * i, 0x10000ULL * i + 0x8000);
+		assert_int_equal(vmcore_open(&vc, HDR, sizeof(header)), 0);
+		assert_int_equal(vmcore_sources(&vc, ignore), 0);
+		assert_int_equal(vc.nr_loads, nr);
+		assert_int_equal(vmcore_parse(&vc, 0, 0), 0);
+		assert_int_equal(vc.nr_ranges, nr);
+		assert_true(!vc.dropped_ranges && !vc.dropped_bytes && !vc.cut);
+		for (unsigned i = 0; i < nr; i++)
+			assert_true(vmcore_is_ram(&vc, 0x10000ULL * i, 0x8000));
+	}
+}
+
+/* What an entry that makes no sense costs: its bytes, or nobody knows how many, or nothing */
+static void test_dropped_bytes(void **state)
+{
+	Elf64_Phdr *p;
+
+	(void)state;
+	begin64(EM_X86_64);
+	ram(0x100000, 0x200000);
+	p = ram(0x300000, 0x400000);
+	p->p_filesz = 0;
+	assert_int_equal(parse(), 0);
+	assert_true(vc.dropped_bytes == 0x100000 && !vc.cut);
+	p->p_memsz = 0;
+	assert_int_equal(parse(), 0);
+	assert_true(vc.dropped_bytes == 0 && !vc.cut);
+	p->p_memsz = p->p_filesz = 1ULL << 60;
+	assert_int_equal(parse(), 0);
+	assert_true(vc.dropped_bytes == 0 && vc.cut);
+	/* many of them do not add up to none */
+	((Elf64_Ehdr *)header)->e_phnum = 1;
+	for (unsigned i = 0; i < 4100; i++) {
+		p = add(PT_LOAD, 0, 1ULL << 52, 1, 0);
+		p->p_vaddr = i;
+	}
+	assert_int_equal(parse(), 0);
+	assert_true(vc.dropped_bytes == UINT64_MAX);
+	/* headers outside the header */
+	begin64(EM_X86_64);
+	ram(0x100000, 0x200000);
+	ram(0x300000, 0x400000);
+	assert_int_equal(parse_at(HDR, 64 + 56, 0, 0), 0);
+	assert_true(vc.cut && vc.dropped_bytes == 0);
 }
 
 /* Frames of the dead kernel's size; those that are RAM in part only do not count */
@@ -1010,6 +1077,8 @@ int main(void)
 		cmocka_unit_test(test_filesz),
 		cmocka_unit_test(test_no_virt),
 		cmocka_unit_test(test_too_many_ranges),
+		cmocka_unit_test(test_many_ranges),
+		cmocka_unit_test(test_dropped_bytes),
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_notes),

@@ -106,7 +106,7 @@ static void set_up(void)
 	memset(table, 0, sizeof(table));
 	memset(&bi, 0, sizeof(bi));
 	host = fake_pci_host(true, 255);
-	bi.pci_hosts[0] = host;
+	bi.pci_hosts = &host;
 	bi.nr_pci_hosts = 1;
 	iommu_init(&bi, read_ram, pool, NR_PAGES);
 }
@@ -774,7 +774,7 @@ static void make_smmu(bool two_levels, bool dt)
 	smmu.ste0 = word(ste);
 	if (dt) {
 		bi.nr_iommu_maps = 1;
-		bi.iommu_maps[0] = (struct iommu_map){ .ecam = host.ecam, .unit = UNIT, .mask = UINT32_MAX,
+		bi.iommu_maps[0] = (struct iommu_map){ .host = &host, .unit = UNIT, .mask = UINT32_MAX,
 						       .rid = 0x100, .sid = two_levels ? 0x5000 : 0, .len = 0x100 };
 	} else {
 		make_iort();

@@ -240,7 +240,7 @@ static void machine(void)
 	ctrl.ns[1] = ctrl.ns[0];
 	ctrl.ns[1].nsid = 7;
 	bi.nr_pci_hosts = 1;
-	bi.pci_hosts[0] = host;
+	bi.pci_hosts = &host;
 	/* empty slots around the one that is filled, as on arm64 machines */
 	bi.nr_virtio_mmio = 3;
 	for (unsigned i = 0; i < 3; i++)
@@ -397,7 +397,7 @@ static void test_no_disks(void **state)
 	memset(&bi, 0, sizeof(bi));
 	assert_int_equal(disk_next(&it, &bi, &disk), -ENOENT);
 	bi.nr_pci_hosts = 1;
-	bi.pci_hosts[0] = host;
+	bi.pci_hosts = &host;
 	assert_int_equal(disk_next(&it, &bi, &disk), -ENOENT);
 	assert_int_equal(it.failures, 0);
 }

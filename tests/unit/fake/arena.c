@@ -72,6 +72,11 @@ void *mem_take(const char *user, size_t size, size_t align, phys_addr_t limit)
 	return mem_take_most(user, size, size, align, limit, &got);
 }
 
+uint64_t mem_left(void)
+{
+	return fake_arena_most;
+}
+
 void mem_remove(phys_addr_t start, phys_addr_t end)
 {
 	(void)start;
