@@ -23,7 +23,7 @@
 #include "stub/idle.h"
 #include "stub/log.h"
 #include "stub/mem.h"
-#include "stub/send/serial.h"
+#include "stub/send/line.h"
 #include "stub/disk/devices.h"
 #include "stub/disk/target.h"
 #include "stub/uart.h"
@@ -187,14 +187,14 @@ static struct uart_spec line_spec(const struct boot_info *bi, const struct targe
 
 /*
  * Over the console's own UART, or another. That of the console is set up anew when it is to be
- * another speed or has flow control. It stays one struct uart then, because serial_dump() has to
+ * another speed or has flow control. It stays one struct uart then, because line_dump() has to
  * know that log lines come on the same wire: two of them on one UART would mix bytes in the middle
  * of a frame.
  */
 static enum capstub_stop dump_to_line(const struct boot_info *bi, const struct target_spec *spec)
 {
 	static struct uart line;
-	struct serial_options opt = {
+	struct line_options opt = {
 		.mode = cmdline.line_8bit ? SERIAL_MODE_8BIT : SERIAL_MODE_TEXT,
 		.xon_xoff = cmdline.line_xon,
 	};
@@ -216,7 +216,7 @@ static enum capstub_stop dump_to_line(const struct boot_info *bi, const struct t
 	if (rc)
 		return log_err(STOP_LINE_ERROR, "dump=%s: the UART cannot be used (%d)", spec->text,
 			       rc);
-	return serial_dump(&capture, u, &opt);
+	return line_dump(&capture, u, &opt);
 }
 
 /*
@@ -344,7 +344,7 @@ noreturn void stub_exception(const char *what)
 		log_print(LOG_ERR, "%s", what);
 		/* DMA must not outlive us */
 		target_abort(&target);
-		serial_abort();
+		line_abort();
 		finish(STOP_EXCEPTION);
 	}
 	arch_reset();

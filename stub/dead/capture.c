@@ -2,7 +2,7 @@
 /*
  * What is known of the dead kernel, gathered once before anything is written: RAM ranges and CPU
  * notes from the elfcorehdr, VMCOREINFO, address translation, names for the dump's header.
- * stub/main.c calls it; both ways out, stub/send/dump.c and stub/send/serial.c, start from the struct capture
+ * stub/main.c calls it; both ways out, stub/send/dump.c and stub/send/session.c, start from the struct capture
  * it fills.
  *
  * Only a missing or unusable elfcorehdr ends the capture. Everything else can be done without: no

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: tests/unit/fake/arena.c stub/idle.c stub/send/serial.c stub/format/frame.c stub/format/crc.c stub/dead/vital.c stub/dead/kallsyms.c stub/dead/vmcore.c */
+/* needs: tests/unit/fake/arena.c stub/idle.c stub/send/session.c stub/send/line.c stub/format/frame.c stub/format/crc.c stub/dead/vital.c stub/dead/kallsyms.c stub/dead/vmcore.c */
 /* needs: stub/dead/vmcoreinfo.c stub/dead/vread.c stub/dead/pages.c stub/dead/dmesg.c stub/dead/vtop_x86_64.c */
 /*
  * A hostile receiver for the stub's side of the serial protocol. The input is a script: what the
@@ -23,7 +23,7 @@
 #include "stub/format/frame.h"
 #include "stub/idle.h"
 #include "stub/log.h"
-#include "stub/send/serial.h"
+#include "stub/send/line.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -664,8 +664,8 @@ static void judge(enum capstub_stop rc)
 		return;
 	/* Each frame was whole, but for those with a page that was lost while they were made */
 	assert(!seen.raw && seen.dec.state == FRAME_TEXT);
-	assert(seen.frames + seen.dec.bad == serial_stats.frames &&
-	       seen.sequence <= serial_stats.frames);
+	assert(seen.frames + seen.dec.bad == session_stats.frames &&
+	       seen.sequence <= session_stats.frames);
 	assert(!seen.dec.bad || flapped);
 	for (unsigned i = 0; i < SERIAL_NR_BLOBS; i++)
 		assert(seen.blobs[i]);
@@ -675,7 +675,7 @@ static void judge(enum capstub_stop rc)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct serial_options opt = { 0 };
+	struct line_options opt = { 0 };
 	unsigned how;
 
 	if (!header[0])
@@ -693,7 +693,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uart = (struct uart){ .ops = &sim_ops, .rts_cts = how & 4 };
 	open_capture(how & 8);
 	frame_dec_init(&seen.dec, seen.buf, sizeof(seen.buf), on_frame, NULL, NULL);
-	judge(serial_dump(&capture, &uart, &opt));
+	judge(line_dump(&capture, &uart, &opt));
 	assert(uart.ops == &sim_ops);
 	return 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* needs: tests/host/dumpfile.c tests/unit/fake/arena.c tools/recv/recv_session.c tools/recv/recv_store.c tools/recv/marks.c tools/recv/spans.c tools/util.c */
-/* needs: tools/media/outfile.c tools/media/kdump.c stub/idle.c stub/send/serial.c stub/format/frame.c stub/format/crc.c */
+/* needs: tools/media/outfile.c tools/media/kdump.c stub/idle.c stub/send/session.c stub/send/line.c stub/format/frame.c stub/format/crc.c */
 /* needs: stub/dead/vital.c stub/dead/kallsyms.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vread.c */
 /* needs: stub/dead/pages.c stub/dead/dmesg.c */
 /*
@@ -53,7 +53,7 @@
 #include "stub/idle.h"
 #include "stub/log.h"
 #include "stub/dead/pages.h"
-#include "stub/send/serial.h"
+#include "stub/send/line.h"
 #include "tests/host/dumpfile.h"
 #include "tests/line/fake/io.h"
 #include "tools/media/kdump.h"
@@ -68,7 +68,7 @@
 
 struct options {
 	uint32_t baud;
-	struct serial_options serial;
+	struct line_options serial;
 	bool one_way, strip, eat_flow, quiet;
 	unsigned level;
 	double cpu, flip, frame_loss, burst, insert;
@@ -493,7 +493,7 @@ static void compare(const char *path, struct verdict *v)
 static void report(const struct verdict *v, int result, enum capstub_stop stop)
 {
 	double total = (double)sim.now / 1e9;
-	const struct serial_stats *st = &serial_stats;
+	const struct session_stats *st = &session_stats;
 	const uint64_t *ms = stream_ms;
 
 	printf("seconds=%.1f line=%" PRIu64 " busy=%.2f%% payload=%.2f%% frames=%" PRIu64 " again=%" PRIu64 " lost=%" PRIu64
@@ -670,7 +670,7 @@ static int simulate(const char *dir)
 	open_session();
 	uart.ops = &sim_ops;
 	leave();
-	stop = serial_dump(&capture, &uart, &opt.serial);
+	stop = line_dump(&capture, &uart, &opt.serial);
 	/* What is on the way arrives */
 	sim.now = max_u64(sim.now, sim.fifo_empty);
 	note_progress();
@@ -693,5 +693,5 @@ int main(int argc, char **argv)
 	open_tty();
 	uart.ops = &tty_ops;
 	uart.spec.baud = opt.baud;
-	return serial_dump(&capture, &uart, &opt.serial) != STOP_OK;
+	return line_dump(&capture, &uart, &opt.serial) != STOP_OK;
 }

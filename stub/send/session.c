@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The dump over a serial line. docs/serial-protocol.md tells the protocol; this is the sending
- * side.
+ * The dump as frames to a receiver that may not exist. docs/serial-protocol.md tells the protocol;
+ * this is the sending side, over whatever carries bytes (struct transport).
  *
  * The dead kernel's memory is the retransmission buffer: every frame says which part of which
  * stream it carries, and the same part can be made again at any time. So nothing that was sent is
  * kept, a receiver may come, go and come back, and with nobody answering the same code simply sends
  * everything once.
  *
- * One CPU without interrupts keeps the line busy by looking at the UART often: encoded bytes go
- * into a ring, and pump(), which is called between small pieces of every longer piece of work,
- * moves them to the UART's FIFO and takes in what was received.
+ * One CPU without interrupts keeps the transport busy: pump() is called between small pieces of
+ * every longer piece of work.
  */
-#include "stub/send/serial.h"
+#include "stub/send/session.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,15 +20,12 @@
 #include "capstub/label.h"
 #include "stub/arch.h"
 #include "stub/dead/dmesg.h"
-#include "stub/format/frame.h"
 #include "stub/idle.h"
 #include "stub/log.h"
 #include "stub/mem.h"
 #include "stub/dead/pages.h"
 #include "stub/dead/vital.h"
 
-#define RING			4096u
-#define TEXT_MAX		512u	/* console text that waits for the end of a frame */
 /*
  * Units in a frame until a receiver asks for another number: more are fewer bytes, fewer are less
  * loss on a bad line.
@@ -50,7 +46,7 @@
 /* Given to deflate at a time: 15 us of a fast CPU, less than a FIFO lasts at 3 Mbaud */
 #define DEFLATE_PIECE		512u
 #define GIB_PAGES		262144u	/* units in 1 GiB */
-#define PUMP_PAGES		8u	/* frames looked at between two looks at the line */
+#define PUMP_PAGES		8u	/* frames looked at between two looks at the transport */
 
 #define ANSWER_US		500000	/* for the receiver to answer before dmesg goes out */
 #define HELLO_US		10000000	/* repeated this often while nobody answers */
@@ -58,9 +54,6 @@
 #define PROGRESS_US		10000000
 #define RESULT_US		2000000	/* at the end, until the receiver says good-bye */
 #define SILENCE_US		90000000	/* without a word from the receiver: it is gone */
-#define STALL_US		60000000	/* the UART takes no byte: the line is dead */
-#define STALL_LATE_US		5000000	/* the same when the overall deadline has passed */
-#define HOLD_US			10000000 /* an XOFF that nobody announced: it may be noise */
 #define IDLE_US			600000000 /* at the end: somebody is there but wants nothing */
 
 /*
@@ -91,30 +84,16 @@ struct job {
 	struct { uint64_t len; enum serial_run type; } runs[SERIAL_MAX_RUNS];
 };
 
-struct serial {
+struct session {
 	struct capture *c;
-	struct uart *u;
-	const struct uart_ops *ops;
-	const struct serial_options *opt;
-	struct capstub_label *result;
-	uint64_t session;
+	struct transport *t;
+	uint64_t number;
 	uint32_t sequence;
 	unsigned level;
 	unsigned dmesg_records;		/* the last ones are sent; 0: all */
 	unsigned unit_shift;		/* units per page, as a power of two */
 	uint64_t max_unit;
-	bool dead;
-	bool late;			/* the overall deadline has passed */
-	bool closing;			/* and what is said about that is being sent */
-
-	/* to the line */
-	unsigned head, tail;		/* of the ring, free running */
-	unsigned pumped;		/* head when pump() was last called for what was put */
-	uint64_t moved_us;		/* a byte was taken */
-	uint64_t held_until_us;		/* XOFF was received */
-	bool in_frame;
-	bool after_8bit;		/* the last frame was not text */
-	unsigned text_len;
+	bool closing;			/* what is said about the deadline is being sent */
 
 	/* from the receiver */
 	enum serial_mode mode;
@@ -145,190 +124,47 @@ struct serial {
 	uint64_t piece_from, piece_to, piece_at; /* of a blob: what the emitter passes over */
 	struct job job;
 	uint8_t dec_buf[SERIAL_HEADER + SERIAL_CTRL_MAX + SERIAL_TRAILER];
-	uint8_t text[TEXT_MAX];
-	uint8_t ring[RING];
 	uint8_t page[SERIAL_UNIT] __attribute__((aligned(64)));
 	uint8_t arena[DEFLATE_ARENA] __attribute__((aligned(64)));
 	struct capstub_label label;
 };
 
-struct serial_stats serial_stats;
-static struct serial *serial;	/* in the arena; NULL when no dump is going over a line */
-
-/*---------------------------------------------------------------- line */
-
-static void received(struct serial *s, const uint8_t *buf, size_t len, uint64_t now)
-{
-	uint64_t hold = s->opt->xon_xoff ? STALL_US : HOLD_US;
-
-	/* Frames from the receiver are text, so these two are never part of one. */
-	for (size_t i = 0; i < len; i++) {
-		if (buf[i] == SERIAL_XOFF)
-			s->held_until_us = now + hold;
-		else if (buf[i] == SERIAL_XON)
-			s->held_until_us = 0;
-	}
-	frame_dec_feed(&s->dec, buf, len);
-}
+struct session_stats session_stats;
+static struct session *session;	/* in the arena; NULL when there is none */
 
 /* Is there no more to be sent? All longer work looks here, and pump() keeps it up to date. */
-static bool over(const struct serial *s)
+static bool over(const struct session *s)
 {
-	return s->dead || (s->late && !s->closing);
+	return s->t->dead || (s->t->late && !s->closing);
 }
 
-/* Move what can be moved without waiting. */
-static void pump(struct serial *s)
+static void pump(struct session *s)
 {
-	uint64_t now = arch_time_us();
-	unsigned at = s->tail % RING, len = s->head - s->tail;
-	uint8_t in[16];
-	size_t n;
-
-	if (s->dead)
-		return;
-	s->late = idle_deadline_over();
-	n = s->ops->read(s->u, in, sizeof(in));
-	if (n)
-		received(s, in, n, now);
-	if (!len || now < s->held_until_us)
-		return;
-	n = s->ops->write(s->u, s->ring + at, min_u64(len, RING - at));
-	s->tail += n;
-	serial_stats.line_bytes += n;
-	if (n)
-		s->moved_us = now;
+	s->t->pump(s->t);
 }
-
-/*
- * Wait until the ring holds at most @fill bytes. A line that takes nothing for long is dead, and all
- * later output is dropped: the other side may have stopped the flow, which is not for ever. One
- * XOFF after the other (noise, a stuck key) holds it twice as long.
- */
-static void drain(struct serial *s, unsigned fill)
-{
-	while (!s->dead && s->head - s->tail > fill) {
-		/* Looked at before the try: a pause of ours must not kill the line */
-		uint64_t now = arch_time_us(), still = now - s->moved_us;
-		unsigned tail = s->tail;
-
-		pump(s);
-		if (s->tail != tail)
-			continue;
-		if (s->late ? still > STALL_LATE_US
-			    : still > (now < s->held_until_us ? 2 * STALL_US : STALL_US))
-			s->dead = true;
-		idle();
-	}
-}
-
-static void put_line(void *ctx, const uint8_t *buf, size_t len)
-{
-	struct serial *s = ctx;
-
-	while (len && !s->dead) {
-		unsigned at = s->head % RING, room = RING - (s->head - s->tail);
-		size_t n = min_u64(min_u64(len, room), RING - at);
-
-		if (!room) {
-			drain(s, RING - 256);
-			continue;
-		}
-		/* The ring ran empty: that time is not a stall */
-		if (s->head == s->tail)
-			s->moved_us = arch_time_us();
-		memcpy(s->ring + at, buf, n);
-		s->head += n;
-		buf += n;
-		len -= n;
-	}
-	/*
-	 * Text comes in pieces of five bytes: a look at the UART for each would cost more than it
-	 * brings.
-	 */
-	if (s->head - s->pumped >= 16) {
-		s->pumped = s->head;
-		pump(s);
-	}
-}
-
-/*
- * SI, CR, LF: whatever the bytes of the last frame did to a terminal, the text after them is
- * readable.
- */
-static void clear_terminal(struct serial *s)
-{
-	static const uint8_t to_text[] = "\x0f\r\n";
-
-	if (s->after_8bit)
-		put_line(s, to_text, sizeof(to_text) - 1);
-	s->after_8bit = false;
-}
-
-/*
- * The console's way to the line while a dump is going over it: between frames at once, inside one
- * it has to wait. Text that does not fit is lost; what matters of it is in the log.
- */
-static size_t write_text(struct uart *u, const uint8_t *buf, size_t len)
-{
-	struct serial *s = serial;
-
-	(void)u;
-	if (!s->in_frame) {
-		clear_terminal(s);
-		put_line(s, buf, len);
-	} else if (len <= TEXT_MAX - s->text_len) {
-		memcpy(s->text + s->text_len, buf, len);
-		s->text_len += len;
-	}
-	return len;
-}
-
-static size_t read_nothing(struct uart *u, uint8_t *buf, size_t len)
-{
-	(void)u;
-	(void)buf;
-	(void)len;
-	return 0;
-}
-
-static bool always_idle(struct uart *u)
-{
-	(void)u;
-	return true;
-}
-
-static const struct uart_ops text_ops = {
-	.name = "text", .write = write_text, .read = read_nothing, .idle = always_idle,
-};
 
 /*---------------------------------------------------------------- frames */
 
-static void begin(struct serial *s, enum serial_mode mode, unsigned type)
+static void begin(struct session *s, enum serial_mode mode, unsigned type)
 {
-	s->in_frame = true;
-	serial_stats.frames++;
+	s->t->in_frame = true;
+	session_stats.frames++;
 	if (s->again)
-		serial_stats.again_frames++;
-	frame_begin(&s->enc, mode, type, s->again, (uint16_t)s->session, s->sequence++);
+		session_stats.again_frames++;
+	frame_begin(&s->enc, mode, type, s->again, (uint16_t)s->number, s->sequence++);
 }
 
-static void end(struct serial *s, bool good)
+static void end(struct session *s, bool good)
 {
 	if (good)
 		frame_end(&s->enc);
 	else
 		frame_abort(&s->enc);
-	s->in_frame = false;
-	s->after_8bit = !s->enc.text;
-	if (!s->text_len)
-		return;
-	clear_terminal(s);
-	put_line(s, s->text, s->text_len);
-	s->text_len = 0;
+	s->t->in_frame = false;
+	s->t->end(s->t, s->enc.text);
 }
 
-static void put_le(struct serial *s, uint64_t value, unsigned bytes)
+static void put_le(struct session *s, uint64_t value, unsigned bytes)
 {
 	uint8_t buf[8];
 
@@ -337,7 +173,7 @@ static void put_le(struct serial *s, uint64_t value, unsigned bytes)
 	frame_data(&s->enc, buf, bytes);
 }
 
-static void put_varint(struct serial *s, uint64_t value)
+static void put_varint(struct session *s, uint64_t value)
 {
 	uint8_t buf[10];
 
@@ -347,7 +183,7 @@ static void put_varint(struct serial *s, uint64_t value)
 /* zlib's memory: everything is allocated once, by deflateInit2() */
 static void *arena_alloc(void *ctx, unsigned items, unsigned size)
 {
-	struct serial *s = ctx;
+	struct session *s = ctx;
 	size_t len = ALIGN_UP((size_t)items * size, 16);
 	void *p = s->arena + s->arena_used;
 
@@ -363,7 +199,7 @@ static void arena_free(void *ctx, void *p)
 	(void)p;
 }
 
-static int start_deflate(struct serial *s)
+static int start_deflate(struct session *s)
 {
 	s->z.zalloc = arena_alloc;
 	s->z.zfree = arena_free;
@@ -373,7 +209,7 @@ static int start_deflate(struct serial *s)
 }
 
 /* Compress into the frame; @flush Z_FINISH ends the stream. */
-static void put_deflate(struct serial *s, const uint8_t *buf, size_t len, int flush)
+static void put_deflate(struct session *s, const uint8_t *buf, size_t len, int flush)
 {
 	uint8_t out[256];
 	int rc;
@@ -389,7 +225,7 @@ static void put_deflate(struct serial *s, const uint8_t *buf, size_t len, int fl
 			s->z.avail_out = sizeof(out);
 			rc = deflate(&s->z, now);
 			frame_data(&s->enc, out, sizeof(out) - s->z.avail_out);
-			serial_stats.payload_bytes += sizeof(out) - s->z.avail_out;
+			session_stats.payload_bytes += sizeof(out) - s->z.avail_out;
 		} while (!s->z.avail_out);
 		pump(s);
 		buf += n;
@@ -407,7 +243,7 @@ typedef int (*emit_fn)(void *ctx, const void *buf, size_t len);
 /* Pass on the part of the emitted bytes that lies in [piece_from, piece_to). */
 static int emit_piece(void *ctx, const void *buf, size_t len)
 {
-	struct serial *s = ctx;
+	struct session *s = ctx;
 	uint64_t from = max_u64(s->piece_at, s->piece_from),
 		 to = min_u64(s->piece_at + len, s->piece_to);
 
@@ -415,7 +251,7 @@ static int emit_piece(void *ctx, const void *buf, size_t len)
 		put_deflate(s, (const uint8_t *)buf + (from - s->piece_at), to - from, Z_NO_FLUSH);
 	s->piece_at += len;
 	pump(s);
-	return s->piece_at >= s->piece_to || s->dead;
+	return s->piece_at >= s->piece_to || s->t->dead;
 }
 
 static int emit_count(void *ctx, const void *buf, size_t len)
@@ -448,7 +284,7 @@ static int emit_count_some(void *ctx, const char *text, size_t len)
 }
 
 /* How many of the last records are DMESG_MAX of text, about: half as many until they fit */
-static void measure_dmesg(struct serial *s)
+static void measure_dmesg(struct session *s)
 {
 	unsigned records = 0;
 	uint64_t sum = 0;
@@ -462,13 +298,13 @@ static void measure_dmesg(struct serial *s)
 	s->dmesg_records = records;
 }
 
-static void emit_meta(struct serial *s, emit_fn emit, void *ctx)
+static void emit_meta(struct session *s, emit_fn emit, void *ctx)
 {
 	const struct vmcore *vc = &s->c->vc;
 	struct serial_meta m = {
 		.version = SERIAL_VERSION,
 		.page_size = vc->page_size,
-		.session = s->session,
+		.session = s->number,
 		.crash_time = s->c->crash_time,
 		.phys_base = s->c->vt.phys_base,
 		.notes_bytes = vc->notes_size,
@@ -496,7 +332,7 @@ static void emit_meta(struct serial *s, emit_fn emit, void *ctx)
 	}
 }
 
-static void emit_blob(struct serial *s, unsigned blob, emit_fn emit, void *ctx)
+static void emit_blob(struct session *s, unsigned blob, emit_fn emit, void *ctx)
 {
 	struct text_emit t = { emit, ctx };
 	const char *text;
@@ -531,7 +367,7 @@ static uint64_t piece_bytes(unsigned blob)
 	return blob == SERIAL_META ? SERIAL_PIECE : BLOB_PIECE;
 }
 
-static void send_piece(struct serial *s, unsigned blob, uint64_t total, uint64_t from)
+static void send_piece(struct session *s, unsigned blob, uint64_t total, uint64_t from)
 {
 	static const uint8_t blank[64];
 	uint64_t len = min_u64(total - from, piece_bytes(blob));
@@ -547,7 +383,7 @@ static void send_piece(struct serial *s, unsigned blob, uint64_t total, uint64_t
 	if (len) {
 		emit_blob(s, blob, emit_piece, s);
 		/* Memory has changed since it was measured: the length holds, the rest is blank */
-		while (s->piece_at < s->piece_to && !s->dead)
+		while (s->piece_at < s->piece_to && !s->t->dead)
 			emit_piece(s, blank, min_u64(sizeof(blank), s->piece_to - s->piece_at));
 		put_deflate(s, blank, 0, Z_FINISH);
 	}
@@ -558,7 +394,7 @@ static void send_piece(struct serial *s, unsigned blob, uint64_t total, uint64_t
  * The pieces of a blob that overlap [from, to), which the receiver may have made up; of an empty
  * one, that it is empty.
  */
-static void send_blob(struct serial *s, unsigned blob, uint64_t from, uint64_t to)
+static void send_blob(struct session *s, unsigned blob, uint64_t from, uint64_t to)
 {
 	uint64_t total = 0, at;
 
@@ -571,15 +407,15 @@ static void send_blob(struct serial *s, unsigned blob, uint64_t from, uint64_t t
 		send_piece(s, blob, total, at);
 		at += piece_bytes(blob);
 	} while (at < min_u64(to, total) && !over(s));
-	if (!serial_stats.first_us[blob]) {
-		serial_stats.first_us[blob] = arch_time_us();
-		serial_stats.first_bytes[blob] = serial_stats.line_bytes;
+	if (!session_stats.first_us[blob]) {
+		session_stats.first_us[blob] = arch_time_us();
+		session_stats.first_bytes[blob] = s->t->sent;
 	}
 }
 
 /*---------------------------------------------------------------- pages */
 
-static unsigned class_to_pass(const struct serial *s, uint64_t pfn, enum page_class class)
+static unsigned class_to_pass(const struct session *s, uint64_t pfn, enum page_class class)
 {
 	const struct memory_range *image = &s->c->vc.image;
 	uint64_t pa = pfn * s->c->vc.page_size;
@@ -599,7 +435,7 @@ static unsigned class_to_pass(const struct serial *s, uint64_t pfn, enum page_cl
 	}
 }
 
-static bool read_unit(struct serial *s, uint64_t unit)
+static bool read_unit(struct session *s, uint64_t unit)
 {
 	phys_addr_t source;
 	uint64_t len;
@@ -620,7 +456,7 @@ static bool page_is_zero(const uint8_t *page)
 }
 
 /* What this pass has to say about a unit of @class */
-static enum serial_run unit_run(struct serial *s, unsigned pass, uint64_t unit,
+static enum serial_run unit_run(struct session *s, unsigned pass, uint64_t unit,
 				enum page_class class)
 {
 	uint64_t pfn = unit >> s->unit_shift;
@@ -651,7 +487,7 @@ static bool add_run(struct job *j, enum serial_run type, uint64_t len)
 }
 
 /* The next frames that @pass looks at, in units */
-static bool next_span(const struct serial *s, unsigned pass, uint64_t unit, uint64_t *ret_start,
+static bool next_span(const struct session *s, unsigned pass, uint64_t unit, uint64_t *ret_start,
 		      uint64_t *ret_end)
 {
 	uint64_t start, end;
@@ -666,7 +502,7 @@ static bool next_span(const struct serial *s, unsigned pass, uint64_t unit, uint
 }
 
 /* Collect runs until a frame is full or the job's end is reached. */
-static void gather_span(struct serial *s, uint64_t stop)
+static void gather_span(struct session *s, uint64_t stop)
 {
 	struct job *j = &s->job;
 	enum page_class class = PAGE_KERNEL;
@@ -681,7 +517,7 @@ static void gather_span(struct serial *s, uint64_t stop)
 		class_pfn = pfn;
 		run = unit_run(s, j->pass, unit, class);
 		/* ">=": pump() may have taken in a smaller number since the last unit */
-		if (run == SERIAL_RUN_DATA && j->nr_units >= s->units)
+		if (run == SERIAL_RUN_DATA && j->nr_units >= min_u64(s->units, s->t->mtu / SERIAL_UNIT))
 			return;
 		if (!add_run(j, run, 1))
 			return;
@@ -692,7 +528,7 @@ static void gather_span(struct serial *s, uint64_t stop)
 	}
 }
 
-static void gather(struct serial *s)
+static void gather(struct session *s)
 {
 	struct job *j = &s->job;
 	uint64_t start, stop;
@@ -717,7 +553,7 @@ static void gather(struct serial *s)
  * False: lost_unit could be read a moment ago and cannot now. The frame was spoilt; it is to be
  * made again without that unit.
  */
-static bool send_job(struct serial *s)
+static bool send_job(struct session *s)
 {
 	struct job *j = &s->job;
 
@@ -741,7 +577,7 @@ static bool send_job(struct serial *s)
 	return true;
 }
 
-static void count_job(struct serial *s)
+static void count_job(struct session *s)
 {
 	const struct job *j = &s->job;
 	unsigned shift = s->unit_shift;
@@ -749,27 +585,27 @@ static void count_job(struct serial *s)
 	if (s->again)
 		return;
 	s->sent_units += j->nr_units;
-	s->result->data_bytes_raw += (uint64_t)j->nr_units * SERIAL_UNIT;
+	s->label.data_bytes_raw += (uint64_t)j->nr_units * SERIAL_UNIT;
 	for (unsigned i = 0; i < j->nr_runs; i++) {
 		uint64_t pages = j->runs[i].len;
 
 		if (j->runs[i].type == SERIAL_RUN_ZERO)
-			s->result->pages_by_class[PAGE_ZERO] += pages >> shift;
+			s->label.pages_by_class[PAGE_ZERO] += pages >> shift;
 		if (j->runs[i].type == SERIAL_RUN_UNREADABLE)
-			s->result->pages_unreadable += pages >> shift;
+			s->label.pages_unreadable += pages >> shift;
 		if (j->runs[i].type == SERIAL_RUN_DATA || j->runs[i].type == SERIAL_RUN_ZERO)
 			s->stored_units += pages;
 	}
 }
 
-static void between_frames(struct serial *s);
+static void between_frames(struct session *s);
 
 /*
  * Begin to classify at @unit. Tails of a compound page take their class from its head, so a class
  * pass has to see the head first: heads are aligned to their size, at most 1 GiB. A vital page that
  * loses its head is sent rather than left out.
  */
-static void restart_classes(struct serial *s, unsigned pass, uint64_t unit)
+static void restart_classes(struct session *s, unsigned pass, uint64_t unit)
 {
 	uint64_t pfn = unit >> s->unit_shift, first = ALIGN_DOWN(pfn, GIB_PAGES >> s->unit_shift),
 		 start, end;
@@ -787,7 +623,7 @@ static void restart_classes(struct serial *s, unsigned pass, uint64_t unit)
 }
 
 /* Say what there is to say in @pass about units [from, to). */
-static void send_pages(struct serial *s, unsigned pass, uint64_t from, uint64_t to)
+static void send_pages(struct session *s, unsigned pass, uint64_t from, uint64_t to)
 {
 	struct job *j = &s->job;
 	uint64_t end = min_u64(to, s->max_unit), limit = end;
@@ -829,15 +665,15 @@ static void send_pages(struct serial *s, unsigned pass, uint64_t from, uint64_t 
 				restart_classes(s, pass, pos);
 		}
 	}
-	if (!s->again && !serial_stats.first_us[SERIAL_NR_BLOBS + pass]) {
-		serial_stats.first_us[SERIAL_NR_BLOBS + pass] = arch_time_us();
-		serial_stats.first_bytes[SERIAL_NR_BLOBS + pass] = serial_stats.line_bytes;
+	if (!s->again && !session_stats.first_us[SERIAL_NR_BLOBS + pass]) {
+		session_stats.first_us[SERIAL_NR_BLOBS + pass] = arch_time_us();
+		session_stats.first_bytes[SERIAL_NR_BLOBS + pass] = s->t->sent;
 	}
 }
 
 /*---------------------------------------------------------------- the receiver's wishes */
 
-static void take_wants(struct serial *s, struct frame_in *in, uint16_t request, unsigned nr)
+static void take_wants(struct session *s, struct frame_in *in, uint16_t request, unsigned nr)
 {
 	struct want wants[SERIAL_CTRL_MAX_WANTS];
 
@@ -865,7 +701,7 @@ static void take_wants(struct serial *s, struct frame_in *in, uint16_t request, 
 	s->have_request = true;
 }
 
-static void take_mode(struct serial *s, unsigned mode, unsigned units, const uint8_t *map)
+static void take_mode(struct session *s, unsigned mode, unsigned units, const uint8_t *map)
 {
 	/*
 	 * Maps only grow within a session: in the frame at work, more than was asked for does no
@@ -879,7 +715,7 @@ static void take_mode(struct serial *s, unsigned mode, unsigned units, const uin
 
 static void on_frame(void *ctx, const struct frame *f)
 {
-	struct serial *s = ctx;
+	struct session *s = ctx;
 	struct frame_in in = frame_in(f->payload, f->len);
 	unsigned version = (unsigned)frame_get(&in, 1), flags = (unsigned)frame_get(&in, 1);
 	unsigned mode = (unsigned)frame_get(&in, 1), units = (unsigned)frame_get(&in, 1), nr;
@@ -887,7 +723,7 @@ static void on_frame(void *ctx, const struct frame *f)
 	uint16_t request = (uint16_t)frame_get(&in, 2);
 
 	nr = (unsigned)frame_get(&in, 1);
-	if (f->type != SERIAL_CTRL || f->session != (uint16_t)s->session || !in.ok ||
+	if (f->type != SERIAL_CTRL || f->session != (uint16_t)s->number || !in.ok ||
 	    version != SERIAL_VERSION)
 		return;
 	s->heard_us = arch_time_us();
@@ -901,25 +737,25 @@ static void on_frame(void *ctx, const struct frame *f)
 }
 
 /* Is somebody there? */
-static bool two_way(const struct serial *s)
+static bool two_way(const struct session *s)
 {
 	return s->heard_us && arch_time_us() - s->heard_us < SILENCE_US;
 }
 
 /* May more be sent for requests? */
-static bool may_serve(const struct serial *s)
+static bool may_serve(const struct session *s)
 {
 	uint64_t other =
-		s->other_bytes ? s->other_bytes : serial_stats.line_bytes - s->served_bytes;
+		s->other_bytes ? s->other_bytes : s->t->sent - s->served_bytes;
 
 	return s->served_bytes <= SERVED_FREE + SERVED_FACTOR * other;
 }
 
-static void serve(struct serial *s)
+static void serve(struct session *s)
 {
 	for (unsigned i = 0; i < s->nr_wants && !over(s) && may_serve(s); i++) {
 		const struct want w = s->wants[i];
-		uint64_t before = serial_stats.line_bytes;
+		uint64_t before = s->t->sent;
 
 		s->again = SERIAL_FLAG_AGAIN;
 		if (w.what < SERIAL_NR_BLOBS)
@@ -927,7 +763,7 @@ static void serve(struct serial *s)
 		else if (w.what >= SERIAL_WANT_PASS && w.what < SERIAL_WANT_PASS + NR_PASSES)
 			send_pages(s, w.what - SERIAL_WANT_PASS, w.from, w.to);
 		s->again = 0;
-		s->served_bytes += serial_stats.line_bytes - before;
+		s->served_bytes += s->t->sent - before;
 	}
 	s->nr_wants = 0;
 	if (over(s))
@@ -938,18 +774,18 @@ static void serve(struct serial *s)
 	s->have_request = false;
 }
 
-static void send_hello(struct serial *s)
+static void send_hello(struct session *s)
 {
 	begin(s, SERIAL_MODE_TEXT, SERIAL_HELLO);
 	put_le(s, SERIAL_VERSION, 1);
 	put_le(s, s->mode, 1);
-	put_le(s, s->session, 8);
-	put_le(s, s->u->spec.baud, 4);
+	put_le(s, s->number, 8);
+	put_le(s, s->t->baud, 4);
 	end(s, true);
 }
 
 /* All 256 bytes as they are: the receiver sees which of them the line does not carry. */
-static void send_probe(struct serial *s)
+static void send_probe(struct session *s)
 {
 	uint8_t all[257];
 
@@ -958,12 +794,12 @@ static void send_probe(struct serial *s)
 	all[256] = SERIAL_XON;	/* should XOFF among them have stopped anything */
 	begin(s, SERIAL_MODE_TEXT, SERIAL_PROBE);
 	end(s, true);
-	put_line(s, all, sizeof(all));
+	s->t->put(s->t, all, sizeof(all));
 	begin(s, SERIAL_MODE_TEXT, SERIAL_PROBE_END);
 	end(s, true);
 }
 
-static void progress(struct serial *s)
+static void progress(struct session *s)
 {
 	uint64_t all = max_u64(s->all_units, 1);
 
@@ -975,7 +811,7 @@ static void progress(struct serial *s)
 }
 
 /* Answer the receiver; look for one when there is none; tell people how far we are. */
-static void between_frames(struct serial *s)
+static void between_frames(struct session *s)
 {
 	uint64_t now = arch_time_us();
 
@@ -1007,14 +843,14 @@ static void between_frames(struct serial *s)
 /*---------------------------------------------------------------- the story */
 
 /* Say who we are, what the line does to bytes, and give a receiver the time to answer. */
-static void greet(struct serial *s)
+static void greet(struct session *s)
 {
 	uint64_t until;
 
 	send_hello(s);
 	send_probe(s);
 	send_hello(s);
-	drain(s, 0);
+	s->t->drain(s->t);
 	until = arch_time_us() + ANSWER_US;
 	while (!over(s) && !s->heard_us && arch_time_us() < until) {
 		pump(s);
@@ -1026,7 +862,7 @@ static void greet(struct serial *s)
 }
 
 /* Count each class, see whether that can be, and so know how much there is to send. */
-static void plan(struct serial *s)
+static void plan(struct session *s)
 {
 	unsigned level = s->level;
 
@@ -1034,19 +870,19 @@ static void plan(struct serial *s)
 		uint64_t pfn = 0, end;
 
 		s->level = level;
-		memset(s->result->pages_by_class, 0, sizeof(s->result->pages_by_class));
+		memset(s->label.pages_by_class, 0, sizeof(s->label.pages_by_class));
 		memset(s->pass_units, 0, sizeof(s->pass_units));
-		s->result->pages_total = 0;
+		s->label.pages_total = 0;
 		s->all_units = 0;
 		pages_restart();
 		for (; vmcore_next_run(&s->c->vc, pfn, &pfn, &end); pfn = end) {
-			s->result->pages_total += end - pfn;
+			s->label.pages_total += end - pfn;
 			for (uint64_t p = pfn; p < end; p++) {
 				/* Not looked at any more: a page like any other */
 				enum page_class class = over(s) ? PAGE_KERNEL : pages_class(p);
 				unsigned pass = class_to_pass(s, p, class);
 
-				s->result->pages_by_class[class]++;
+				s->label.pages_by_class[class]++;
 				if (!(p % PUMP_PAGES))
 					pump(s);
 				if (pages_excluded(class) || pass < VITAL_NR_STAGES)
@@ -1056,27 +892,27 @@ static void plan(struct serial *s)
 			}
 		}
 		if (!over(s))
-			level = pages_check(s->result->pages_by_class, s->result->pages_total);
+			level = pages_check(s->label.pages_by_class, s->label.pages_total);
 	} while (level != s->level);
 }
 
-static void send_blobs(struct serial *s)
+static void send_blobs(struct session *s)
 {
 	send_blob(s, SERIAL_META, 0, ~0ULL);
 	send_blob(s, SERIAL_DMESG, 0, ~0ULL);
 	send_blob(s, SERIAL_NOTES, 0, ~0ULL);
 }
 
-static void send_vital(struct serial *s)
+static void send_vital(struct session *s)
 {
 	for (unsigned pass = 0; pass < VITAL_NR_STAGES && !over(s); pass++)
 		send_pages(s, pass, 0, s->max_unit);
 }
 
 /* The deadline passed before everything was sent once, or as often as the receiver asked for it. */
-static void end_late(struct serial *s)
+static void end_late(struct session *s)
 {
-	struct capstub_label *l = s->result;
+	struct capstub_label *l = &s->label;
 	uint64_t kept = 0, there = (s->stored_units >> s->unit_shift) + l->pages_unreadable;
 
 	for (unsigned i = 0; i < PAGE_NR_CLASSES; i++)
@@ -1086,14 +922,14 @@ static void end_late(struct serial *s)
 	log_warn("the deadline of %u s passed", (unsigned)s->c->cl->deadline_s);
 }
 
-static void send_result(struct serial *s)
+static void send_result(struct session *s)
 {
-	struct capstub_label *l = s->result;
+	struct capstub_label *l = &s->label;
 
 	l->state = l->stop_code == STOP_OK ? CAPSTUB_COMPLETE : CAPSTUB_INCOMPLETE;
 	l->pages_stored = s->stored_units >> s->unit_shift;
 	l->elapsed_us = arch_time_us();
-	l->data_bytes_stored = serial_stats.payload_bytes;
+	l->data_bytes_stored = session_stats.payload_bytes;
 	s->closing = true;
 	send_blob(s, SERIAL_LOG, 0, ~0ULL);
 	send_blob(s, SERIAL_RESULT, 0, ~0ULL);
@@ -1104,20 +940,20 @@ static void send_result(struct serial *s)
  * Until the receiver has everything: it asks for what it misses, and says when it misses nothing.
  * One that does neither, or asks for ever, is not waited for.
  */
-static void finish_two_way(struct serial *s)
+static void finish_two_way(struct session *s)
 {
 	uint64_t now = arch_time_us(), until = now + IDLE_US + SERVED_FACTOR * now;
 	uint64_t next = 0, idle_until = now + IDLE_US;
 
-	s->other_bytes = serial_stats.line_bytes - s->served_bytes;
+	s->other_bytes = s->t->sent - s->served_bytes;
 	while (!over(s) && !s->bye && two_way(s) && may_serve(s) &&
 	       arch_time_us() < min_u64(until, idle_until)) {
 		if (s->have_request) {
-			uint64_t frames = serial_stats.again_frames;
+			uint64_t frames = session_stats.again_frames;
 
 			serve(s);
 			next = 0;
-			if (serial_stats.again_frames != frames)
+			if (session_stats.again_frames != frames)
 				idle_until = arch_time_us() + IDLE_US;
 		} else if (arch_time_us() >= next) {
 			send_blob(s, SERIAL_RESULT, 0, ~0ULL);
@@ -1126,11 +962,11 @@ static void finish_two_way(struct serial *s)
 		pump(s);
 		idle();
 	}
-	if (s->late && !s->bye && s->result->stop_code == STOP_OK) {
+	if (s->t->late && !s->bye && s->label.stop_code == STOP_OK) {
 		end_late(s);
 		send_result(s);
 	}
-	if (!s->dead && !s->bye)
+	if (!s->t->dead && !s->bye)
 		log_warn("serial: the receiver did not say that it has everything");
 }
 
@@ -1139,7 +975,7 @@ static void finish_two_way(struct serial *s)
  * debugger does not start without. A line that loses one frame in twelve then has a good chance to
  * deliver all of that.
  */
-static void finish_one_way(struct serial *s)
+static void finish_one_way(struct session *s)
 {
 	s->again = SERIAL_FLAG_AGAIN;
 	s->units = REPEAT_UNITS;
@@ -1152,29 +988,19 @@ static void finish_one_way(struct serial *s)
 			send_result(s);
 	}
 	/* The last word is short */
-	if (s->late)
+	if (s->t->late)
 		send_result(s);
 	s->again = 0;
 }
 
-static void prepare(struct serial *s, struct capture *c, struct uart *u,
-		    const struct serial_options *opt)
+static void prepare(struct session *s, struct capture *c, struct transport *t)
 {
-	static const uint8_t flow[32] = {
-		[SERIAL_XON / 8] = 1u << SERIAL_XON % 8 | 1u << SERIAL_XOFF % 8,
-	};
-
-	memset(s, 0, sizeof(*s));
-	memset(&serial_stats, 0, sizeof(serial_stats));
+	memset(&session_stats, 0, sizeof(session_stats));
 	s->c = c;
-	s->u = u;
-	s->ops = u->ops;
-	s->opt = opt;
-	s->result = &s->label;
-	s->mode = opt->mode;
+	s->t = t;
+	s->mode = t->mode;
 	s->units = VITAL_UNITS;
 	s->bad_unit = ~0ULL;
-	s->moved_us = arch_time_us();
 	while (SERIAL_UNIT << s->unit_shift < c->vc.page_size)
 		s->unit_shift++;
 	s->max_unit = vmcore_max_pfn(&c->vc) << s->unit_shift;
@@ -1182,11 +1008,11 @@ static void prepare(struct serial *s, struct capture *c, struct uart *u,
 	 * Two captures of one machine differ in the moment they began, which the stub's clock knows
 	 * to the microsecond.
 	 */
-	s->session = (uint64_t)c->crash_time << 20 ^ arch_time_us() * 0x9e3779b97f4a7c15ULL;
-	frame_enc_init(&s->enc, put_line, s);
-	if (opt->xon_xoff)
-		frame_enc_escape(&s->enc, flow);
+	s->number = (uint64_t)c->crash_time << 20 ^ arch_time_us() * 0x9e3779b97f4a7c15ULL;
+	frame_enc_init(&s->enc, t->put, t);
+	frame_enc_escape(&s->enc, t->escape);
 	frame_dec_init(&s->dec, s->dec_buf, sizeof(s->dec_buf), on_frame, NULL, s);
+	t->rx = &s->dec;
 	memcpy(s->label.release, c->release, sizeof(s->label.release));
 	memcpy(s->label.machine, c->uts.machine, sizeof(s->label.machine) - 1);
 	s->label.dump_level_asked = c->cl->level;
@@ -1195,7 +1021,7 @@ static void prepare(struct serial *s, struct capture *c, struct uart *u,
 }
 
 /* The deadline is noticed while something is sent; what it cuts off is missing, and said to be. */
-static void send_all(struct serial *s)
+static void send_all(struct session *s)
 {
 	greet(s);
 	measure_dmesg(s);
@@ -1208,21 +1034,20 @@ static void send_all(struct serial *s)
 		s->units = CLASS_UNITS;
 	for (unsigned pass = PASS_IMAGE; pass < NR_PASSES && !over(s); pass++)
 		send_pages(s, pass, 0, s->max_unit);
-	s->result->dump_level = s->level;
-	if (s->late)
+	s->label.dump_level = s->level;
+	if (s->t->late)
 		end_late(s);
 	send_result(s);
 	if (!s->heard_us)
 		finish_one_way(s);
 	if (s->heard_us)
 		finish_two_way(s);
-	drain(s, 0);
+	s->t->drain(s->t);
 }
 
-static enum capstub_stop dump(struct serial *s, struct capture *c, struct uart *u,
-			      const struct serial_options *opt)
+static enum capstub_stop run(struct session *s, struct capture *c, struct transport *t)
 {
-	prepare(s, c, u, opt);
+	prepare(s, c, t);
 	if (start_deflate(s) != Z_OK)
 		return log_err(STOP_ASSERT, "serial: deflate needs more than %u bytes",
 			       (unsigned)sizeof(s->arena));
@@ -1231,39 +1056,30 @@ static enum capstub_stop dump(struct serial *s, struct capture *c, struct uart *
 	vital_init(&s->vital, &c->vc, c->vi, &c->vt);
 	log_info("sending the dump over the serial line: level %u, %u pages first", s->level,
 		 (unsigned)s->vital.pages);
-	u->ops = &text_ops;
 	send_all(s);
-	u->ops = s->ops;
-	u->dead = s->dead;
-	if (s->dead && !s->late)
+	session_stats.line_bytes = t->sent;
+	if (t->dead && !t->late)
 		return log_err(STOP_LINE_ERROR, "serial: the line takes no bytes");
 	log_info("serial: %lu bytes in %lu frames, %lu of them a second time, %lu s",
-		 serial_stats.line_bytes, serial_stats.frames, serial_stats.again_frames,
+		 session_stats.line_bytes, session_stats.frames, session_stats.again_frames,
 		 arch_time_us() / 1000000);
-	return s->dead ? STOP_DEADLINE : s->result->stop_code;
+	return t->dead ? STOP_DEADLINE : s->label.stop_code;
 }
 
-enum capstub_stop serial_dump(struct capture *c, struct uart *u, const struct serial_options *opt)
+enum capstub_stop session_run(struct capture *c, struct transport *t)
 {
 	enum capstub_stop stop;
 
-	serial = mem_take("serial line", sizeof(*serial), 64, MEM_ANY);
-	if (!serial)
+	session = mem_take("session", sizeof(*session), 64, MEM_ANY);
+	if (!session)
 		return log_err(STOP_ASSERT, "no memory for a dump over a serial line");
-	stop = dump(serial, c, u, opt);
-	serial = NULL;		/* the next target may get this memory */
+	stop = run(session, c, t);
+	session = NULL;		/* the next target may get this memory */
 	return stop;
 }
 
-void serial_abort(void)
+void session_abort(void)
 {
-	struct serial *s = serial;
-
-	if (!s || !s->u || s->u->ops != &text_ops)
-		return;
-	if (s->in_frame)
-		end(s, false);
-	drain(s, 0);
-	s->u->ops = s->ops;
-	s->u->dead = s->dead;
+	if (session && session->t && session->t->in_frame)
+		end(session, false);
 }
