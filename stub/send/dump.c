@@ -11,7 +11,7 @@
  *	block 0: header, INCOMPLETE		from here on readers open the target
  *	label: dumping				vouches for the head up to the descriptors
  *	data, then descriptors, batch by batch	pass 2
- *	block 0: header, INCOMPLETE cleared	only if nothing is missing
+ *	block 0: header, INCOMPLETE cleared	only if nothing is missing, and all of it is flushed
  *	log, label: complete or incomplete	vouches for both ends
  *
  * Memory does not grow with RAM: bitmap2 is streamed out in pass 1 and read back in pass 2, block
@@ -603,14 +603,13 @@ static int sweep_block(struct dump *d, uint64_t first, int rank, bool fresh, uin
 static int sweep(struct dump *d, int rank, bool fresh)
 {
 	uint64_t index = 0;
-	int rc = out_desc_start(d->at.table, fresh), drained;
+	int rc = out_desc_start(d->at.table, d->kept, fresh, d->zero_offset), ended;
 
 	pages_restart();
 	for (uint64_t first = 0; first < d->max_pfn && !rc && !d->full; first += PFNS_PER_BLOCK)
 		rc = sweep_block(d, first, rank, fresh, &index);
-	out_desc_end();
-	drained = out_drain();
-	return rc && !(rc == -ETIMEDOUT && d->stop == STOP_DEADLINE) ? rc : drained;
+	ended = out_desc_end();
+	return rc && !(rc == -ETIMEDOUT && d->stop == STOP_DEADLINE) ? rc : ended;
 }
 
 /*
@@ -692,9 +691,11 @@ static enum capstub_stop finish(struct dump *d, bool has_frame, enum capstub_sto
 	struct vouch_src src = ends(d);
 	int rc;
 
+	l->pages_unreadable += out_unreadable();
 	if (stop == STOP_OK && missing > l->pages_unreadable)
 		stop = out_lost() ? STOP_WRITE_ERROR : STOP_SPACE;
-	if (has_frame && !missing && write_header(d, false))
+	/* What the header vouches for comes before it; what a lost flush may have lost is not vouched for */
+	if (has_frame && !missing && (blk_flush(d->t->dev) || write_header(d, false)))
 		stop = target_stop_code(d->t, -EIO);
 	l->state = has_frame && stop == STOP_OK ? CAPSTUB_COMPLETE : CAPSTUB_INCOMPLETE;
 	l->stop_code = stop;
@@ -739,6 +740,8 @@ static enum capstub_stop run(struct dump *d)
 	/* Before dmesg and bitmaps go over the old dump, its header has to go */
 	memset(target_block, 0, BLOCK);
 	rc = target_rw(d->t, BLK_WRITE, 0, target_block, BLOCK);
+	if (!rc)
+		rc = blk_flush(d->t->dev);
 	if (!rc)
 		rc = write_dmesg(d);
 	if (!rc) {

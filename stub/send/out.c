@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Requests in flight and the order between data and descriptors. See stub/send/out.h.
+ * Requests in flight, and the order between data and descriptors. See stub/send/out.h.
  *
- * Every data request has a sequence number. A block of the descriptor table that was left behind by
- * the sweep waits until all data requests up to the number current at that moment are complete,
- * then it is written. Requests complete in any order.
+ * Data goes out as it comes, in slots: FREE, FILLING (bytes or segments are added), BUSY (the device
+ * has it), FREE. Each has a sequence number, and they complete in any order. There are no interrupts
+ * and nothing runs by itself: everything moves in advance(), which is called whenever something was
+ * sent and whenever something is waited for.
  *
- * The life of a slot: FREE, FILLING (bytes or segments are added), BUSY (the device has it), FREE.
- * Of a descriptor block: FREE, CURRENT (the sweep puts entries into it), WAITING (for data),
- * WRITING, FREE. There are no interrupts and nothing runs by itself: everything moves in advance(),
- * which is called whenever something was sent and whenever something is waited for.
+ * Descriptors wait for their data in the log: not as they will be, 24 bytes each, but in the two
+ * bytes that tell one from its neighbour. So a batch of 64 MiB of data and more has room beside the
+ * image. A batch is closed, its data completes, the disk is told to flush, meanwhile the next batch
+ * is filled; only then are its descriptors written. A disk without a volatile cache has nothing to
+ * flush, and the rest is the same.
  *
- * That a block waits in memory until its data is safe is also what makes failures cheap: the
- * entries for data that could not be written are still here to be zeroed, and need no write of
- * their own.
+ * 24 bytes are not written at once. Where a sector ends between the offset of a descriptor and its
+ * size (one in 64), a power cut may leave either half, and both are lies: a reader takes the header
+ * for a page at offset 0 (libkdumpfile), or whatever was in its buffer for a page of 0 bytes (crash).
+ * So such a descriptor comes in three steps, with a flush between them: a size that cannot be, then
+ * the offset, then the size; up to the last one both readers find the page missing or damaged. Each
+ * step writes all of a chunk, which holds a whole number of descriptors and of sectors.
+ *
+ * That the log is kept until the last step is also what makes failures cheap: what could not be
+ * written is known before the descriptors that would point there are made.
  */
 #include "stub/send/out.h"
 
@@ -30,8 +38,7 @@
  * 16 requests of ours at most, well below BLK_MAX_INFLIGHT; a disk that takes fewer at a time says
  * so, and blk_submit() waits. Stream buffers: one is filled while the other is written; of the same
  * memory, two large ones cost less than three small ones, above all where a request has to wake
- * other threads (virtual machines). A block of the table describes 170 pages; the more of them may
- * wait, the less often the sweep waits for data.
+ * other threads (virtual machines).
  */
 #define OUT_ALIGN	4096u
 #define OUT_BUF_LEAST	12288u	/* of a stream buffer; each request costs the same time, whatever its size */
@@ -39,8 +46,31 @@
 #define OUT_NR_BUFS	2
 #define OUT_NR_RAW	6	/* gather requests in flight */
 #define OUT_RAW_SEGS	24
-#define OUT_NR_DESC	8	/* descriptor blocks in memory */
-#define OUT_MAX_FAILURES 64	/* failed data requests before the target counts as broken */
+
+/*
+ * A batch: so much data, as much as is written in that time, or a quarter of the log, whatever is
+ * reached first: of four batches one is being filled and three are in one of the steps. The log holds
+ * 50,000 pages of each then, which are 64 MiB when pages shrink to a third.
+ */
+#define BATCH_BYTES	MIB(64)
+#define BATCH_US	1000000
+#define BATCH_CHECK	64	/* descriptors between two looks at the clock */
+#define FLUSH_TRIES	3
+#define LOG_LEAST	KIB(12)	/* more than a chunk takes at worst, LOG_PUT_MAX words for each descriptor */
+#define LOG_GOOD	KIB(384)
+
+#define SECTOR		512u	/* no disk writes less at once */
+#define CHUNK_DESCS	512u
+#define CHUNK_BYTES	(CHUNK_DESCS * sizeof(struct page_desc))
+#define NR_CHUNKS	4	/* in flight */
+#define NR_STEPS	3
+_Static_assert(CHUNK_BYTES % OUT_ALIGN == 0, "chunks are made of blocks");
+
+/* Failures after which the target counts as broken, and what looking for the bad spot may cost in all */
+#define OUT_MAX_FAILURES 64
+#define RETRY_MAX_PIECES 64
+#define RETRY_MAX_US	60000000
+#define MAX_BAD		16
 
 enum slot_state { SLOT_FREE, SLOT_FILLING, SLOT_BUSY };
 
@@ -56,59 +86,107 @@ struct slot {
 	struct blk_req req;
 };
 
-enum desc_state { DESC_FREE, DESC_CURRENT, DESC_WAITING, DESC_WRITING };
-
-/* A 4-KiB block of the page_desc table */
-struct desc_block {
-	enum desc_state state;
-	bool dirty;
-	uint64_t nr;		/* block number within the table */
-	uint64_t after_seq;	/* data requests up to this one come first */
+/* A piece of the table on its way, @sent of @len bytes are there, @piece are in flight */
+struct chunk {
+	bool busy;
+	unsigned entries;	/* descriptors that are whole with it */
+	uint64_t offset;
+	uint32_t len, sent, piece;
 	struct blk_seg seg;
 	struct blk_req req;
 };
 
-static uint8_t (*desc_bufs)[OUT_ALIGN];
+/* Words of the log; what is larger is the size of an LZO stream, with its data behind that of the last */
+enum {
+	LOG_JUMP,		/* then 4 words each: another descriptor, another offset */
+	LOG_ZERO,
+	LOG_RAW,
+	LOG_LZO,
+	LOG_PUT_MAX = 10,	/* words for one descriptor */
+};
+_Static_assert(CHUNK_DESCS * LOG_PUT_MAX + LOG_PUT_MAX < LOG_LEAST / sizeof(uint16_t), "a chunk fits the log");
+
+/* In the log: words before it, and what the next one is about */
+struct place {
+	uint64_t pos;
+	uint64_t index;
+	uint64_t offset;
+};
+
+/* Data that could not be written, or (@memory) not be read */
+struct bad {
+	uint64_t start, end;
+	bool memory;
+};
+
+enum batch_state { BATCH_OPEN, BATCH_DATA, BATCH_FLUSH };
+
 static struct blk_seg raw_segs[OUT_NR_RAW][OUT_RAW_SEGS];
 static struct blk_seg stream_segs[OUT_NR_BUFS];
 static struct slot slots[OUT_NR_BUFS + OUT_NR_RAW];
-static struct desc_block descs[OUT_NR_DESC];
+static struct chunk chunks[NR_CHUNKS];
 
 static struct {
 	struct target *t;
 	uint8_t *stream_bufs;	/* OUT_NR_BUFS of buf_size */
-	uint8_t *spare;		/* zeros while headers are written, then the buffer of second tries */
+	uint8_t (*chunk_bufs)[CHUNK_BYTES];
+	uint8_t *spare;		/* buffer of second tries */
+	uint8_t *seen;		/* a block of the table, as earlier sweeps left it */
+	uint64_t seen_at;
 	uint32_t page_size;
 	uint32_t buf_size;
 	uint32_t max_segs;
 	bool strict;
+	bool broken;		/* no more descriptors either */
 	int error;		/* sticky */
 	uint64_t next_seq;
 	unsigned failures;
-	uint64_t stored;	/* descriptors put that were not there before, less those that were lost since */
-	uint64_t lost;
-	/* Since the last descriptor was put: */
-	uint64_t failed_next;		/* where the table goes on behind a block that could not be written */
-	uint64_t bad_start, bad_end;	/* data that could not be written */
+	unsigned failed_pieces;
+	uint64_t retry_us;
 	struct slot *stream;	/* being filled */
 	uint64_t stream_offset;
 	struct slot *raw;	/* being filled */
+
 	uint64_t table_offset;
-	bool table_fresh;
-	struct desc_block *desc;	/* current block */
+	uint64_t table_len;
+	uint64_t zero_offset;
+	bool fresh;
+	bool ending;		/* no more descriptors in this sweep */
+	uint64_t put, stored;
+	uint64_t unreadable;
+
+	uint16_t *log;
+	uint64_t log_words;
+	struct place head;
+	struct place at[NR_STEPS];	/* how far the steps are; the last one's is the log's tail */
+	struct place limit[NR_STEPS];	/* how far they may go */
+	struct place next[NR_STEPS];	/* and will, after the flush */
+
+	enum batch_state batch;
+	uint64_t batch_bytes;
+	uint64_t batch_us;	/* when it began */
+	uint64_t batch_seq;	/* data requests up to this one are of closed batches */
+	unsigned flush_tries;
+	struct blk_req flush;
+
+	unsigned nr_bad;
+	struct bad bad[MAX_BAD];
 } out;
 
 /* The last of all who take memory for a dump to a disk: stream buffers may have what is left. */
 static int take_memory(uint32_t max_bytes)
 {
 	uint32_t good = (uint32_t)min_u64(OUT_BUF_GOOD, max_bytes);
-	size_t got;
+	size_t got = 0, words = 0;
 
-	desc_bufs = mem_take("page descriptors", OUT_NR_DESC * sizeof(*desc_bufs), OUT_ALIGN, MEM_ANY);
+	out.seen = mem_take("descriptors seen", OUT_ALIGN, OUT_ALIGN, MEM_ANY);
+	out.chunk_bufs = mem_take("page descriptors", NR_CHUNKS * CHUNK_BYTES, OUT_ALIGN, MEM_ANY);
+	out.log = mem_take_most("descriptor log", LOG_LEAST, LOG_GOOD, OUT_ALIGN, MEM_ANY, &words);
 	out.stream_bufs = mem_take_most("stream buffers", OUT_NR_BUFS * min_u64(OUT_BUF_LEAST, good),
 					OUT_NR_BUFS * good, OUT_NR_BUFS * OUT_ALIGN, MEM_ANY, &got);
-	if (!desc_bufs || !out.stream_bufs)
+	if (!out.seen || !out.chunk_bufs || !out.log || !out.stream_bufs)
 		return -ENOMEM;
+	out.log_words = words / sizeof(*out.log);
 	out.buf_size = (uint32_t)got / OUT_NR_BUFS;
 	return 0;
 }
@@ -123,7 +201,7 @@ int out_init(struct target *t, uint32_t page_size, void *spare)
 	out.strict = true;
 	out.next_seq = 1;
 	memset(slots, 0, sizeof(slots));
-	memset(descs, 0, sizeof(descs));
+	memset(chunks, 0, sizeof(chunks));
 	for (unsigned i = 0; i < ARRAY_SIZE(slots); i++) {
 		slots[i].raw = i >= OUT_NR_BUFS;
 		slots[i].segs = slots[i].raw ? raw_segs[i - OUT_NR_BUFS] : &stream_segs[i];
@@ -141,53 +219,19 @@ void out_strict(bool strict)
 	out.strict = strict;
 }
 
-/* Bytes from the start of block @nr of the table to the first descriptor that begins in it */
-static uint64_t first_desc(uint64_t nr)
-{
-	uint64_t pos = nr * OUT_ALIGN;
-
-	return DIV_ROUND_UP(pos, sizeof(struct page_desc)) * sizeof(struct page_desc) - pos;
-}
-
-/* Descriptors that begin in @d. Their 8-byte fields do not straddle blocks. */
-static uint64_t count_descs(const struct desc_block *d)
-{
-	uint64_t count = 0;
-
-	for (uint64_t at = first_desc(d->nr); at + sizeof(int64_t) <= OUT_ALIGN; at += sizeof(struct page_desc))
-		count += *(int64_t *)(desc_bufs[d - descs] + at) != 0;
-	return count;
-}
-
-/*
- * Blocks that are still here when the target was given up are counted as not on the disk, though
- * some may have got there: better to claim too few pages than too many.
- */
-static uint64_t never_written(void)
-{
-	uint64_t count = 0;
-
-	for (unsigned i = 0; i < OUT_NR_DESC; i++)
-		if (descs[i].state != DESC_FREE)
-			count += count_descs(&descs[i]);
-	return count;
-}
-
 uint64_t out_stored(void)
 {
-	return out.stored - min_u64(out.stored, never_written());
+	return out.stored;
 }
 
 uint64_t out_lost(void)
 {
-	return out.lost + never_written();
+	return out.put - out.stored;
 }
 
-/* @count descriptors that were put are not, or will not be, on the disk */
-static void lose(uint64_t count)
+uint64_t out_unreadable(void)
 {
-	out.lost += count;
-	out.stored -= min_u64(out.stored, count);
+	return out.unreadable;
 }
 
 /* The first failure counts; what follows it are its consequences */
@@ -198,49 +242,59 @@ static int fail(int rc)
 	return out.error;
 }
 
-/*
- * Zero the descriptor at @pos of the table, in both blocks if it straddles two. A size left behind
- * would make readers take block 0 for it.
- */
-static void zero_desc(uint64_t pos)
+/* Can descriptors still be written? After a failure of data those of other data can. */
+static bool alive(void)
 {
-	for (unsigned i = 0; i < OUT_NR_DESC; i++) {
-		uint64_t block = descs[i].nr * OUT_ALIGN, start = max_u64(pos, block);
-		uint64_t end = min_u64(pos + sizeof(struct page_desc), block + OUT_ALIGN);
+	return !out.broken && !out.t->dev->failed;
+}
 
-		if ((descs[i].state == DESC_CURRENT || descs[i].state == DESC_WAITING) && start < end)
-			memset(desc_bufs[i] + (start - block), 0, end - start);
-	}
+/* One more, of data (@rc) or of the table. So many that the disk is evidently broken end it all. */
+static bool too_many_failures(int rc)
+{
+	if (++out.failures <= OUT_MAX_FAILURES)
+		return false;
+	fail(rc);
+	return true;
 }
 
 /*
- * The data at [start, start+len) did not reach the disk: zero the descriptors that point there.
- * They are all still in memory, because a block of them is written only after its data completed;
- * the one for the page being written now is yet to come, so the place is remembered for it. Entries
- * are 24 bytes and may straddle two blocks, their 8-byte fields do not; the size field may be in
- * the other block, so an entry counts as hit by page_size: at worst a good neighbour is dropped
- * too.
+ * The data at [start, start+len) is not on the disk: no descriptor may point there. When there is no
+ * room to note one more place, good neighbours are given up with it.
  */
-static void drop_descs(uint64_t start, uint64_t len)
+static void add_bad(uint64_t start, uint64_t len, bool memory)
 {
-	out.bad_start = out.bad_end ? min_u64(out.bad_start, start) : start;
-	out.bad_end = max_u64(out.bad_end, start + len);
-	for (unsigned i = 0; i < OUT_NR_DESC; i++) {
-		struct desc_block *d = &descs[i];
-		uint64_t pos = d->nr * OUT_ALIGN;
+	struct bad *b;
 
-		if (d->state != DESC_CURRENT && d->state != DESC_WAITING)
-			continue;
-		for (uint64_t at = first_desc(d->nr); at + sizeof(int64_t) <= OUT_ALIGN;
-		     at += sizeof(struct page_desc)) {
-			int64_t *offset = (int64_t *)(desc_bufs[i] + at);
-
-			if (*offset && (uint64_t)*offset < start + len && (uint64_t)*offset + out.page_size > start) {
-				zero_desc(pos + at);
-				lose(1);
-			}
-		}
+	for (unsigned i = 0; i < out.nr_bad; i++) {
+		b = &out.bad[i];
+		if (b->memory == memory && start <= b->end && start + len >= b->start)
+			goto extend;
 	}
+	if (out.nr_bad < MAX_BAD) {
+		out.bad[out.nr_bad++] = (struct bad){ start, start + len, memory };
+		return;
+	}
+	b = &out.bad[MAX_BAD - 1];
+	b->memory = false;
+extend:
+	b->start = min_u64(b->start, start);
+	b->end = max_u64(b->end, start + len);
+}
+
+static const struct bad *find_bad(uint64_t start, uint64_t len)
+{
+	for (unsigned i = 0; i < out.nr_bad; i++)
+		if (start < out.bad[i].end && start + len > out.bad[i].start)
+			return &out.bad[i];
+	return NULL;
+}
+
+/* Data comes in ascending order: what lies below that of the last step is asked for no more */
+static void forget_bad(void)
+{
+	for (unsigned i = 0; i < out.nr_bad; i++)
+		if (out.bad[i].end <= out.at[NR_STEPS - 1].offset)
+			out.bad[i--] = out.bad[--out.nr_bad];
 }
 
 static int fill_request(struct blk_req *req, enum blk_op op, uint64_t offset, uint32_t len, const struct blk_seg *segs,
@@ -254,33 +308,49 @@ static int fill_request(struct blk_req *req, enum blk_op op, uint64_t offset, ui
 	return target_lba(out.t, offset, len, &req->lba);
 }
 
+/* ---- data ---- */
+
+/* 4 KiB of old memory through a buffer, waited for. False: noted as bad. */
+static bool copy_piece(uint64_t offset, phys_addr_t pa)
+{
+	int unread = overlay_read(out.spare, pa, OUT_ALIGN);
+
+	if (!unread && !target_rw(out.t, BLK_WRITE, offset, out.spare, OUT_ALIGN))
+		return true;
+	out.failed_pieces += !unread;
+	add_bad(offset, OUT_ALIGN, unread);
+	return false;
+}
+
 /*
  * A gather request failed: a page of old memory that cannot be read (poison makes the device's own
  * read fail), or a bad spot on the disk. Find out which by going through a buffer, 4 KiB at a time,
- * so that only what is really bad is lost. target_rw() polls the device but not us: no request is
- * looked at twice, and this does not recurse.
+ * so that only what is really bad is lost. A disk that takes long for every failure would keep the
+ * machine down for hours that way: there is a limit for all such searches together. target_rw() polls
+ * the device but not us: no request is looked at twice, and this does not recurse.
  */
 static void retry_in_pieces(struct slot *s)
 {
-	uint64_t offset = s->offset;
+	uint64_t offset = s->offset, start = arch_time_us();
 
-	for (unsigned i = 0; i < s->nr_segs && !out.t->dev->failed; i++) {
+	for (unsigned i = 0; i < s->nr_segs; i++) {
 		for (uint32_t done = 0; done < s->segs[i].len; done += OUT_ALIGN, offset += OUT_ALIGN) {
-			int rc = overlay_read(out.spare, s->segs[i].pa + done, OUT_ALIGN);
-
-			if (!rc)
-				rc = target_rw(out.t, BLK_WRITE, offset, out.spare, OUT_ALIGN);
-			if (rc)
-				drop_descs(offset, OUT_ALIGN);
+			if (out.t->dev->failed || out.failed_pieces >= RETRY_MAX_PIECES || idle_deadline_over() ||
+			    out.retry_us + arch_time_us() - start >= RETRY_MAX_US) {
+				add_bad(offset, s->offset + s->len - offset, false);
+				goto end;
+			}
+			copy_piece(offset, s->segs[i].pa + done);
 		}
 	}
+end:
+	out.retry_us += arch_time_us() - start;
 }
 
 /*
  * Before pages there is nothing to be saved by going on: a dump without its header or with a hole
- * in a bitmap cannot be read. Later a bad spot costs the pages in it, until so many fail that the
- * disk is evidently broken and every further try only keeps the machine down. A stream buffer holds
- * pieces of several compressed pages, so all that touch it are dropped.
+ * in a bitmap cannot be read. Later a bad spot costs the pages in it. A stream buffer holds pieces of
+ * several compressed pages, so all that touch it are dropped.
  */
 static void data_failed(struct slot *s)
 {
@@ -291,91 +361,230 @@ static void data_failed(struct slot *s)
 		return;
 	}
 	log_warn("%s: write of %u bytes at %lu failed (%d)", out.t->name, (unsigned)s->len, s->offset, rc);
-	if (++out.failures > OUT_MAX_FAILURES)
-		fail(rc);
-	if (s->raw)
+	if (!too_many_failures(rc) && s->raw)
 		retry_in_pieces(s);
 	else
-		drop_descs(s->offset, s->len);
+		add_bad(s->offset, s->len, false);
 }
 
-/*
- * Lowest sequence number not yet complete; *ret_filling: its request is still being filled here.
- * Those count too: descriptors of pages in it may already stand in a block that waits.
- */
-static uint64_t oldest_seq(bool *ret_filling)
+/* Lowest sequence number not yet complete, sent or not */
+static uint64_t oldest_seq(void)
 {
 	uint64_t oldest = out.next_seq;
 
-	*ret_filling = false;
-	for (unsigned i = 0; i < ARRAY_SIZE(slots); i++) {
-		if (slots[i].state == SLOT_FREE || slots[i].seq >= oldest)
-			continue;
-		oldest = slots[i].seq;
-		*ret_filling = slots[i].state == SLOT_FILLING;
-	}
+	for (unsigned i = 0; i < ARRAY_SIZE(slots); i++)
+		if (slots[i].state != SLOT_FREE)
+			oldest = min_u64(oldest, slots[i].seq);
 	return oldest;
 }
 
-static void submit_desc(struct desc_block *d)
+/* ---- the table ---- */
+
+static uint64_t log_get(uint64_t pos, unsigned words)
 {
-	unsigned i = (unsigned)(d - descs);
+	uint64_t v = 0;
+
+	while (words--)
+		v = v << 16 | out.log[(pos + words) % out.log_words];
+	return v;
+}
+
+static void log_put(uint64_t v, unsigned words)
+{
+	for (; words--; v >>= 16)
+		out.log[out.head.pos++ % out.log_words] = (uint16_t)v;
+}
+
+/* Is a jump at @p? Then where to. */
+static bool jump(const struct place *p, struct place *ret)
+{
+	if (log_get(p->pos, 1) != LOG_JUMP)
+		return false;
+	*ret = (struct place){ p->pos + 9, log_get(p->pos + 1, 4), log_get(p->pos + 5, 4) };
+	return true;
+}
+
+/* The descriptor at @p, which moves on */
+static struct page_desc next_desc(struct place *p)
+{
+	uint32_t word = (uint32_t)log_get(p->pos, 1);
+	struct page_desc desc = { .offset = (int64_t)p->offset, .size = out.page_size };
+
+	p->pos++;
+	p->index++;
+	if (word == LOG_ZERO) {
+		desc.offset = (int64_t)out.zero_offset;
+		return desc;
+	}
+	if (word != LOG_RAW) {
+		desc.size = word;
+		desc.flags = KDUMP_COMPRESSED_LZO;
+	}
+	p->offset += desc.size;
+	return desc;
+}
+
+static void send_piece(struct chunk *c)
+{
 	int rc;
 
-	d->seg = (struct blk_seg){ virt_to_phys(desc_bufs[i]), OUT_ALIGN };
-	rc = fill_request(&d->req, BLK_WRITE, out.table_offset + d->nr * OUT_ALIGN, OUT_ALIGN, &d->seg, 1);
+	c->piece = (uint32_t)min_u64(c->len - c->sent, out.t->dev->max_bytes);
+	c->seg = (struct blk_seg){ virt_to_phys(out.chunk_bufs[c - chunks] + c->sent), c->piece };
+	rc = fill_request(&c->req, BLK_WRITE, c->offset + c->sent, c->piece, &c->seg, 1);
 	if (!rc)
-		rc = blk_submit(out.t->dev, &d->req);
+		rc = blk_submit(out.t->dev, &c->req);
+	c->busy = !rc;
 	if (rc)
-		fail(rc);
-	d->state = rc ? DESC_FREE : DESC_WRITING;
+		out.broken = fail(rc);
 }
 
-/*
- * Blocks of the table are written one after the other: the second half of an entry that straddles
- * two, on the disk without the first, would be a size with offset 0, and readers would take block 0
- * for that page. The other way round it is a page without a size, missing.
- */
-static bool desc_may_go(const struct desc_block *d, uint64_t oldest)
+/* Descriptors that cannot be written stay as they are on the disk: those pages are missing, no others */
+static void piece_done(struct chunk *c)
 {
-	for (unsigned i = 0; i < OUT_NR_DESC; i++)
-		if ((descs[i].state == DESC_WAITING || descs[i].state == DESC_WRITING) && descs[i].nr < d->nr)
-			return false;
-	return d->after_seq < oldest && !out.error;
-}
-
-/*
- * The descriptors of a block that cannot be written stay zero on the disk: those pages are missing,
- * no others
- */
-static void desc_done(struct desc_block *d)
-{
-	uint64_t next = (d->nr + 1) * OUT_ALIGN;
-
-	d->state = DESC_FREE;
-	if (!d->req.status)
+	c->busy = false;
+	if (c->req.status) {
+		log_warn("%s: write of page descriptors at %lu failed (%d)", out.t->name, c->offset + c->sent,
+			 c->req.status);
+		out.broken |= too_many_failures(c->req.status);
 		return;
-	log_warn("%s: write of page descriptors %lu.. failed (%d)", out.t->name,
-		 (d->nr * OUT_ALIGN / sizeof(struct page_desc)), d->req.status);
-	lose(count_descs(d));
-	/* The entry that begins in the block before may have its size here */
-	if (first_desc(d->nr) >= sizeof(int64_t) && *(int64_t *)desc_bufs[d - descs])
-		lose(1);
-	/* And the end of its last entry, which is in the next block or still on its way there */
-	zero_desc((next - 1) / sizeof(struct page_desc) * sizeof(struct page_desc));
-	out.failed_next = next;
-	if (out.t->dev->failed || ++out.failures > OUT_MAX_FAILURES)
-		fail(d->req.status);
+	}
+	c->sent += c->piece;
+	if (c->sent < c->len)
+		send_piece(c);
+	else
+		out.stored += c->entries;
 }
 
 /*
- * Look at what completed, start what may go now. Data first: a failure must have zeroed its
- * descriptors before the block that holds them is free to go. 0, or the sticky error.
+ * Has step @s a chunk to write? The first one waits until it is all in the log; the others find it
+ * there.
+ */
+static bool has_chunk(unsigned s)
+{
+	struct place *at = &out.at[s];
+	const struct place *limit = &out.limit[s];
+
+	while (at->pos < limit->pos && jump(at, at))
+		;
+	if (at->pos >= limit->pos)
+		return false;
+	return s || at->index / CHUNK_DESCS < limit->index / CHUNK_DESCS ||
+	       (out.ending && limit->pos == out.head.pos);
+}
+
+/* What step @s makes of @desc at byte @pos of the table, see the top */
+static void put_desc(unsigned s, uint8_t *buf, uint64_t pos, struct page_desc desc)
+{
+	if (s < NR_STEPS - 1 && pos % SECTOR == SECTOR - sizeof(desc.offset)) {
+		desc.size = 1;
+		desc.flags = KDUMP_COMPRESSED_LZO;
+		if (!s)
+			desc.offset = 0;
+	}
+	memcpy(buf, &desc, sizeof(desc));
+}
+
+static void write_chunk(unsigned s, struct chunk *c)
+{
+	uint8_t *buf = out.chunk_bufs[c - chunks];
+	struct place *at = &out.at[s], to;
+	uint64_t nr = at->index / CHUNK_DESCS, pos = nr * CHUNK_BYTES;
+	unsigned entries = 0;
+	int rc = 0;
+
+	*c = (struct chunk){ .offset = out.table_offset + pos, .len = (uint32_t)min_u64(CHUNK_BYTES, out.table_len - pos) };
+	if (out.fresh)
+		memset(buf, 0, c->len);
+	else
+		rc = target_rw(out.t, BLK_READ, c->offset, buf, c->len);
+	while (at->pos < out.limit[s].pos) {
+		uint64_t index = at->index;
+		const struct bad *bad;
+		struct page_desc desc;
+
+		if (jump(at, &to)) {
+			if (to.index / CHUNK_DESCS != nr)
+				break;
+			*at = to;
+			continue;
+		}
+		if (index / CHUNK_DESCS != nr)
+			break;
+		desc = next_desc(at);
+		bad = find_bad((uint64_t)desc.offset, desc.size);
+		out.unreadable += s == NR_STEPS - 1 && bad && bad->memory;
+		if (bad)
+			continue;
+		put_desc(s, buf + index % CHUNK_DESCS * sizeof(desc), index * sizeof(desc), desc);
+		entries++;
+	}
+	if (s == NR_STEPS - 1) {
+		c->entries = entries;
+		forget_bad();
+	}
+	if (rc)
+		out.broken |= too_many_failures(rc);
+	else if (entries)
+		send_piece(c);
+}
+
+/* The last step first: it makes room in the log */
+static bool write_table(void)
+{
+	bool busy = false;
+
+	for (unsigned i = 0; i < NR_CHUNKS; i++) {
+		struct chunk *c = &chunks[i];
+
+		if (c->busy && c->req.status != -EINPROGRESS)
+			piece_done(c);
+		for (unsigned s = NR_STEPS; s-- && !c->busy && alive(); )
+			while (!c->busy && alive() && has_chunk(s))
+				write_chunk(s, c);
+		busy |= c->busy;
+	}
+	return busy;
+}
+
+/*
+ * Nothing of the table is in flight (@busy: that is not so), and all steps are as far as they may. A
+ * flush covers what had completed before it was asked for; what it failed to do it may be asked
+ * again.
+ */
+static void flush_batch(bool busy)
+{
+	int rc = 0;
+
+	if (out.batch == BATCH_DATA && !busy && oldest_seq() > out.batch_seq) {
+		for (unsigned s = 1; s < NR_STEPS; s++)
+			out.next[s] = out.at[s - 1];
+		out.flush = (struct blk_req){ .op = BLK_FLUSH };
+		if (out.t->dev->has_flush)
+			rc = blk_submit(out.t->dev, &out.flush);
+		out.batch = BATCH_FLUSH;
+	}
+	if (out.batch != BATCH_FLUSH || out.flush.status == -EINPROGRESS)
+		return;
+	if (!rc)
+		rc = out.flush.status;
+	if (!rc) {
+		memcpy(out.limit, out.next, sizeof(out.limit));
+		out.batch = BATCH_OPEN;
+		out.flush_tries = 0;
+	} else if (++out.flush_tries < FLUSH_TRIES && !out.t->dev->failed) {
+		log_warn("%s: flush failed (%d)", out.t->name, rc);
+		out.batch = BATCH_DATA;
+	} else {
+		out.broken = fail(rc);
+	}
+}
+
+/*
+ * Look at what completed, start what may go now. Data first: a failure must be known before the
+ * descriptors are made. 0, or the sticky error.
  */
 static int advance(void)
 {
-	bool filling;
-	uint64_t oldest;
 	int rc = blk_poll(out.t->dev);
 
 	for (unsigned i = 0; i < ARRAY_SIZE(slots); i++) {
@@ -387,21 +596,15 @@ static int advance(void)
 			data_failed(s);
 		s->state = SLOT_FREE;
 	}
-	oldest = oldest_seq(&filling);
-	for (unsigned i = 0; i < OUT_NR_DESC; i++) {
-		struct desc_block *d = &descs[i];
-
-		if (d->state == DESC_WRITING && d->req.status != -EINPROGRESS)
-			desc_done(d);
-		else if (d->state == DESC_WAITING && desc_may_go(d, oldest))
-			submit_desc(d);
-	}
+	if (alive())
+		flush_batch(write_table());
 	return rc < 0 ? fail(rc) : out.error;
 }
 
+/* ---- data, from outside ---- */
+
 /*
- * The number is given out when filling begins, not when the request is sent: what retires in
- * between must wait for it (retire_desc()). NULL: out.error is set.
+ * The number is given out when filling begins, not when the request is sent. NULL: out.error is set.
  */
 static struct slot *get_slot(bool raw)
 {
@@ -432,6 +635,7 @@ static int send_slot(struct slot *s)
 		rc = blk_submit(out.t->dev, &s->req);
 	if (rc) {
 		s->state = SLOT_FREE;
+		add_bad(s->offset, s->len, false);
 		return fail(rc);
 	}
 	s->state = SLOT_BUSY;
@@ -501,7 +705,7 @@ int out_stream_end(void)
 	return send_stream();
 }
 
-int out_raw_end(void)
+static int send_raw(void)
 {
 	struct slot *s = out.raw;
 
@@ -525,7 +729,7 @@ int out_raw(uint64_t offset, phys_addr_t pa, uint32_t len)
 		uint32_t piece;
 
 		if (s && (s->offset + s->len != offset || s->len == out.t->dev->max_bytes)) {
-			out_raw_end();
+			send_raw();
 			continue;
 		}
 		if (!s) {
@@ -539,7 +743,7 @@ int out_raw(uint64_t offset, phys_addr_t pa, uint32_t len)
 		if (last && last->pa + last->len == pa) {
 			last->len += piece;
 		} else if (s->nr_segs == out.max_segs) {
-			out_raw_end();
+			send_raw();
 			continue;
 		} else {
 			s->segs[s->nr_segs++] = (struct blk_seg){ pa, piece };
@@ -552,165 +756,34 @@ int out_raw(uint64_t offset, phys_addr_t pa, uint32_t len)
 	return out.error;
 }
 
-/* Through the spare buffer and waited for: few pages are like this */
+/* Waited for: few pages are like this */
 int out_copied(uint64_t offset, phys_addr_t pa, uint32_t len)
 {
-	int rc = out_raw_end();
-
-	for (uint32_t done = 0; done < len && !rc; done += OUT_ALIGN) {
-		rc = overlay_read(out.spare, pa + done, OUT_ALIGN);
-		if (!rc)
-			rc = target_rw(out.t, BLK_WRITE, offset + done, out.spare, OUT_ALIGN);
-		if (rc && !out.t->dev->failed) {
-			drop_descs(offset, len);
-			return out.error;
-		}
-	}
-	return rc ? fail(rc) : out.error;
+	for (uint32_t done = 0; done < len && !out.error; done += OUT_ALIGN)
+		if (!copy_piece(offset + done, pa + done))
+			break;
+	return out.t->dev->failed ? fail(out.t->dev->fail_code) : out.error;
 }
 
-/*
- * The same page of zeros again and again, as the source of every segment: up to 24 of them go in
- * one request
- */
+/* The same zeros again and again, as the source of every segment: a request is as large as can be */
 int out_zeros(uint64_t offset, uint64_t len)
 {
-	memset(out.spare, 0, OUT_ALIGN);
-	for (uint64_t done = 0; done < len && !out.error; done += OUT_ALIGN)
-		out_raw(offset + done, virt_to_phys(out.spare), OUT_ALIGN);
+	uint32_t piece;
+
+	if (out_drain())
+		return out.error;
+	memset(out.stream_bufs, 0, out.buf_size);
+	for (; len && !out.error; offset += piece, len -= piece) {
+		piece = (uint32_t)min_u64(len, out.buf_size);
+		out_raw(offset, virt_to_phys(out.stream_bufs), piece);
+	}
 	return out_drain();
 }
 
-/*
- * A sweep ascends and is drained before the next one starts. So no block that is still waiting here
- * is ever asked for again, and one that is read back is on the disk with what earlier sweeps put
- * there.
- */
-int out_desc_start(uint64_t table_offset, bool fresh)
-{
-	out.table_offset = table_offset;
-	out.table_fresh = fresh;
-	out.desc = NULL;
-	return out.error;
-}
-
-/*
- * Leave the current block behind: it is written as soon as its data is on the disk, which is
- * whatever has a sequence number by now. One without entries of this sweep need not be written at
- * all.
- */
-static void retire_desc(void)
-{
-	struct desc_block *d = out.desc;
-
-	if (!d)
-		return;
-	out.desc = NULL;
-	d->after_seq = out.next_seq - 1;
-	d->state = d->dirty ? DESC_WAITING : DESC_FREE;
-}
-
-/* Make block @nr of the table the current one. NULL: out.error is set. */
-static struct desc_block *get_desc(uint64_t nr)
-{
-	struct desc_block *d = out.desc;
-	bool filling;
-	unsigned i;
-	int rc = 0;
-
-	if (d && d->nr == nr)
-		return d;
-	retire_desc();
-	for (i = 0; ; i = (i + 1) % OUT_NR_DESC) {
-		if (descs[i].state == DESC_FREE)
-			break;
-		if (i != OUT_NR_DESC - 1)
-			continue;
-		/*
-		 * All wait for data. If that is still being gathered here, nobody else will send
-		 * it.
-		 */
-		oldest_seq(&filling);
-		if (filling && (out_raw_end() || out_stream_end()))
-			return NULL;
-		if (advance())
-			return NULL;
-		idle();
-	}
-	d = &descs[i];
-	*d = (struct desc_block){ .state = DESC_CURRENT, .nr = nr };
-	if (out.table_fresh)
-		memset(desc_bufs[i], 0, OUT_ALIGN);
-	else
-		rc = target_rw(out.t, BLK_READ, out.table_offset + nr * OUT_ALIGN, desc_bufs[i], OUT_ALIGN);
-	if (rc) {
-		d->state = DESC_FREE;
-		fail(rc);
-		return NULL;
-	}
-	out.desc = d;
-	return d;
-}
-
-/* Is the data of @desc among what failed since the last descriptor was put? */
-static bool data_lost(const struct page_desc *desc)
-{
-	return (uint64_t)desc->offset < out.bad_end && (uint64_t)desc->offset + desc->size > out.bad_start;
-}
-
-int out_desc_put(uint64_t index, const struct page_desc *desc)
-{
-	uint64_t pos = index * sizeof(*desc);
-	const uint8_t *p = (const uint8_t *)desc;
-	size_t len = sizeof(*desc);
-
-	/*
-	 * 4096 is not a multiple of 24: an entry may end in the next block. While a block was waited
-	 * for, the data may have failed, or the block with the first part.
-	 */
-	out.failed_next = 0;
-	while (len && !out.error) {
-		struct desc_block *d = get_desc(pos / OUT_ALIGN);
-		size_t at = pos % OUT_ALIGN, piece = min_u64(len, OUT_ALIGN - at);
-
-		if (!d || data_lost(desc) || (len < sizeof(*desc) && pos == out.failed_next))
-			break;
-		if (len == sizeof(*desc))
-			out.stored += !*(int64_t *)(desc_bufs[d - descs] + at);
-		memcpy(desc_bufs[d - descs] + at, p, piece);
-		d->dirty = true;
-		pos += piece;
-		p += piece;
-		len -= piece;
-	}
-	/* The first part, if it was there, was dropped and counted when the data failed */
-	out.lost += data_lost(desc) && len == sizeof(*desc);
-	/* Good for one descriptor: the data of the next one is sent after this */
-	out.bad_start = out.bad_end = 0;
-	return out.error;
-}
-
-bool out_desc_has(uint64_t index)
-{
-	uint64_t pos = index * sizeof(struct page_desc);
-	struct desc_block *d = get_desc(pos / OUT_ALIGN);
-
-	return d && *(int64_t *)(desc_bufs[d - descs] + pos % OUT_ALIGN);
-}
-
-int out_desc_end(void)
-{
-	retire_desc();
-	return out.error;
-}
-
-static bool busy(void)
+static bool data_busy(void)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(slots); i++)
 		if (slots[i].state == SLOT_BUSY)
-			return true;
-	for (unsigned i = 0; i < OUT_NR_DESC; i++)
-		if (descs[i].state == DESC_WAITING || descs[i].state == DESC_WRITING)
 			return true;
 	return false;
 }
@@ -718,10 +791,126 @@ static bool busy(void)
 /* After this the buffers lent to the device are ours again, or the device is abandoned */
 int out_drain(void)
 {
-	if (out_raw_end() || (out.stream && out_stream_end()))
+	if (send_raw() || out_stream_end())
 		return out.error;
-	while (busy())
+	while (data_busy())
 		if (advance())
 			break;
+	return out.error;
+}
+
+/* ---- descriptors, from outside ---- */
+
+/* The log is empty: a sweep ends before the next one starts */
+int out_desc_start(uint64_t table_offset, uint64_t nr, bool fresh, uint64_t zero_offset)
+{
+	out.table_offset = table_offset;
+	out.table_len = ALIGN_UP(nr * sizeof(struct page_desc), OUT_ALIGN);
+	out.fresh = fresh;
+	out.zero_offset = zero_offset;
+	out.ending = false;
+	out.seen_at = UINT64_MAX;
+	out.unreadable = 0;
+	out.nr_bad = 0;
+	out.head.index = out.head.offset = 0;
+	for (unsigned s = 0; s < NR_STEPS; s++)
+		out.at[s] = out.limit[s] = out.head;
+	out.batch = BATCH_OPEN;
+	out.batch_bytes = 0;
+	out.batch_us = arch_time_us();
+	return out.error;
+}
+
+/* All that is handed over by now is a batch. Between two pages: the stream is padded. */
+static int close_batch(void)
+{
+	out.next[0] = out.head;
+	out.batch_seq = out.next_seq - 1;
+	out.batch = BATCH_DATA;
+	out.batch_bytes = 0;
+	out.batch_us = arch_time_us();
+	return send_raw() || out_stream_end() ? out.error : advance();
+}
+
+static bool batch_due(void)
+{
+	return out.batch == BATCH_OPEN &&
+	       (out.batch_bytes >= BATCH_BYTES || out.head.pos - out.limit[0].pos >= out.log_words / (NR_STEPS + 1) ||
+		(out.put % BATCH_CHECK == 0 && arch_time_us() - out.batch_us >= BATCH_US));
+}
+
+int out_desc_put(uint64_t index, const struct page_desc *desc)
+{
+	bool zero = out.zero_offset && (uint64_t)desc->offset == out.zero_offset;
+	uint64_t offset = zero ? out.head.offset : (uint64_t)desc->offset;
+
+	/* Bounded: every request in flight has a deadline in blk.c */
+	while (out.head.pos + LOG_PUT_MAX - out.at[NR_STEPS - 1].pos > out.log_words && !out.error) {
+		if (out.batch == BATCH_OPEN)
+			close_batch();
+		else
+			advance();
+		idle();
+	}
+	if (out.error)
+		return out.error;
+	if (index != out.head.index || offset != out.head.offset) {
+		log_put(LOG_JUMP, 1);
+		log_put(index, 4);
+		log_put(offset, 4);
+	}
+	log_put(zero ? LOG_ZERO : desc->flags ? desc->size : LOG_RAW, 1);
+	if (!zero) {
+		offset += desc->size;
+		out.batch_bytes += desc->size;
+	}
+	out.head.index = index + 1;
+	out.head.offset = offset;
+	out.put++;
+	return batch_due() ? close_batch() : out.error;
+}
+
+bool out_desc_has(uint64_t index)
+{
+	uint64_t pos = index * sizeof(struct page_desc), at = ALIGN_DOWN(pos, OUT_ALIGN);
+	int rc;
+
+	if (out.seen_at != at) {
+		rc = target_rw(out.t, BLK_READ, out.table_offset + at, out.seen, OUT_ALIGN);
+		if (rc)
+			return fail(rc), false;
+		out.seen_at = at;
+	}
+	return *(int64_t *)(out.seen + pos % OUT_ALIGN) != 0;
+}
+
+static bool all_written(void)
+{
+	return out.at[NR_STEPS - 1].pos == out.head.pos;
+}
+
+/*
+ * Each step of the last batch takes a round with its flush. After an error too, as long as the disk
+ * takes writes: what is stored up to there shall be found.
+ */
+int out_desc_end(void)
+{
+	if (out.error || out_drain()) {
+		for (unsigned i = 0; i < ARRAY_SIZE(slots); i++) {
+			if (slots[i].state != SLOT_FILLING)
+				continue;
+			add_bad(slots[i].offset, slots[i].len, false);
+			slots[i].state = SLOT_FREE;
+		}
+		out.raw = out.stream = NULL;
+	}
+	out.ending = true;
+	while (alive() && (!all_written() || out.batch != BATCH_OPEN || write_table())) {
+		if (out.batch == BATCH_OPEN && !all_written())
+			close_batch();
+		else
+			advance();
+		idle();
+	}
 	return out.error;
 }

@@ -187,12 +187,14 @@ ok(copy == bytes(want), "the copy has them as missing pages, and is else the sam
 equal(state(t), "complete", "the target is not marked saved")
 equal(json.loads(read(d, "info.json"))["saved"]["complete"], False, "info.json: not complete")
 
-# An entry of the table may begin in one block and end in the next, and the power may fail between the two writes:
-# offset without size, which is a missing page and no damage
-t, d = g.image(path("half.img"), g.Dump(stored=700, patch={700: (whole.data_at, 0, 0)}), state=g.DUMPING, stop=1), outdir()
+# Descriptors that were begun when the power failed: an LZO stream of one byte, with and without an offset (earlier, an offset
+# alone). They are missing pages and no damage, and look like them in the copy
+begun = {700: (whole.data_at, 0, 0), 701: (0, 1, 2), 702: (whole.data_at, 1, 2)}
+t, d = g.image(path("half.img"), g.Dump(stored=700, patch=begun), state=g.DUMPING, stop=1), outdir()
 r = expect(0, "INCOMPLETE", "save", "-o", d, t)
-ok(f"{len(whole.pfns) - 700} of {len(whole.pfns)} pages are missing" in r.err, "half a descriptor is a missing page", r)
-equal(state(t), "saved", "half a descriptor: marked saved")
+ok(f"{len(whole.pfns) - 700} of {len(whole.pfns)} pages are missing" in r.err, "a descriptor that was begun is a missing page", r)
+equal(state(t), "saved", "begun descriptors: marked saved")
+equal(read(d, "vmcore")[whole.descs_at + 24 * 700:whole.descs_at + 24 * 703], bytes(72), "the copy has them as missing pages")
 
 # A damaged dump header: texts are saved, the target is not marked
 t, d = g.image(path("head.img"), whole), outdir()

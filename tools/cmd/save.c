@@ -355,8 +355,8 @@ static int copy_stream(struct save *s, struct outfile *o)
 
 /*
  * Readers follow descriptors without asking (libkdumpfile 0.5.1 gets SIGBUS behind the end of a
- * file), so in the copy a damaged one becomes what a missing page looks like. The target itself is
- * not changed: other tools may still get something out of it. After the verification, so the CRC in
+ * file), so in the copy a damaged one, or one that was only begun, becomes what a missing page looks
+ * like. The target itself is not changed: other tools may still get something out of it. After the verification, so the CRC in
  * info.json is that of the bytes on the target.
  */
 static int repair(const struct save *s, struct outfile *o)
@@ -368,11 +368,11 @@ static int repair(const struct save *s, struct outfile *o)
 	struct kdump_page p;
 	int rc;
 
-	if (!s->info.counts.bad)
+	if (!s->info.counts.bad && !s->info.counts.missing)
 		return 0;
 	kdump_walk_start(&w, k);
 	while ((rc = kdump_walk_next(&w, &p)) == 1) {
-		if (p.state != PAGE_BAD)
+		if (p.state == PAGE_STORED || !memcmp(&p.desc, &none, sizeof(none)))
 			continue;
 		rc = write_at(o->fd, &none, sizeof(none), k->descs + p.index * sizeof(none));
 		if (rc)

@@ -246,11 +246,10 @@ static enum page_state desc_state(const struct kdump *k, const struct page_desc 
 	uint64_t block = (uint64_t)k->hdr.block_size;
 
 	/*
-	 * An offset alone is half a descriptor: it goes on in the next block, which was not written
-	 * when the power failed (stub/send/out.c writes blocks in order, so the other half alone cannot
-	 * be)
+	 * A descriptor that was begun when the power failed: its size is one that no LZO stream has
+	 * (stub/send/out.c). Earlier versions left an offset alone.
 	 */
-	if (!d->size && !d->flags)
+	if ((!d->size && !d->flags) || (d->size == 1 && d->flags == KDUMP_COMPRESSED_LZO))
 		return PAGE_MISSING;
 	if (!d->offset)
 		return PAGE_BAD;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The dump writer on a simulated disk: requests complete in random order, the power goes at random moments (with the requests in
- * flight half written), blocks fail, memory cannot be read. After each run the disk is read as a reader would: whatever a
- * descriptor points at must be the page it says. And the label must vouch for both ends: for what a capture left there, however it
+ * The dump writer on a simulated disk: requests complete in random order, into a volatile cache that loses what was not flushed,
+ * in no order; the power goes at random moments (with the requests in flight half written), blocks fail, memory cannot be read.
+ * After each run the power goes and the disk is read as crash and libkdumpfile would: whatever they take for a page must be it. And the label must vouch for both ends: for what a capture left there, however it
  * ended, and for nothing else.
  */
 /* needs: stub/format/vouch.c stub/overlay.c stub/send/dump.c stub/dead/capture.c stub/format/stopcode.c stub/send/out.c stub/disk/blk.c stub/format/crc.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vread.c tests/unit/fake/arena.c */
@@ -28,8 +28,8 @@
 
 #define PAGE		4096u
 #define BLOCK		512u
-#define DISK_BYTES	(12u << 20)
-#define RAM_PAGES	1024u		/* frames 256 .. 1279 */
+#define DISK_BYTES	(16u << 20)
+#define RAM_PAGES	2048u		/* frames 256 .. 2303 */
 #define RAM_START	MIB(1)
 #define LOW_PAGES	16u		/* frames 0 .. 15, kept elsewhere as by kexec's backup region */
 #define LOW_SOURCE	0x10000000ULL
@@ -37,7 +37,7 @@
 
 static uint8_t ram[RAM_PAGES * PAGE];
 static uint8_t low[LOW_PAGES * PAGE];
-static uint8_t disk[DISK_BYTES];
+static uint8_t disk[DISK_BYTES], garbage[DISK_BYTES];
 static uint64_t poisoned;		/* frame that cannot be read; 0: none */
 
 static uint32_t seed;
@@ -130,6 +130,7 @@ int pages_rank(uint64_t pfn, enum page_class class)
 
 /* ---- the disk ---- */
 
+static struct blk_dev dev;
 static struct {
 	struct blk_req *queue[16];
 	unsigned nr;
@@ -143,7 +144,75 @@ static struct {
 	unsigned fail_one_in;	/* random write errors; 0: none */
 	uint64_t unready_until_us;	/* requests are to be tried again; later one in four, at random */
 	unsigned tear;		/* unit in which a cut request is written or not: 512, or a disk that writes 4 KiB at once */
+	unsigned keep_one_in;	/* of what was not flushed when the power goes; 0: nothing is kept */
+	unsigned flushes;
 } sim;
+
+/*
+ * The volatile cache: disk[] is what the device would read, medium[] what is left without power. Blocks find their way to the
+ * medium at any time and in any order; a flush is only sure of what had been written when it was asked for.
+ */
+static uint8_t durable[DISK_BYTES];
+static struct {
+	uint32_t written[DISK_BYTES / BLOCK];	/* when; 0: as on the medium */
+	uint32_t now;
+	uint32_t flush;				/* when the flush in flight was asked for; 0: none */
+} cache;
+
+static void persist(unsigned block)
+{
+	memcpy(durable + block * BLOCK, disk + block * BLOCK, BLOCK);
+	cache.written[block] = 0;
+}
+
+/* Before @block is written again: what a flush in flight is to save must not be lost with it */
+static void before_write(unsigned block)
+{
+	if (cache.written[block] && (cache.written[block] <= cache.flush || rnd() % 8 == 0))
+		persist(block);
+}
+
+static void after_write(unsigned block)
+{
+	if (dev.has_flush)
+		cache.written[block] = cache.now;
+	else
+		persist(block);
+}
+
+static void flush_done(void)
+{
+	for (unsigned i = 0; i < DISK_BYTES / BLOCK; i++)
+		if (cache.written[i] && cache.written[i] <= cache.flush)
+			persist(i);
+	cache.flush = 0;
+}
+
+static void power_loss(void)
+{
+	unsigned unit = sim.tear / BLOCK;
+
+	for (unsigned i = 0; i < DISK_BYTES / BLOCK; i += unit) {
+		bool keep = sim.keep_one_in && rnd() % sim.keep_one_in == 0;
+
+		for (unsigned k = i; k < i + unit; k++) {
+			if (cache.written[k] && keep)
+				persist(k);
+			else if (cache.written[k])
+				memcpy(disk + k * BLOCK, durable + k * BLOCK, BLOCK);
+			cache.written[k] = 0;
+		}
+	}
+	cache.flush = 0;
+}
+
+/* From outside, as by another machine */
+static void disk_changed(void)
+{
+	memcpy(durable, disk, sizeof(durable));
+	memset(&cache, 0, sizeof(cache));
+	cache.now = 1;
+}
 
 static void apply(const struct blk_req *req, bool torn)
 {
@@ -164,10 +233,13 @@ static void apply(const struct blk_req *req, bool torn)
 				keep = rnd() % 2;
 			if (torn && !keep)
 				continue;
-			if (req->op == BLK_READ)
+			if (req->op == BLK_READ) {
 				memcpy(mem, disk + at, BLOCK);
-			else
-				memcpy(disk + at, mem, BLOCK);
+				continue;
+			}
+			before_write(at / BLOCK);
+			memcpy(disk + at, mem, BLOCK);
+			after_write(at / BLOCK);
 		}
 	}
 }
@@ -191,6 +263,11 @@ static int sim_submit(struct blk_dev *dev, struct blk_req *req)
 {
 	if (sim.nr == dev->queue_depth)
 		return -EBUSY;
+	if (req->op == BLK_FLUSH) {
+		assert_true(dev->has_flush && !cache.flush);
+		cache.flush = cache.now++;
+		sim.flushes++;
+	}
 	sim.queue[sim.nr++] = req;
 	return 0;
 }
@@ -210,6 +287,7 @@ static int sim_poll(struct blk_dev *dev)
 			if (sim.queue[i]->op == BLK_WRITE)
 				apply(sim.queue[i], true);
 		sim.cut = true;
+		power_loss();
 		return -ENODEV;
 	}
 	pick = rnd() % sim.nr;
@@ -217,7 +295,10 @@ static int sim_poll(struct blk_dev *dev)
 	sim.queue[pick] = sim.queue[--sim.nr];
 	if (fake_now_us < sim.unready_until_us || (sim.unready_until_us && rnd() % 4 == 0)) {
 		req->status = -EAGAIN;
+		if (req->op == BLK_FLUSH)
+			cache.flush = 0;
 	} else if (req->op == BLK_FLUSH) {
+		flush_done();
 		req->status = 0;
 	} else if (fails(req)) {
 		apply(req, true);
@@ -236,7 +317,6 @@ static void sim_shutdown(struct blk_dev *dev)
 }
 
 static const struct blk_ops sim_ops = { sim_submit, sim_poll, sim_shutdown };
-static struct blk_dev dev;
 static uint8_t block_buf[4096] __attribute__((aligned(4096)));
 uint8_t *target_block = block_buf;
 
@@ -273,7 +353,9 @@ static uint32_t label_crc(const struct capstub_label *l)
 int target_write_label(struct target *t)
 {
 	t->label->crc32c = label_crc(t->label);
-	return target_rw(t, BLK_WRITE, t->end - CAPSTUB_LABEL_SIZE, t->label, sizeof(*t->label));
+	int rc = target_rw(t, BLK_WRITE, t->end - CAPSTUB_LABEL_SIZE, t->label, sizeof(*t->label));
+
+	return rc ? rc : blk_flush(t->dev);
 }
 
 enum capstub_stop target_stop_code(const struct target *t, int rc)
@@ -353,10 +435,9 @@ static void setup_machine(unsigned level, bool lzo, uint64_t bytes)
 	memcpy(label.magic, CAPSTUB_LABEL_MAGIC, sizeof(label.magic));
 	label.version = CAPSTUB_LABEL_VERSION;
 	label.target_bytes = bytes;
-	/* What was on the disk before is garbage that looks like descriptors, below a header that was zeroed */
-	for (unsigned i = 0; i < DISK_BYTES; i += 4)
-		memcpy(disk + i, &(uint32_t){ i % 24 ? 4096 : 65536 }, 4);
-	memset(disk, 0, PAGE);
+	memcpy(disk, garbage, sizeof(disk));
+	disk_changed();
+	fake_step_us = 10;
 	target = (struct target){ .dev = &dev, .end = bytes, .label = &label, .name = "sim" };
 	fake_log_reset();
 }
@@ -369,18 +450,47 @@ struct verdict {
 	bool label_valid;
 };
 
-static void check_page(const struct page_desc *d, uint64_t pfn, uint64_t limit)
+/*
+ * What readers make of a descriptor: crash (diskdump.c, cache_page()) and libkdumpfile (diskdump.c, read_page()). True: they take
+ * @ret_page for the page. What is not compressed crash copies from a buffer, however little it read into it.
+ */
+static bool decode(const struct page_desc *d, uint64_t end, uint8_t *ret_page)
 {
-	static uint8_t buf[PAGE];
-	lzo_uint len = sizeof(buf);
+	lzo_uint len = PAGE;
 
-	assert_true(d->size && d->size <= PAGE && range_inside((uint64_t)d->offset, d->size, PAGE, limit));
+	if (d->offset < 0 || !range_inside((uint64_t)d->offset, d->size, 0, end))
+		return false;
 	if (d->flags == KDUMP_COMPRESSED_LZO)
-		assert_int_equal(lzo1x_decompress_safe(disk + d->offset, d->size, buf, &len, NULL), LZO_E_OK);
-	else
-		memcpy(buf, disk + d->offset, PAGE);
-	assert_int_equal(len, PAGE);
-	assert_memory_equal(buf, page_of(pfn), PAGE);
+		return lzo1x_decompress_safe(disk + d->offset, d->size, ret_page, &len, NULL) == LZO_E_OK && len == PAGE;
+	memcpy(ret_page, disk + d->offset, d->size);
+	return true;
+}
+
+static bool crash_reads(const struct page_desc *d, uint64_t end, uint8_t *ret_page)
+{
+	memset(ret_page, 0xee, PAGE);
+	return d->size <= PAGE && d->offset && decode(d, end, ret_page);
+}
+
+static bool kdumpfile_reads(const struct page_desc *d, uint64_t end, uint8_t *ret_page)
+{
+	return (d->flags || d->size == PAGE) && decode(d, end, ret_page);
+}
+
+/* False: missing, for both. A descriptor that was begun has an LZO stream of 1 byte, which is none. */
+static bool check_page(const struct page_desc *d, uint64_t pfn, uint64_t end)
+{
+	static uint8_t a[PAGE], b[PAGE];
+	bool in_crash = crash_reads(d, end, a), in_kdumpfile = kdumpfile_reads(d, end, b);
+
+	if (in_crash)
+		assert_memory_equal(a, page_of(pfn), PAGE);
+	if (in_kdumpfile)
+		assert_memory_equal(b, page_of(pfn), PAGE);
+	assert_int_equal(in_crash, in_kdumpfile);
+	if (!in_crash)
+		assert_true((!d->offset && !d->size && !d->flags) || (d->size == 1 && d->flags == KDUMP_COMPRESSED_LZO));
+	return in_crash;
 }
 
 /* Read the disk as a reader does: everything present must be right */
@@ -413,22 +523,21 @@ static struct verdict look(void)
 		if (!is_ram)
 			continue;
 		memcpy(&d, disk + at + index++ * sizeof(d), sizeof(d));
-		/* Offset and size of an entry may lie in two blocks of the disk, and only one of them was written when the power went */
-		/* A size without an offset would read as the page at 0 */
-		assert_true(d.offset || !d.size || sim.tear < PAGE);
-		if (!d.offset || !d.size) {
+		if (check_page(&d, pfn, end_bytes - CAPSTUB_LOG_OFFSET))
+			v.present++;
+		else
 			v.missing++;
-			continue;
-		}
-		v.present++;
-		check_page(&d, pfn, end_bytes - CAPSTUB_LOG_OFFSET);
 	}
 	return v;
 }
 
+/* The power goes right after the capture, if it did not before */
 static enum capstub_stop run_dump(void)
 {
-	return dump_to_target(&cap, &target);
+	enum capstub_stop stop = dump_to_target(&cap, &target);
+
+	power_loss();
+	return stop;
 }
 
 static void test_complete(void **state)
@@ -437,7 +546,7 @@ static void test_complete(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		struct verdict v;
 
-		setup_machine(i & 1, i & 2, 8u << 20);
+		setup_machine(i & 1, i & 2, 12u << 20);
 		assert_int_equal(run_dump(), STOP_OK);
 		v = look();
 		assert_true(v.opens && v.label_valid);
@@ -462,7 +571,7 @@ static void test_overlay(void **state)
 		phys_addr_t pa[] = { RAM_START + 5 * PAGE + 4090, RAM_START + 40 * PAGE };
 		struct verdict v;
 
-		setup_machine(i & 1, i & 2, 8u << 20);
+		setup_machine(i & 1, i & 2, 12u << 20);
 		for (unsigned k = 0; k < ARRAY_SIZE(pa); k++)
 			assert_int_equal(overlay_write(pa[k], changed, sizeof(changed)), 0);
 		assert_memory_equal(dead(pa[0], 16), changed, 16);
@@ -483,7 +592,7 @@ static void test_not_ready(void **state)
 	for (unsigned lzo = 0; lzo < 2; lzo++) {
 		struct verdict v;
 
-		setup_machine(0, lzo, 8u << 20);
+		setup_machine(0, lzo, 12u << 20);
 		sim.unready_until_us = fake_now_us + 30000000;
 		fake_step_us = 100;
 		assert_int_equal(run_dump(), STOP_OK);
@@ -501,26 +610,30 @@ static void test_window(void **state)
 	static uint8_t before[DISK_BYTES];
 
 	(void)state;
-	setup_machine(1, true, 8u << 20);
+	setup_machine(1, true, 12u << 20);
 	target.first_block = MIB(2) / BLOCK;
 	memcpy(before, disk, sizeof(disk));
 	assert_int_equal(run_dump(), STOP_OK);
 	assert_memory_equal(disk, before, MIB(2));
-	assert_memory_equal(disk + MIB(10), before + MIB(10), DISK_BYTES - MIB(10));
+	assert_memory_equal(disk + MIB(14), before + MIB(14), DISK_BYTES - MIB(14));
 }
 
-/* 300 power cuts: untouched (label empty), or whatever is present is right */
+/* 1000 power cuts: untouched (label empty), or whatever is present is right */
 static void test_power_cut(void **state)
 {
 	unsigned opened = 0, partial = 0;
 
 	(void)state;
-	for (unsigned i = 0; i < 600; i++) {
+	for (unsigned i = 0; i < 1000; i++) {
 		struct verdict v;
 
-		setup_machine(i & 1, i & 2, 8u << 20);
+		setup_machine(i & 1, i & 2, 12u << 20);
 		sim.tear = i & 4 ? PAGE : BLOCK;
-		sim.cut_after = 1 + rnd() % (i & 2 ? 400 : 160);
+		sim.keep_one_in = rnd() % 4;
+		dev.has_flush = i % 5;
+		/* Batches are closed by the clock, too: from one in all to one for a few pages */
+		fake_step_us = (unsigned[]){ 10, 1000, 5000, 20000, 50000 }[rnd() % 5];
+		sim.cut_after = 1 + rnd() % (i & 2 ? 200 : 250);
 		if (run_dump() == STOP_OK)
 			assert_false(sim.cut);
 		v = look();
@@ -534,7 +647,7 @@ static void test_power_cut(void **state)
 		opened += v.opens;
 		partial += v.opens && v.missing && v.present;
 	}
-	assert_true(opened > 100 && partial > 50);
+	assert_true(opened > 500 && partial > 100);
 }
 
 /* Single bad spots and random errors: only what was hit is lost, nothing is wrong, and the label says how much */
@@ -545,7 +658,7 @@ static void test_write_errors(void **state)
 		enum capstub_stop stop;
 		struct verdict v;
 
-		setup_machine(i & 1, i & 2, i & 16 ? 4u << 20 : 8u << 20);
+		setup_machine(i & 1, i & 2, i & 16 ? 8u << 20 : 12u << 20);
 		sim.tear = i & 8 ? PAGE : BLOCK;
 		if (i & 4)
 			sim.fail_one_in = 40;
@@ -573,7 +686,7 @@ static void test_one_bad_block(void **state)
 	for (unsigned lzo = 0; lzo < 2; lzo++) {
 		struct verdict v;
 
-		setup_machine(0, lzo, 8u << 20);
+		setup_machine(0, lzo, 12u << 20);
 		sim.bad_lba = MIB(1) / BLOCK + 77;
 		assert_int_equal(run_dump(), STOP_WRITE_ERROR);
 		v = look();
@@ -590,7 +703,7 @@ static void test_broken_disk(void **state)
 	struct verdict v;
 
 	(void)state;
-	setup_machine(0, true, 8u << 20);
+	setup_machine(0, true, 12u << 20);
 	sim.bad_from = 600 * 1024 / BLOCK;
 	sim.bad_to = MIB(6) / BLOCK;
 	assert_int_equal(run_dump(), STOP_WRITE_ERROR);
@@ -608,7 +721,7 @@ static void test_unreadable_bitmap(void **state)
 	struct verdict v;
 
 	(void)state;
-	setup_machine(1, true, 8u << 20);
+	setup_machine(1, true, 12u << 20);
 	sim.bad_read = 3 * PAGE / BLOCK;
 	assert_int_equal(run_dump(), STOP_READ_ERROR);
 	v = look();
@@ -623,7 +736,7 @@ static void test_unreadable_page(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		struct verdict v;
 
-		setup_machine(i & 1, i & 2, 8u << 20);
+		setup_machine(i & 1, i & 2, 12u << 20);
 		poisoned = 700;
 		run_dump();
 		v = look();
@@ -665,7 +778,7 @@ static void test_changing_ranks(void **state)
 	for (unsigned i = 0; i < 20; i++) {
 		struct verdict v;
 
-		setup_machine(i & 1, true, 4u << 20);
+		setup_machine(i & 1, true, 8u << 20);
 		ranks_change = true;
 		sim.bad_lba = i & 2 ? MIB(1) / BLOCK + 7 : 0;
 		run_dump();
@@ -682,7 +795,7 @@ static void test_changing_ranks(void **state)
 static void test_unsaved(void **state)
 {
 	(void)state;
-	setup_machine(1, true, 8u << 20);
+	setup_machine(1, true, 12u << 20);
 	cl.overwrite = false;
 	label.state = CAPSTUB_COMPLETE;
 	assert_int_equal(run_dump(), STOP_UNSAVED_DUMP);
@@ -700,7 +813,7 @@ static void test_deadline(void **state)
 	struct verdict v;
 
 	(void)state;
-	setup_machine(0, true, 8u << 20);
+	setup_machine(0, true, 12u << 20);
 	cl.deadline_s = 1;
 	fake_step_us = 2000;
 	assert_int_equal(run_dump(), STOP_DEADLINE);
@@ -729,8 +842,10 @@ static void format(void)
 /* The machine runs again, with the disk as it was left; @label is what is on it */
 static void power_on(void)
 {
+	disk_changed();
 	memset(&sim, 0, sizeof(sim));
-	sim.tear = BLOCK;
+	sim.tear = rnd() % 2 ? BLOCK : PAGE;
+	sim.keep_one_in = rnd() % 4;
 	dev.failed = false;
 	dev.fail_code = 0;
 	memcpy(&label, disk + end_bytes - CAPSTUB_LABEL_SIZE, sizeof(label));
@@ -742,7 +857,7 @@ static void test_next_capture(void **state)
 	unsigned by_state[5] = { 0 };
 
 	(void)state;
-	setup_machine(0, false, 8u << 20);
+	setup_machine(0, false, 12u << 20);
 	format();
 	for (unsigned i = 0; i < 600; i++) {
 		struct verdict v;
@@ -845,7 +960,7 @@ static void test_strangers(void **state)
 	for (unsigned i = 0; i < 60; i++) {
 		struct verdict v;
 
-		setup_machine(i & 1, i & 2, 8u << 20);
+		setup_machine(i & 1, i & 2, 12u << 20);
 		format();
 		v = look();
 		tail = end_bytes - 4096;
@@ -877,14 +992,14 @@ static void test_strangers(void **state)
 static void test_old_label(void **state)
 {
 	(void)state;
-	setup_machine(1, true, (8u << 20) - 4096);
+	setup_machine(1, true, (12u << 20) - 4096);
 	memset(disk, 0, MIB(1));
 	memset(disk + end_bytes - CAPSTUB_LOG_OFFSET, 0, CAPSTUB_LOG_SIZE);
 	refuse_strangers(&label);
 	refuse_any_change(&label, 0, CAPSTUB_HEAD_MAX);
 	refuse_any_change(&label, end_bytes - CAPSTUB_LOG_OFFSET, CAPSTUB_LOG_SIZE);
 	/* md 0.90 where END is not on a border of 64 KiB */
-	memcpy(disk + (8u << 20) - 131072, "\xfc\x4e\x2b\xa9\0\0\0\0\x5a", 9);
+	memcpy(disk + (12u << 20) - 131072, "\xfc\x4e\x2b\xa9\0\0\0\0\x5a", 9);
 	assert_int_equal(ours(&label), -EEXIST);
 	/* Impossible figures are no permission */
 	format();
@@ -903,7 +1018,7 @@ static void test_unreadable_end(void **state)
 	struct verdict v;
 
 	(void)state;
-	setup_machine(1, true, 8u << 20);
+	setup_machine(1, true, 12u << 20);
 	format();
 	sim.bad_read = 20 * PAGE / BLOCK;
 	assert_int_equal(run_dump(), STOP_OK);
@@ -914,11 +1029,19 @@ static void test_unreadable_end(void **state)
 	refuse_strangers(&v.label);
 }
 
+/* What was on the disk before looks like descriptors, below a header that was zeroed */
+static void make_garbage(void)
+{
+	for (unsigned i = PAGE; i < DISK_BYTES; i += 4)
+		memcpy(garbage + i, &(uint32_t){ i % 24 ? 4096 : 65536 }, 4);
+}
+
 static int once(void **state)
 {
 	const char *s = getenv("TEST_SEED");
 
 	(void)state;
+	make_garbage();
 	seed = s ? (uint32_t)strtoul(s, NULL, 0) : 1;
 	fill_ram();
 	return lzo_init() == LZO_E_OK ? 0 : -1;
