@@ -80,10 +80,17 @@ noreturn void arch_reset(void);
 noreturn void arch_halt(void);
 
 /*
- * Called by arch for an exception that is not a recoverable read: stub/main.c prints the line,
- * stops the disk and resets. Guarded against itself.
+ * Errors of the hardware and other interruptions that the capture went on from, as far as nobody has said
+ * them yet: a line in the log. The reads of old memory say them too.
  */
-noreturn void stub_exception(const char *what);
+void arch_report(void);
+
+/*
+ * Called by arch for an exception that is not a recoverable read: stub/main.c prints the line,
+ * stops the disk and resets. Guarded against itself. @hardware: it is no fault of the program, memory is as
+ * it should be, and the stack that the capture runs on is intact: its dump is closed first.
+ */
+noreturn void stub_exception(bool hardware, const char *what);
 
 static inline phys_addr_t virt_to_phys(const void *p)
 {

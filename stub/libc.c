@@ -37,5 +37,5 @@ void _free_r(struct _reent *r, void *p)
 
 noreturn void abort(void)
 {
-	stub_exception("abort() called by the C library");
+	stub_exception(false, "abort() called by the C library");
 }

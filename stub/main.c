@@ -288,6 +288,7 @@ static enum capstub_stop dump_somewhere(const struct boot_info *bi)
  */
 static noreturn void finish(enum capstub_stop stop)
 {
+	arch_report();
 	log_console("stop code %d (%s): %s", stop, stop_name(stop), stop_text(stop));
 	log_console("%s", cmdline.after == AFTER_HALT ? "halted" : "resetting the machine");
 	if (console.ops)
@@ -332,20 +333,22 @@ noreturn void stub_main(struct boot_info *bi)
 
 /*
  * Also reached from an exception inside finish(): the second time there is nothing left but the
- * reset. The label needs no hand: begin_label() in stub/send/dump.c left STOP_INTERRUPTED in it, which
- * is still so.
+ * reset. An error of the hardware closes the dump as it is, if the disk still takes it. Otherwise the
+ * label needs no hand: begin_label() in stub/send/dump.c left STOP_INTERRUPTED in it, which is still so.
  */
-noreturn void stub_exception(const char *what)
+noreturn void stub_exception(bool hardware, const char *what)
 {
 	static bool nested;
 
 	if (!nested) {
 		nested = true;
 		log_print(LOG_ERR, "%s", what);
+		if (hardware)
+			dump_abort(STOP_MACHINE_CHECK);
 		/* DMA must not outlive us */
 		target_abort(&target);
 		line_abort();
-		finish(STOP_EXCEPTION);
+		finish(hardware ? STOP_MACHINE_CHECK : STOP_EXCEPTION);
 	}
 	arch_reset();
 }

@@ -71,6 +71,8 @@ unsigned mm_pa_bits(void);
 
 /* exception.c: take the SErrors that were pending at entry */
 void exception_init(void);
+/* SErrors that nobody has reported yet are; costs nothing when there are none */
+void exception_report(void);
 /* Accesses to registers that nobody answered: read as all ones, writes lost */
 unsigned exception_mmio_faults(void);
 
@@ -99,8 +101,8 @@ int guarded_copy(void *dst, const void *src, size_t len);
 int guarded_is_zero(const void *p, size_t len);
 int64_t psci_hvc(uint32_t function);
 int64_t psci_smc(uint32_t function);
-
-extern uint32_t serror_count;	/* SErrors taken that no guarded read had caused */
+int ras_record(unsigned n, uint64_t ret[2]);
+extern const char guarded_start[], guarded_end[], guarded_fault[];
 
 /*
  * time.c. @hz: what the firmware says, used when CNTFRQ_EL0 says nothing; 0: unknown. Returns the

@@ -8,16 +8,14 @@
  *
  * SErrors are masked everywhere else. A page whose read raises one asynchronously (memory poison, a
  * hole behind a bus that reports late) is caught because the guarded reads unmask SError, and end
- * with a barrier that waits for it. One that was pending before, left by the dead kernel or by a
- * device, is taken at the unmasking instruction, outside the range: it is counted and forgotten,
- * and costs no page.
+ * with barriers that wait for it (ESB: on CPUs with the RAS extension, a hint that does nothing on
+ * others). One that was pending before, left by the dead kernel or by a device, is taken at the
+ * unmasking instruction, outside the range: it is counted, and costs no page. ras.c says which SErrors
+ * end the capture.
  */
 #include "arch/arm64/arm64.h"
 
 	.arch	armv8-a
-
-#define SPSR_A			(1 << 8)
-#define SERROR_LIMIT		64	/* then SError stays masked: its source may never stop */
 
 /*
  * One table serves both exception levels: taken to EL1 from EL1 it is entered in its first half,
@@ -62,13 +60,13 @@ vectors:
 exception_entry:
 	msr	tpidrro_el0, x1
 	msr	tpidr_el1, x2
+	cmp	x0, #EXC_SERROR
+	b.eq	1f
 	mrs	x1, elr_el1
 	adr	x2, guarded_start
 	sub	x1, x1, x2
 	cmp	x1, #(guarded_end - guarded_start)
 	b.lo	3f
-	cmp	x0, #EXC_SERROR
-	b.eq	4f
 
 	/* Anything else: to C, on the exception stack unless we are there already. */
 1:	mov	x1, sp
@@ -113,7 +111,8 @@ exception_entry:
 	bl	exception_handle
 
 	/*
-	 * It came back: the access was made up for, go on behind it. Only x19-x29 are as they were.
+	 * It came back: the access was made up for, go on behind it, or it was an SError. Every register
+	 * is as it was.
 	 */
 	ldp	x0, x1, [sp, #EXC_ELR]
 	msr	elr_el1, x0
@@ -145,32 +144,14 @@ exception_entry:
 	 */
 3:	adr	x2, guarded_fault
 	msr	elr_el1, x2
-	b	5f
-
-	/* An old SError: count it; when they do not stop, mask them for good. */
-4:	adrp	x1, serror_count
-	ldr	w2, [x1, :lo12:serror_count]
-	add	w2, w2, #1
-	str	w2, [x1, :lo12:serror_count]
-	cmp	w2, #SERROR_LIMIT
-	b.lo	5f
-	mrs	x2, spsr_el1
-	orr	x2, x2, #SPSR_A
-	msr	spsr_el1, x2
-5:	mrs	x0, tpidr_el0
+	mrs	x0, tpidr_el0
 	mrs	x1, tpidrro_el0
 	mrs	x2, tpidr_el1
 	eret
 
-	.section .bss.serror_count, "aw", %nobits
-	.balign	4
-	.global	serror_count
-	.hidden	serror_count
-serror_count:
-	.long	0
-
 	.section .text.guarded, "ax"
 	.balign	8
+	.global	guarded_start, guarded_end, guarded_fault
 guarded_start:
 
 /*
@@ -207,6 +188,7 @@ guarded_copy:
 	b	9b
 10:	mov	w0, #0
 	dsb	sy			/* what the reads raised is taken here at the latest */
+	hint	#16			/* ESB */
 	isb
 	ret
 
@@ -236,6 +218,7 @@ guarded_is_zero:
 	b.lo	11b
 	mov	w0, #1
 12:	dsb	sy
+	hint	#16
 	isb
 	ret
 
@@ -251,6 +234,26 @@ psci_hvc:
 	.global	psci_smc
 psci_smc:
 	smc	#0
+	ret
+
+/*
+ * int ras_record(unsigned n, uint64_t ret[2]): status and address of error record n, which is then cleared
+ * (all of its status is write one to clear). 0; -EFAULT: there is none, or the firmware does not let us.
+ */
+	.global	ras_record
+ras_record:
+	mrs	x2, S3_0_C5_C3_0	/* ERRIDR_EL1 */
+	and	x2, x2, #0xffff
+	cmp	x2, w0, uxtw
+	b.ls	guarded_fault
+	mov	w0, w0
+	msr	S3_0_C5_C3_1, x0	/* ERRSELR_EL1 */
+	isb
+	mrs	x2, S3_0_C5_C4_2	/* ERXSTATUS_EL1 */
+	mrs	x3, S3_0_C5_C4_3	/* ERXADDR_EL1 */
+	stp	x2, x3, [x1]
+	msr	S3_0_C5_C4_2, x2
+	mov	w0, #0
 	ret
 guarded_end:
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Exceptions that exception.S does not settle by itself: a register that nobody answers is read as
- * all ones, like an absent PCI function; everything else is printed, handed to stub_exception() and
- * ends in a reset.
+ * all ones, like an absent PCI function; of an SError ras.c says what follows from it; everything else is
+ * printed, handed to stub_exception() and ends in a reset.
  */
 /* exception_handle() may return to code that was using SIMD registers. */
 #pragma GCC target("general-regs-only")
@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "arch/arm64/arm64.h"
+#include "arch/arm64/ras.h"
 #include "stub/arch.h"
 #include "stub/log.h"
 
@@ -40,8 +41,17 @@ _Static_assert(sizeof(struct exception_frame) == EXC_FRAME_SIZE, "exception_fram
 #define INSN_RT		GENMASK(4, 0)
 #define INSN_SIZE	GENMASK(31, 30)
 
+#define SPSR_A		BIT(8)
+#define SERROR_LIMIT	64	/* outside of reads; then SError stays masked: its source may never stop */
+#define RAS_MAX_RECORDS	64
+
 static unsigned mmio_faults;
 static unsigned nesting;
+
+static bool ras;
+static bool started;		/* what comes now is not the dead kernel's */
+static unsigned serrors, pages_lost, reported_serrors;
+static uint64_t last_esr;
 
 /*
  * The global that Debian's arm64 libraries compare their stack guard with; start.c gives it a
@@ -52,7 +62,62 @@ noreturn void __stack_chk_fail(void);
 
 void exception_init(void)
 {
+	uint64_t pfr0;
+
+	__asm__("mrs %0, id_aa64pfr0_el1" : "=r"(pfr0));
+	ras = FIELD_GET(ID_AA64PFR0_RAS, pfr0) != 0;
 	__asm__ volatile("msr daifclr, #4\n\tisb\n\tmsr daifset, #4" : : : "memory");
+	started = true;
+}
+
+/* Go on, out of the read if it was in one. False: it is fatal */
+static EARLY bool serror_taken(struct exception_frame *f)
+{
+	bool guarded = range_inside(f->elr, 4, (uintptr_t)guarded_start, (uintptr_t)guarded_end);
+
+	if (f->vector != EXC_SERROR || (started && serror_judge(f->esr, ras, guarded) == SERROR_FATAL))
+		return false;
+	last_esr = f->esr;
+	serrors++;
+	if (guarded) {
+		pages_lost++;
+		f->elr = (uintptr_t)guarded_fault;
+	} else if (serrors - pages_lost >= SERROR_LIMIT) {
+		f->spsr |= SPSR_A;
+	}
+	return true;
+}
+
+/*
+ * What the CPU's own error records say. Only after an error: firmware may trap them, and not expect
+ * anybody to look.
+ */
+static void print_ras_records(void)
+{
+	uint64_t record[2];
+
+	for (unsigned i = 0; ras && i < RAS_MAX_RECORDS && !ras_record(i, record); i++)
+		if (record[0] & ERR_STATUS_V)
+			log_warn("arm64: error record %u: status %#lx address %#lx", i, record[0],
+				 record[0] & ERR_STATUS_AV ? record[1] : 0);
+}
+
+/* Said from where old memory is read: a page that brings one may have been read in the middle of a line */
+void exception_report(void)
+{
+	unsigned seen = serrors;
+
+	if (seen == reported_serrors)
+		return;
+	reported_serrors = seen;
+	log_warn("arm64: so far %u SError(s), %u page(s) lost to them, the last with ESR %#lx", seen,
+		 pages_lost, last_esr);
+	print_ras_records();
+}
+
+void arch_report(void)
+{
+	exception_report();
 }
 
 unsigned exception_mmio_faults(void)
@@ -152,7 +217,7 @@ EARLY void exception_handle(struct exception_frame *f)
 {
 	static char what[80];
 
-	if (make_up_for_mmio(f))
+	if (make_up_for_mmio(f) || serror_taken(f))
 		return;
 	if (nesting++) {
 		if (nesting <= 4)
@@ -161,12 +226,14 @@ EARLY void exception_handle(struct exception_frame *f)
 	}
 	print_registers(f);
 	print_callers(f);
+	if (f->vector == EXC_SERROR)
+		print_ras_records();
 	snprintf(what, sizeof(what), "exception: %s at %#lx", exception_name(f),
 		 link_address(f->elr));
-	stub_exception(what);
+	stub_exception(f->vector == EXC_SERROR, what);
 }
 
 noreturn void __stack_chk_fail(void)
 {
-	stub_exception("stack smashed");
+	stub_exception(false, "stack smashed");
 }

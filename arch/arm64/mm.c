@@ -269,6 +269,7 @@ int arch_read_mem(void *dst, phys_addr_t pa, size_t len)
 
 	if (!pa_valid(pa, len))
 		return -EFAULT;
+	exception_report();
 	while (len) {
 		size_t n = min_u64(len, PAGE_SIZE - pa % PAGE_SIZE);
 		const char *from = map_memory(pa);
@@ -341,6 +342,7 @@ int arch_mem_is_zero(phys_addr_t pa, size_t len)
 {
 	if (!pa_valid(pa, len))
 		return -EFAULT;
+	exception_report();
 	while (len) {
 		size_t n = min_u64(len, PAGE_SIZE - pa % PAGE_SIZE);
 		const char *from = map_memory(pa);

@@ -200,8 +200,6 @@ void arch_discover(struct boot_info *bi)
 {
 	log_info("arm64: entered at EL%u, %u-bit physical addresses, timer %lu Hz", entry_el,
 		 mm_pa_bits(), time_set_rate(fdt ? devtree_timer_hz(fdt) : 0));
-	if (serror_count)
-		log_warn("arm64: %u SError(s) were pending", serror_count);
 	if (!fdt)
 		log_warn("arm64: no usable device tree at %#lx", bi->fdt);
 	else if (!in_usable_memory)

@@ -74,7 +74,7 @@ exception_common:
 	call	exception_fatal
 	ud2
 
-/* NMI: a watchdog, or the one whose panic started us. Nothing to do for us; the dump goes on. */
+/* NMI: counted; exception_report() */
 	.balign	16
 	.globl	nmi_entry
 nmi_entry:
@@ -203,7 +203,8 @@ mem_fault_fixup:
 /*
  * Exception table: [start, end) pairs, relative to the entry itself so that they need no
  * relocation. Ranges, not single instructions, because a machine check may be reported some
- * instructions late.
+ * instructions late. The reads of
+ * memory come first, EX_NR_READS of them.
  */
 	.section .rodata, "a"
 	.balign	4

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Descriptor tables and exceptions. A fault in one of the accesses of exception.S makes that access
- * return 1; every other exception is printed, handed to stub_exception() and ends in a reset. Intel
- * SDM 3A chapters 6 (exceptions) and 8 (tasks), 3B chapter 16 (machine checks).
+ * return 1; of a machine check mce.c says what follows from it; every other exception is printed, handed
+ * to stub_exception() and ends in a reset. Intel SDM 3A chapters 6 (exceptions) and 8 (tasks), 3B
+ * chapter 16 (machine checks).
  */
 /* exception_handle() may return to code that was using SSE registers. */
 #pragma GCC target("general-regs-only")
 
 #include <stdio.h>
 
+#include "arch/x86_64/mce.h"
 #include "arch/x86_64/x86.h"
 #include "stub/arch.h"
 #include "stub/log.h"
@@ -23,21 +25,29 @@
 #define VEC_PF		14
 #define VEC_MC		18
 
-/* Enough for the frame, the registers and exception_handle(): the report gets the main stack. */
+/*
+ * Enough for the frame, the registers and exception_handle(), and a #GP in the middle of it
+ * (rdmsr_safe()): the report gets the main stack.
+ */
 #define IST_SIZE	1024
 
 /* Lowest room below the interrupted stack pointer with which a report still goes there */
 #define REPORT_STACK	4096
 
-#define MCG_CAP_COUNT	GENMASK(7, 0)
-#define MCG_STATUS_MCIP	BIT(2)
-#define MC_STATUS_VAL	BIT(63)
-#define MC_STATUS_ADDRV	BIT(58)
-#define MC_STATUS_PCC	BIT(57)	/* processor context corrupt */
-#define MC_MAX_BANKS	64
+#define MC_MAX_BANKS	32	/* where the next registers begin; AMD has room for 64 of its own kind */
+#define MC_MAX_NOTED	4
+
+/* A bank's registers, from its first on */
+#define MC_STATUS	1
+#define MC_ADDR		2
+#define MC_MISC		3
 
 #define CPUID1_EDX_MCE	BIT(7)
 #define CPUID1_EDX_MCA	BIT(14)
+#define CPUID_AMD_OVERFLOW_RECOV BIT(0)	/* 0x80000007 EBX */
+#define CPUID_AMD_SMCA	BIT(3)
+#define VENDOR_AMD	0x444d4163	/* "cAMD", CPUID 0 ECX */
+#define VENDOR_HYGON	0x656e6975	/* "uine" */
 
 /* What exception.S and the CPU push, lowest address first */
 struct exc_regs {
@@ -86,12 +96,16 @@ static struct tss tss;
 static struct idt_gate idt[NR_VECTORS];
 static uint8_t ist_stack[3][IST_SIZE] __attribute__((aligned(16)));
 
-/*
- * Banks that already held an error of the dead kernel's: left for the firmware to find, and not
- * blamed on us
- */
-static uint64_t mce_old_banks;
-static bool mce_present;
+static bool mce_present, mce_amd, mce_smca, mce_overflow_recov;
+
+/* What has happened and was gone on from; exception_report() says it when it can be said */
+static struct {
+	unsigned bank;
+	struct mce_bank is;
+} noted[MC_MAX_NOTED];
+static unsigned nr_noted;		/* banks emptied; only the first have a place in noted */
+static unsigned checks, pages_lost;	/* exceptions, and those that cost the page being read */
+static unsigned reported_banks, reported_checks, reported_nmis;
 
 static struct exc_regs fatal_regs;
 static unsigned nesting;
@@ -166,37 +180,66 @@ static unsigned mce_banks(void)
 
 	if (!mce_present || rdmsr_safe(MSR_IA32_MCG_CAP, &cap))
 		return 0;
-	return min_u64(FIELD_GET(MCG_CAP_COUNT, cap), MC_MAX_BANKS);
+	return (unsigned)min_u64(FIELD_GET(MCG_CAP_COUNT, cap), mce_smca ? 2 * MC_MAX_BANKS : MC_MAX_BANKS);
 }
 
-/* Status of bank @i when it holds an error that is not an old one, else 0 */
-static uint64_t mce_new_error(unsigned i)
+static uint32_t mce_msr(unsigned i, unsigned reg)
 {
-	uint64_t status;
+	return mce_smca ? MSR_AMD_MCA0_CTL + 16 * i + reg : MSR_IA32_MC0_CTL + 4 * i + reg;
+}
 
-	if ((mce_old_banks & BIT(i)) || rdmsr_safe(MSR_IA32_MC0_STATUS + 4 * i, &status))
-		return 0;
-	return status & MC_STATUS_VAL ? status : 0;
+/* What bank @i holds; status 0 for nothing */
+static void mce_read(unsigned i, struct mce_bank *b)
+{
+	*b = (struct mce_bank){ 0 };
+	if (rdmsr_safe(mce_msr(i, MC_STATUS), &b->status) || !(b->status & MC_STATUS_VAL))
+		b->status = 0;
+	if (b->status & MC_STATUS_ADDRV)
+		(void)rdmsr_safe(mce_msr(i, MC_ADDR), &b->addr);
+	if (b->status & MC_STATUS_MISCV)
+		(void)rdmsr_safe(mce_msr(i, MC_MISC), &b->misc);
 }
 
 /*
- * SDM 3B §16.8: remember stale banks, end a machine check that the dead kernel was still in, then
- * enable.
+ * Note what the banks hold and empty them: an error that finds its bank taken is lost, and that something
+ * was lost makes a page that cannot be read the end of the dump (mce.c).
+ */
+static void mce_empty_banks(void)
+{
+	struct mce_bank b;
+
+	for (unsigned i = 0; i < mce_banks(); i++) {
+		mce_read(i, &b);
+		if (!b.status)
+			continue;
+		if (nr_noted < MC_MAX_NOTED) {
+			noted[nr_noted].bank = i;
+			noted[nr_noted].is = b;
+		}
+		nr_noted++;
+		wrmsr(mce_msr(i, MC_STATUS), 0);
+	}
+}
+
+/*
+ * SDM 3B §16.8: empty the banks, end a machine check that the dead kernel was still in, then enable.
+ * What killed the dead kernel is in its own log; what the banks say of it is noted for ours.
  */
 static void machine_check_init(void)
 {
-	uint32_t edx = cpuid(1).edx;
-	uint64_t old = 0;
-	unsigned i;
+	uint32_t edx = cpuid(1).edx, vendor = cpuid(0).ecx, ebx;
 
 	if (!(edx & CPUID1_EDX_MCE))
 		return;
 	if (edx & CPUID1_EDX_MCA) {
 		mce_present = true;
-		for (i = 0; i < mce_banks(); i++)
-			if (mce_new_error(i))
-				old |= BIT(i);
-		mce_old_banks = old;
+		mce_amd = vendor == VENDOR_AMD || vendor == VENDOR_HYGON;
+		if (mce_amd && cpuid(0x80000000).eax >= 0x80000007) {
+			ebx = cpuid(0x80000007).ebx;
+			mce_overflow_recov = ebx & CPUID_AMD_OVERFLOW_RECOV;
+			mce_smca = ebx & CPUID_AMD_SMCA;
+		}
+		mce_empty_banks();
 		wrmsr(MSR_IA32_MCG_STATUS, 0);
 	}
 	__asm__ volatile("mov %0, %%cr4" : : "r"(read_cr4() | CR4_MCE) : "memory");
@@ -221,8 +264,8 @@ void exception_init(void)
 	machine_check_init();
 }
 
-/* Is @rip inside an access that may fault? */
-static bool recoverable(uint64_t rip)
+/* Is @rip inside an access that may fault? Its number in the table, from 1 on; 0: no */
+static unsigned guarded(uint64_t rip)
 {
 	const int32_t *e;
 
@@ -230,31 +273,49 @@ static bool recoverable(uint64_t rip)
 		uint64_t start = (uintptr_t)&e[0] + e[0], end = (uintptr_t)&e[1] + e[1];
 
 		if (rip >= start && rip < end)
-			return true;
+			return (unsigned)(e - ex_table) / 2 + 1;
 	}
-	return false;
+	return 0;
 }
 
 /*
- * A machine check inside a read of old memory: poison. Consumed data is all that was lost unless a
- * bank says that the processor context is corrupt. Clear what was reported, or the next one is a
- * shutdown. Returns whether we may go on; if not, the banks stay for the report and for the
- * firmware.
+ * Judge, and clear all that was reported unless it is fatal: then the banks stay for the report and for
+ * the firmware. MCG_STATUS comes last, because until then a second machine check shuts the CPU down; one
+ * between here and the IRET would find its stack in use.
  */
-static bool machine_check_recover(void)
+static enum mce_verdict machine_check(uint64_t rip)
 {
-	unsigned n = mce_banks(), i;
+	unsigned n = mce_banks(), access = guarded(rip);
+	struct mce_event e = {
+		.amd = mce_amd,
+		.overflow_recov = mce_overflow_recov,
+		.reading = access && access <= EX_NR_READS,
+		.pa = mm_page_read(),
+	};
+	enum mce_verdict worst = MCE_NONE, v;
+	struct mce_bank b;
 
-	for (i = 0; i < n; i++)
-		if (mce_new_error(i) & MC_STATUS_PCC)
-			return false;
-	if (!n)
-		return false;
-	for (i = 0; i < n; i++)
-		if (mce_new_error(i))
-			wrmsr(MSR_IA32_MC0_STATUS + 4 * i, 0);
+	if (!n || rdmsr_safe(MSR_IA32_MCG_CAP, &e.cap) || rdmsr_safe(MSR_IA32_MCG_STATUS, &e.status))
+		return MCE_FATAL;
+	for (unsigned i = 0; i < n; i++) {
+		mce_read(i, &b);
+		v = mce_judge(&e, &b);
+		worst = v > worst ? v : worst;
+	}
+	worst = mce_conclude(&e, worst);
+	if (worst == MCE_FATAL)
+		return worst;
+	checks++;
+	pages_lost += worst == MCE_PAGE_LOST;
+	mce_empty_banks();
 	wrmsr(MSR_IA32_MCG_STATUS, 0);
-	return true;
+	return worst;
+}
+
+/* Is there room for a report below the interrupted code's stack pointer? */
+static bool stack_usable(uint64_t rsp)
+{
+	return range_inside(rsp, 0, (uintptr_t)__stack_bottom + REPORT_STACK, (uintptr_t)__stack_top);
 }
 
 /*
@@ -264,14 +325,16 @@ static bool machine_check_recover(void)
  */
 uint64_t exception_handle(struct exc_regs *regs)
 {
-	bool access = regs->vector == VEC_PF || regs->vector == VEC_GP || regs->vector == VEC_MC;
+	bool fault = regs->vector == VEC_PF || regs->vector == VEC_GP;
 	bool on_ist = regs->vector == VEC_DF || regs->vector == VEC_MC;
+	enum mce_verdict mce = regs->vector == VEC_MC ? machine_check(regs->rip) : MCE_FATAL;
 
-	if (access && recoverable(regs->rip) &&
-	    (regs->vector != VEC_MC || machine_check_recover())) {
+	if ((fault && guarded(regs->rip)) || mce == MCE_PAGE_LOST) {
 		regs->rip = (uintptr_t)mem_fault_fixup;
 		return 0;
 	}
+	if (mce != MCE_FATAL)
+		return 0;
 	if (nesting++) {
 		if (nesting == 2)
 			arch_reset();
@@ -283,8 +346,7 @@ uint64_t exception_handle(struct exc_regs *regs)
 	 * A double fault is a stack overflow: begin a new stack. Else go on below the interrupted
 	 * code's.
 	 */
-	if (!range_inside(regs->rsp, 0, (uintptr_t)__stack_bottom + REPORT_STACK,
-			  (uintptr_t)__stack_top))
+	if (!stack_usable(regs->rsp))
 		return (uintptr_t)__stack_top;
 	return on_ist ? regs->rsp : (uintptr_t)regs;
 }
@@ -316,20 +378,52 @@ static void print_callers(const struct exc_regs *regs)
 		log_print(LOG_ERR, "  stack:%s", line);
 }
 
+static void print_bank(enum log_level level, unsigned i, const struct mce_bank *b)
+{
+	log_print(level, "x86: machine check bank %u: status %#lx address %#lx misc %#lx", i, b->status,
+		  b->addr, b->misc);
+}
+
+/* What stays in the banks when it cannot be gone on from. Another one is not to cut the rest short */
 static void print_machine_check(void)
 {
-	uint64_t status, addr = 0;
-	unsigned i;
+	uint64_t status = 0;
+	struct mce_bank b;
 
-	for (i = 0; i < mce_banks(); i++) {
-		status = mce_new_error(i);
-		if (!status)
-			continue;
-		if (status & MC_STATUS_ADDRV)
-			(void)rdmsr_safe(MSR_IA32_MC0_ADDR + 4 * i, &addr);
-		log_print(LOG_ERR, "  machine check bank %u: status %#lx address %#lx", i, status,
-			  addr);
+	(void)rdmsr_safe(MSR_IA32_MCG_STATUS, &status);
+	log_print(LOG_ERR, "  MCG_STATUS %#lx", status);
+	for (unsigned i = 0; i < mce_banks(); i++) {
+		mce_read(i, &b);
+		if (b.status)
+			print_bank(LOG_ERR, i, &b);
 	}
+	if (mce_present)
+		wrmsr(MSR_IA32_MCG_STATUS, 0);
+}
+
+/*
+ * Said from where old memory is read, because the exception itself may have come in the middle of a line.
+ * An NMI is a watchdog's, the management controller's, or the one whose panic started us: nothing to do.
+ */
+void exception_report(void)
+{
+	unsigned nmis = nmi_count, seen = checks, banks = nr_noted;
+
+	if (nmis == reported_nmis && seen == reported_checks && banks == reported_banks)
+		return;
+	for (unsigned i = reported_banks; i < banks && i < MC_MAX_NOTED; i++)
+		print_bank(LOG_WARN, noted[i].bank, &noted[i].is);
+	reported_nmis = nmis;
+	reported_checks = seen;
+	reported_banks = banks;
+	log_warn("x86: so far %u machine check(s) survived, %u page(s) lost to them, %u bank(s) emptied, %u NMI(s)",
+		 seen, pages_lost, banks, nmis);
+}
+
+void arch_report(void)
+{
+	mce_empty_banks();
+	exception_report();
 }
 
 static void print_four(const char *a, uint64_t va, const char *b, uint64_t vb, const char *c,
@@ -357,7 +451,7 @@ noreturn void exception_fatal(void)
 	if (r->vector == VEC_MC)
 		print_machine_check();
 	print_callers(r);
-	stub_exception(what);
+	stub_exception(r->vector == VEC_MC && stack_usable(r->rsp), what);
 }
 
 /* GCC calls it when a function finds its guard overwritten. */
@@ -367,5 +461,5 @@ noreturn void __stack_chk_fail(void)
 
 	snprintf(what, sizeof(what), "stack smashed in the function at %#lx",
 		 link_address((uintptr_t)__builtin_return_address(0)));
-	stub_exception(what);
+	stub_exception(false, what);
 }

@@ -74,6 +74,12 @@ static phys_addr_t phys_end;		/* first address the CPU cannot put on its bus */
 static uint64_t nx;			/* PTE_NX where the CPU knows it */
 static uint64_t encrypted;		/* C-bit of a SEV guest: on all but device registers */
 static const char *encryption;
+static phys_addr_t page_read;
+
+phys_addr_t mm_page_read(void)
+{
+	return page_read;
+}
 
 const char *mm_encryption(void)
 {
@@ -227,6 +233,7 @@ static const char *map_for_read(phys_addr_t pa)
 		write_cr3(read_cr3());
 	}
 	*entry = pte;
+	page_read = pa;
 	return window + slot * PAGE_SIZE + pa % PAGE_SIZE;
 }
 
@@ -237,6 +244,7 @@ int arch_read_mem(void *dst, phys_addr_t pa, size_t len)
 
 	if (!range_inside(pa, len, 0, phys_end))
 		return -EFAULT;
+	exception_report();
 	for (; len; len -= n, pa += n, out += n) {
 		n = min_u64(len, PAGE_SIZE - pa % PAGE_SIZE);
 		if (mem_copy_safe(out, map_for_read(pa), n))
@@ -270,6 +278,7 @@ int arch_mem_is_zero(phys_addr_t pa, size_t len)
 
 	if (!range_inside(pa, len, 0, phys_end) || pa % 8 || len % 8)
 		return -EFAULT;
+	exception_report();
 	for (; len; len -= n, pa += n) {
 		n = min_u64(len, PAGE_SIZE - pa % PAGE_SIZE);
 		if (mem_scan_safe(map_for_read(pa), n, &nonzero))

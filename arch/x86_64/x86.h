@@ -24,8 +24,8 @@
 
 #define MSR_IA32_MCG_CAP	0x00000179
 #define MSR_IA32_MCG_STATUS	0x0000017a
-#define MSR_IA32_MC0_STATUS	0x00000401	/* bank n: + 4 n */
-#define MSR_IA32_MC0_ADDR	0x00000402
+#define MSR_IA32_MC0_CTL	0x00000400	/* bank n: + 4 n */
+#define MSR_AMD_MCA0_CTL	0xc0002000	/* bank n: + 16 n; APM 2 §9.3.2 */
 #define MSR_HV_TSC_FREQUENCY	0x40000022	/* Hyper-V TLFS §12.3 */
 #define MSR_EFER		0xc0000080
 #define MSR_FS_BASE		0xc0000100
@@ -39,6 +39,9 @@
 #define SEL_CODE	0x08
 #define SEL_DATA	0x10
 #define SEL_TSS		0x18
+
+/* Entries of the exception table that read memory, before those that do not */
+#define EX_NR_READS	2
 
 /* Vectors with a stack of their own: their IST numbers */
 #define IST_DF		1
@@ -149,9 +152,13 @@ noreturn void x86_start(phys_addr_t boot_params);
 void exception_init(void);
 /* NMIs seen so far (exception.S) */
 extern uint32_t nmi_count;
+/* Machine checks and NMIs that nobody has reported yet are; costs nothing when there are none */
+void exception_report(void);
 
 /* mm.c: own page tables. Exceptions work already. */
 void mm_init(void);
+/* The page that arch_read_mem() or arch_mem_is_zero() is, or was last, reading */
+phys_addr_t mm_page_read(void);
 /* "SME", "SEV" or NULL: memory encryption that the stub sees through only in part */
 const char *mm_encryption(void);
 

@@ -87,6 +87,11 @@ struct dump {
 	enum capstub_stop stop;	/* why it is incomplete, while the target still works */
 };
 
+#define ABORT_TIMEOUT_US	5000000	/* for a request of dump_abort() */
+
+/* For dump_abort(): between the first label and the closing of the dump */
+static struct dump *running;
+
 /* The page being compressed; lent to out.c when nothing is compressed */
 static uint8_t *page_buf;
 static uint8_t *lzo_buf;
@@ -679,6 +684,22 @@ static void summary(const struct dump *d, enum capstub_stop stop)
 		 (l->pages_stored * d->page_size >> 20) * 1000 / ms, d->level, stop_name(stop));
 }
 
+/* What the label says of it all, but for what lies at the ends */
+static void fill_result(struct dump *d, bool has_frame, enum capstub_stop stop)
+{
+	struct capstub_label *l = d->label;
+	uint64_t stored = out_stored(), missing = d->kept - min_u64(d->kept, stored);
+
+	l->state = has_frame && stop == STOP_OK ? CAPSTUB_COMPLETE : CAPSTUB_INCOMPLETE;
+	l->stop_code = stop;
+	l->dump_level = d->level;
+	l->dump_bytes = has_frame ? ALIGN_UP(max_u64(d->data_next, d->compress ? out_stream_offset() : 0), BLOCK) : 0;
+	l->pages_stored = stored;
+	l->pages_missing = missing - min_u64(missing, l->pages_unreadable);
+	l->data_us = has_frame ? arch_time_us() - d->pass_start_us : 0;
+	l->elapsed_us = arch_time_us();
+}
+
 /*
  * Close the dump as it is, on every way out. The header loses INCOMPLETE only if no descriptor was
  * left zero; the label says "complete" also when the only pages missing are those that could not be
@@ -691,20 +712,15 @@ static enum capstub_stop finish(struct dump *d, bool has_frame, enum capstub_sto
 	struct vouch_src src = ends(d);
 	int rc;
 
+	running = NULL;
+	arch_report();
 	l->pages_unreadable += out_unreadable();
 	if (stop == STOP_OK && missing > l->pages_unreadable)
 		stop = out_lost() ? STOP_WRITE_ERROR : STOP_SPACE;
 	/* What the header vouches for comes before it; what a lost flush may have lost is not vouched for */
 	if (has_frame && !missing && (blk_flush(d->t->dev) || write_header(d, false)))
 		stop = target_stop_code(d->t, -EIO);
-	l->state = has_frame && stop == STOP_OK ? CAPSTUB_COMPLETE : CAPSTUB_INCOMPLETE;
-	l->stop_code = stop;
-	l->dump_level = d->level;
-	l->dump_bytes = has_frame ? ALIGN_UP(max_u64(d->data_next, d->compress ? out_stream_offset() : 0), BLOCK) : 0;
-	l->pages_stored = stored;
-	l->pages_missing = missing - min_u64(missing, l->pages_unreadable);
-	l->data_us = has_frame ? arch_time_us() - d->pass_start_us : 0;
-	l->elapsed_us = arch_time_us();
+	fill_result(d, has_frame, stop);
 	summary(d, stop);
 	write_log(d);
 	/* Data and header before the label that vouches for them. What it says of an end that cannot be read stays true */
@@ -716,6 +732,24 @@ static enum capstub_stop finish(struct dump *d, bool has_frame, enum capstub_sto
 	if (rc || target_write_label(d->t))
 		stop = log_err(target_stop_code(d->t, -EIO), "%s: the result could not be written", d->t->name);
 	return stop;
+}
+
+/*
+ * The header stays INCOMPLETE, and the label vouches for what it vouched for while dumping: the log's first
+ * block is in neither end. What is in flight goes on: no descriptor on the disk points at it.
+ */
+void dump_abort(enum capstub_stop stop)
+{
+	struct dump *d = running;
+
+	if (!d || d->t->dev->failed)
+		return;
+	running = NULL;
+	blk_timeout_us = min_u64(blk_timeout_us, ABORT_TIMEOUT_US);
+	fill_result(d, d->label->state == CAPSTUB_DUMPING, stop);
+	summary(d, stop);
+	write_log(d);
+	target_write_label(d->t);
 }
 
 static enum capstub_stop stop_for(const struct dump *d, int rc)
@@ -736,6 +770,7 @@ static enum capstub_stop run(struct dump *d)
 
 	if (rc)
 		return log_err(target_stop_code(d->t, rc), "%s: the label could not be written (%d)", d->t->name, rc);
+	running = d;
 	d->label->first_block_us = arch_time_us();
 	/* Before dmesg and bitmaps go over the old dump, its header has to go */
 	memset(target_block, 0, BLOCK);

@@ -22,4 +22,11 @@
  */
 enum capstub_stop dump_to_target(struct capture *c, struct target *t);
 
+/*
+ * From an exception that left memory, and the stack of dump_to_target(), as they were: a dump that is under
+ * way ends here, with the log and a label that say so. Two writes and a flush, of some seconds each;
+ * a disk that does not take them keeps the label that says "interrupted".
+ */
+void dump_abort(enum capstub_stop stop);
+
 #endif

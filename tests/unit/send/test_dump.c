@@ -81,6 +81,10 @@ int arch_read_mem(void *dst, phys_addr_t pa, size_t len)
 	return 0;
 }
 
+void arch_report(void)
+{
+}
+
 int arch_mem_is_zero(phys_addr_t pa, size_t len)
 {
 	const uint8_t *p = dead(pa, len);
@@ -143,6 +147,7 @@ static struct {
 	uint64_t bad_from, bad_to;	/* writes that begin between these blocks fail */
 	unsigned fail_one_in;	/* random write errors; 0: none */
 	uint64_t unready_until_us;	/* requests are to be tried again; later one in four, at random */
+	unsigned exception_after;	/* submits and polls until there is an exception in one; 0: never */
 	unsigned tear;		/* unit in which a cut request is written or not: 512, or a disk that writes 4 KiB at once */
 	unsigned keep_one_in;	/* of what was not flushed when the power goes; 0: nothing is kept */
 	unsigned flushes;
@@ -259,8 +264,20 @@ static bool fails(const struct blk_req *req)
 	return sim.fail_one_in && rnd() % sim.fail_one_in == 0;
 }
 
+static jmp_buf reset;
+
+/* Of the kind that leaves memory alone: what there is of a dump is closed, and nothing ever returns to it */
+static void exception(void)
+{
+	if (!sim.exception_after || --sim.exception_after)
+		return;
+	dump_abort(STOP_MACHINE_CHECK);
+	longjmp(reset, 1);
+}
+
 static int sim_submit(struct blk_dev *dev, struct blk_req *req)
 {
+	exception();
 	if (sim.nr == dev->queue_depth)
 		return -EBUSY;
 	if (req->op == BLK_FLUSH) {
@@ -269,6 +286,7 @@ static int sim_submit(struct blk_dev *dev, struct blk_req *req)
 		sim.flushes++;
 	}
 	sim.queue[sim.nr++] = req;
+	exception();
 	return 0;
 }
 
@@ -278,6 +296,7 @@ static int sim_poll(struct blk_dev *dev)
 	unsigned pick;
 
 	(void)dev;
+	exception();
 	if (sim.cut)
 		return -ENODEV;
 	if (!sim.nr || rnd() % 3 == 0)
@@ -823,6 +842,38 @@ static void test_deadline(void **state)
 	assert_int_equal(v.label.state, CAPSTUB_INCOMPLETE);
 }
 
+/* 600 exceptions: a dump that was under way is closed, whatever is present is right, and the label says why */
+static void test_exception(void **state)
+{
+	volatile unsigned closed = 0, partial = 0;
+
+	(void)state;
+	for (volatile unsigned i = 0; i < 600; i++) {
+		struct verdict v;
+
+		setup_machine(i & 1, i & 2, 8u << 20);
+		sim.exception_after = 1 + rnd() % 400;
+		if (!setjmp(reset))
+			run_dump();
+		blk_shutdown(&dev);
+		v = look();
+		if (!v.label_valid || v.label.stop_code != STOP_MACHINE_CHECK)
+			continue;
+		assert_int_equal(v.label.state, CAPSTUB_INCOMPLETE);
+		assert_true(v.opens || !v.label.dump_bytes);
+		/* The end of the last entry may be in a block that was not written */
+		assert_true(v.label.pages_stored <= v.present + 1);
+		assert_true(v.label.log_bytes != 0);
+		if (v.opens)
+			assert_true(v.status & KDUMP_INCOMPLETE);
+		closed++;
+		partial += v.opens && v.present;
+	}
+	assert_true(closed > 150 && partial > 50);
+	/* Without a dump there is nothing to close */
+	dump_abort(STOP_MACHINE_CHECK);
+}
+
 /* ---- what the label vouches for ---- */
 
 /* As `capstub format` leaves it, apart from the middle */
@@ -1064,6 +1115,7 @@ int main(void)
 		cmocka_unit_test(test_changing_ranks),
 		cmocka_unit_test(test_unsaved),
 		cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_exception),
 		cmocka_unit_test(test_next_capture),
 		cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_old_label),
