@@ -133,3 +133,9 @@ void log_set_console(struct uart *u)
 		line = end + 1;
 	}
 }
+
+void log_flush(void)
+{
+	if (console)
+		uart_flush(console);
+}

@@ -42,4 +42,7 @@ struct uart;
 /* Where lines go from now on; NULL: nowhere. What was logged before is sent first. */
 void log_set_console(struct uart *u);
 
+/* Until the last line is on the wire, with a bound */
+void log_flush(void);
+
 #endif

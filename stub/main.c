@@ -39,6 +39,7 @@ static struct cmdline cmdline;
 static struct uart console;
 static struct capture capture;
 static struct target target;
+static bool ending;	/* what fails now is a way to reset the machine */
 
 /*
  * The UART that console= names: an address given in full, or a name that arch or firmware knows;
@@ -283,18 +284,17 @@ static enum capstub_stop dump_somewhere(const struct boot_info *bi)
 /*
  * The only way out. The stop code on the console is what scripts and people look for (ABI, see
  * include/capstub/stopcode.h); on a target it is in the label already. These lines skip the log
- * buffer, which has been written by now. A reset cuts off what is left in the UART's FIFO, so that
- * is waited for, with a bound.
+ * buffer, which has been written by now.
  */
 static noreturn void finish(enum capstub_stop stop)
 {
 	arch_report();
 	log_console("stop code %d (%s): %s", stop, stop_name(stop), stop_text(stop));
 	log_console("%s", cmdline.after == AFTER_HALT ? "halted" : "resetting the machine");
-	if (console.ops)
-		uart_flush(&console);
+	log_flush();
 	if (cmdline.after == AFTER_HALT)
 		arch_halt();
+	ending = true;
 	arch_reset();
 }
 
@@ -315,6 +315,7 @@ noreturn void stub_main(struct boot_info *bi)
 		/* Like elfcorehdr=, the word that kexec or a person added wins */
 		if (cmdline.rsdp)
 			bi->rsdp = cmdline.rsdp;
+		bi->reset_first = cmdline.reset;
 		stop = capture_open(&capture, bi, &cmdline);
 		if (stop == STOP_OK)
 			take_pci_hosts(bi);
@@ -340,7 +341,7 @@ noreturn void stub_exception(bool hardware, const char *what)
 {
 	static bool nested;
 
-	if (!nested) {
+	if (!nested && !ending) {
 		nested = true;
 		log_print(LOG_ERR, "%s", what);
 		if (hardware)

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Ways to reset the machine: what the firmware tables name, then PSCI by either conduit. PSCI 1.1
- * §5.1.9; the conduit is SMC where EL3 firmware answers and HVC where a hypervisor does. The wrong
- * one is an undefined instruction, or is answered with an error; both come back (exception.S).
+ * Ways to reset the machine: PSCI, and the register that the firmware's tables name. PSCI 1.1 §5.1.9; the
+ * conduit is SMC where EL3 firmware answers and HVC where a hypervisor does. The wrong one is an undefined
+ * instruction, or is answered with an error; both come back (exception.S).
  */
 #include <io.h>
 
 #include "arch/arm64/arm64.h"
 #include "stub/boot/boot_info.h"
+#include "stub/reset.h"
 #include "stub/timeout.h"
 
 #define SETTLE_US	100000	/* what a reset may take to happen before the next way is tried */
@@ -23,61 +24,37 @@ static void reset_by_firmware_table(void)
 {
 	void *reg;
 
-	if (!boot)
+	if (!boot || boot->reset.method != RESET_MMIO)
 		return;
-	switch (boot->reset.method) {
-	case RESET_PSCI_HVC:
-		psci_hvc(PSCI_SYSTEM_RESET);
-		break;
-	case RESET_PSCI_SMC:
-		psci_smc(PSCI_SYSTEM_RESET);
-		break;
-	case RESET_MMIO:
-		reg = arch_map_mmio(boot->reset.addr, 1);
-		if (reg)
-			mmio_write8(reg, boot->reset.value);
-		break;
-	default:
-		return;
+	reg = arch_map_mmio(boot->reset.addr, 1);
+	if (reg)
+		mmio_write8(reg, boot->reset.value);
+	delay_us(SETTLE_US);
+}
+
+/* By the conduit that the firmware's tables name, then by the other */
+static void reset_by_psci(void)
+{
+	bool hvc = boot && boot->reset.method == RESET_PSCI_HVC;
+
+	for (unsigned i = 0; i < 2; i++, hvc = !hvc) {
+		if (hvc)
+			psci_hvc(PSCI_SYSTEM_RESET);
+		else
+			psci_smc(PSCI_SYSTEM_RESET);
+		delay_us(SETTLE_US);
 	}
-	delay_us(SETTLE_US);
-}
-
-static void reset_by_smc(void)
-{
-	psci_smc(PSCI_SYSTEM_RESET);
-	delay_us(SETTLE_US);
-}
-
-static void reset_by_hvc(void)
-{
-	psci_hvc(PSCI_SYSTEM_RESET);
-	delay_us(SETTLE_US);
 }
 
 noreturn void arch_reset(void)
 {
-	static unsigned next;
+	static const struct reset_way ways[] = {
+		{ "acpi", reset_by_firmware_table },
+		{ "psci", reset_by_psci },
+	};
 
-	/*
-	 * A fault in one of them brings us here again (exception.c), and then it is the next one's
-	 * turn.
-	 */
-	for (;;) {
-		switch (next++) {
-		case 0:
-			reset_by_firmware_table();
-			break;
-		case 1:
-			reset_by_smc();
-			break;
-		case 2:
-			reset_by_hvc();
-			break;
-		default:
-			arch_halt();
-		}
-	}
+	reset_try(ways, ARRAY_SIZE(ways), boot ? boot->reset_first : NULL);
+	arch_halt();
 }
 
 noreturn void arch_halt(void)

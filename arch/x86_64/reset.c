@@ -2,13 +2,15 @@
 /*
  * Ways to reset the machine, the best first: what the firmware names, the chipset's reset control
  * register, the keyboard controller, a triple fault. Each gets a moment to act before the next is
- * tried.
+ * tried; behind the last there is none. EFI's ResetSystem is not among them: it is code of
+ * the firmware's, at addresses that the dead kernel gave it, which would run with our stack and page tables.
  */
 #include <io.h>
 
 #include "arch/x86_64/x86.h"
 #include "stub/arch.h"
 #include "stub/boot/boot_info.h"
+#include "stub/reset.h"
 #include "stub/timeout.h"
 
 #define SETTLE_US	50000
@@ -105,17 +107,14 @@ noreturn void reset_triple_fault(void)
 
 noreturn void arch_reset(void)
 {
-	static void (*const ways[])(void) = {
-		reset_by_firmware_table, reset_by_chipset, reset_by_keyboard,
+	static const struct reset_way ways[] = {
+		{ "acpi", reset_by_firmware_table },
+		{ "cf9", reset_by_chipset },
+		{ "kbd", reset_by_keyboard },
+		{ "triple", reset_triple_fault },
 	};
-	static unsigned next;
 
-	/*
-	 * A fault in one of them brings us here again (exception.c), and then it is the next one's
-	 * turn.
-	 */
-	while (next < ARRAY_SIZE(ways))
-		ways[next++]();
+	reset_try(ways, ARRAY_SIZE(ways), boot ? boot->reset_first : NULL);
 	reset_triple_fault();
 }
 

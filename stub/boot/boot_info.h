@@ -118,6 +118,7 @@ struct boot_info {
 	struct uart_entry uarts[BOOT_MAX_UARTS];
 	struct uart_spec firmware_console;	/* SPCR or stdout-path; type UART_NONE: none */
 	struct reset_spec reset;
+	const char *reset_first;	/* reset=: name of a way (stub/reset.h), or "" */
 	struct acpi_table acpi[ACPI_NR_KINDS];
 	unsigned nr_iommu_maps;
 	struct iommu_map iommu_maps[BOOT_MAX_IOMMU_MAPS];

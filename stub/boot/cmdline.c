@@ -442,6 +442,20 @@ static const char *word_after(struct cmdline *cl, const char *s)
 	return NULL;
 }
 
+/* A way that this architecture does not have is no way: the others are tried (stub/reset.h) */
+static const char *word_reset(struct cmdline *cl, const char *s)
+{
+	static const char ways[][8] = {"acpi", "cf9", "kbd", "psci", "triple"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++) {
+		if (strcmp(s, ways[i]))
+			continue;
+		memcpy(cl->reset, ways[i], sizeof(cl->reset));
+		return NULL;
+	}
+	return "not acpi, cf9, kbd, psci or triple";
+}
+
 static const char *word_overwrite(struct cmdline *cl, const char *s)
 {
 	if (strcmp(s, "yes") == 0)
@@ -563,6 +577,7 @@ static const struct word {
 	{"after=", word_after},	      {"overwrite=", word_overwrite},
 	{"deadline=", word_deadline}, {"elfcorehdr=", word_elfcorehdr},
 	{"line=", word_line},	      {"timeout=", word_timeout},
+	{"reset=", word_reset},
 	{"acpi_rsdp=", word_rsdp},    {"virtio_mmio.device=", word_virtio_mmio},
 	{"BOOT_IMAGE=", word_silent}, {"dmcryptkeys=", word_silent},
 	{"memmap=", word_silent},     {"check=", word_silent},

@@ -47,6 +47,7 @@ struct cmdline {
 	struct uart_spec console_spec;
 	bool console_given;
 	enum after_action after;
+	char reset[8];		/* reset=WAY, the first to be tried; "": as the architecture thinks best */
 	/* line=8bit: begin with it on a serial line that nobody answers on (default text) */
 	bool line_8bit;
 	bool line_xon;		/* line=...,xon: XON/XOFF are escaped and obeyed */

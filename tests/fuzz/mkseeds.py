@@ -25,7 +25,7 @@ def cmdline():
                    'dump=PARTLABEL="my dump" dump=SERIAL=S4EVNX dump=LABEL=lab dump=ttyAMA0,9600 dump=any',
         "uarts": "console=uart8250,mmio32,0xfe001000,115200n8,48000000 dump=uart8250,io,0x3f8 "
                  "console=pl011,0x9000000,115200",
-        "words": "level=31 compress=none after=halt overwrite=no deadline=3600 memmap=exactmap",
+        "words": "level=31 compress=none after=halt overwrite=no deadline=3600 reset=kbd memmap=exactmap",
         "virtio": "virtio_mmio.device=512@0xfeb00e00:12 virtio_mmio.device=4K@1M:5:1 elfcorehdr=4K@1G",
         "linux": "BOOT_IMAGE=/vmlinuz root=/dev/sda1 ro quiet irqpoll nr_cpus=1 reset_devices",
         "bad": 'level=99 after= console=tty0 dump=sda1 compress=zip "unclosed',

@@ -22,7 +22,7 @@ import os
 import re
 import sys
 
-BASE = ("include/", "stub/arch.h", "stub/bits.h", "stub/idle.h", "stub/log.h", "stub/mem.h", "stub/overlay.h", "stub/timeout.h", "stub/uart.h", "stub/format/", "stub/boot/")
+BASE = ("include/", "stub/arch.h", "stub/bits.h", "stub/idle.h", "stub/log.h", "stub/mem.h", "stub/overlay.h", "stub/reset.h", "stub/timeout.h", "stub/uart.h", "stub/format/", "stub/boot/")
 
 # folder -> prefixes of what it may include; the longest folder that fits a file counts
 ALLOWED = {

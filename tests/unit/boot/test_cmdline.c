@@ -47,6 +47,7 @@ static void test_defaults(void **state)
 		assert_int_equal(cl.console_spec.type, UART_NONE);
 		assert_false(cl.console_given);
 		assert_int_equal(cl.after, AFTER_REBOOT);
+		assert_string_equal(cl.reset, "");
 		assert_true(cl.overwrite);
 		assert_int_equal(cl.deadline_s, 14400);
 		assert_int_equal(cl.timeout_s, 60);
@@ -149,6 +150,10 @@ static void test_simple_words(void **state)
 	expect_complaint("level=18446744073709551647", "level=18446744073709551647: not 0 to 31");
 	assert_int_equal(cl.level, 31);
 	expect_complaint("compress=zstd", "compress=zstd: not lzo or none");
+	expect_complaint("reset=efi", "reset=efi: not acpi, cf9, kbd, psci or triple");
+	expect_complaint("reset=", "reset=: not acpi, cf9, kbd, psci or triple");
+	expect_complaint("reset=acpi reset=kbd reset=kb", "reset=kb: not acpi, cf9, kbd, psci or triple");
+	assert_string_equal(cl.reset, "kbd");
 	expect_complaint("after=poweroff", "after=poweroff: not reboot or halt");
 	expect_complaint("overwrite=maybe", "overwrite=maybe: not yes or no");
 	expect_complaint("deadline=4294967296", "deadline=4294967296: not a number of seconds");
