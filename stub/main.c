@@ -311,7 +311,7 @@ noreturn void stub_main(struct boot_info *bi)
 	blk_timeout_us = cmdline.timeout_s * 1000000ULL;
 	start_console(bi);
 	hello();
-	if (!bi->image_damaged) {
+	if (!bi->image_damaged && cmdline_verify(&cmdline, arch_read_mem)) {
 		/* Like elfcorehdr=, the word that kexec or a person added wins */
 		if (cmdline.rsdp)
 			bi->rsdp = cmdline.rsdp;

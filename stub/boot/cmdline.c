@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "capstub/kdump_format.h"
+#include "stub/format/crc.h"
 
 /*
  * Longer words are reported and dropped; no known one comes near. Addresses: neither architecture
@@ -29,6 +30,7 @@
 #define DEFAULT_TIMEOUT_S  60
 #define BAUD_MIN	50
 #define BAUD_MAX	16000000
+#define VERIFY_MAX	MIB(4)	/* far above any elfcorehdr: bounds the time that a damaged word costs */
 #define MAX_BAD_WORDS	(ARRAY_SIZE(((struct cmdline *)0)->complaints) - 2)
 
 /* What the pass over the words knows besides its result */
@@ -531,6 +533,20 @@ static const char *word_rsdp(struct cmdline *cl, const char *s)
 	return NULL;
 }
 
+/* START-END:CRC, as capstub load writes it. What cannot be understood becomes a range that never verifies. */
+static const char *word_verify(struct cmdline *cl, const char *s)
+{
+	struct verify_spec *v = &cl->verify[cl->nr_verify];
+
+	if (cl->nr_verify == ARRAY_SIZE(cl->verify))
+		return "too many";
+	cl->nr_verify++;
+	if (parse_u64(&s, &v->start) < 0 || *s++ != '-' || parse_u64(&s, &v->end) < 0 || *s++ != ':' ||
+	    parse_u64(&s, &v->crc) < 0 || *s)
+		v->end = v->start;
+	return NULL;
+}
+
 /*
  * SIZE@ADDRESS:IRQ[:ID] as Linux's virtio_mmio.device=. The stub polls, so the interrupt is of no
  * use; the registers need 0x100 bytes (VIRTIO 1.1 §4.2.2).
@@ -581,6 +597,7 @@ static const struct word {
 	{"acpi_rsdp=", word_rsdp},    {"virtio_mmio.device=", word_virtio_mmio},
 	{"BOOT_IMAGE=", word_silent}, {"dmcryptkeys=", word_silent},
 	{"memmap=", word_silent},     {"check=", word_silent},
+	{"verify=", word_verify},
 };
 
 /* Unknown words are no mistake: a command line copied from the production kernel is full of them */
@@ -651,4 +668,26 @@ void cmdline_parse(struct cmdline *cl, const char *text)
 		if (word[0])
 			parse_word(&p, word);
 	finish_complaints(&p);
+}
+
+bool cmdline_verify(const struct cmdline *cl, int (*read)(void *dst, phys_addr_t pa, size_t len))
+{
+	uint8_t buf[64];
+	size_t n;
+
+	for (const struct verify_spec *v = cl->verify; v < cl->verify + cl->nr_verify; v++) {
+		uint32_t crc = 0;
+
+		if (v->start == v->end || v->end - v->start > VERIFY_MAX)
+			return false;
+		for (phys_addr_t at = v->start; at < v->end; at += n) {
+			n = min_u64(v->end - at, sizeof(buf));
+			if (read(buf, at, n))
+				return false;
+			crc = crc32c(crc, buf, n);
+		}
+		if (crc != v->crc)
+			return false;
+	}
+	return true;
 }

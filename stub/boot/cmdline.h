@@ -10,6 +10,7 @@
 #include "stub/boot/boot_info.h"
 
 #define CMDLINE_MAX_TARGETS	8
+#define CMDLINE_MAX_VERIFY	4
 
 enum target_kind {
 	TARGET_UUID,		/* of the capstub label */
@@ -31,6 +32,12 @@ struct target_spec {
 	char text[109];
 	struct uart_spec uart;	/* TARGET_UART: type UART_NONE when only the name is known */
 	uint32_t baud;		/* TARGET_UART: 0 unless given */
+};
+
+/* verify=START-END:CRC: what the loader left in [start, end), and its CRC-32C */
+struct verify_spec {
+	phys_addr_t start, end;
+	uint64_t crc;
 };
 
 enum after_action { AFTER_REBOOT, AFTER_HALT };
@@ -57,6 +64,8 @@ struct cmdline {
 	phys_addr_t elfcorehdr;	/* 0: not given */
 	uint64_t elfcorehdr_size;	/* 0: unknown */
 	phys_addr_t rsdp;	/* acpi_rsdp=, which kexec adds on EFI machines; 0: not given */
+	unsigned nr_verify;
+	struct verify_spec verify[CMDLINE_MAX_VERIFY];
 	unsigned nr_virtio_mmio;	/* virtio_mmio.device=SIZE@ADDR:IRQ[:ID] */
 	struct virtio_mmio_spec virtio_mmio[BOOT_MAX_VIRTIO_MMIO];
 	/* Complaints, collected because the console is not up yet while parsing */
@@ -69,5 +78,12 @@ struct cmdline {
  * field of @cl is set, to its default where no good word says otherwise.
  */
 void cmdline_parse(struct cmdline *cl, const char *text);
+
+/*
+ * Is memory what verify= says? Without the word it is: kexec-tools and the kernel bring a purgatory that looks. False
+ * also for a word that cannot be understood, because no person writes it: then the command line itself is damaged.
+ * @read: 0, or what is wrong.
+ */
+bool cmdline_verify(const struct cmdline *cl, int (*read)(void *dst, phys_addr_t pa, size_t len));
 
 #endif

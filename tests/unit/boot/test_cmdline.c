@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/boot/cmdline.c */
+/* needs: stub/boot/cmdline.c stub/format/crc.c */
 /* The command line: every word, good and bad, and what kexec and people do to it. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -537,6 +537,45 @@ static void test_long_word(void **state)
 	assert_string_equal(cl.complaints[0], "ignored: +1");
 }
 
+static const char *memory = "..123456789";	/* at 0x1000 */
+
+static int read_memory(void *dst, phys_addr_t pa, size_t len)
+{
+	if (!range_inside(pa, len, 0x1000, 0x1000 + strlen(memory)))
+		return -1;
+	memcpy(dst, memory + (pa - 0x1000), len);
+	return 0;
+}
+
+static bool verify(const char *text)
+{
+	parse(text);
+	return cmdline_verify(&cl, read_memory);
+}
+
+static void test_verify(void **state)
+{
+	(void)state;
+	/* RFC 3720 B.4 and every other list of check values */
+	assert_true(verify(""));
+	assert_true(verify("verify=0x1002-0x100b:0xe3069283"));
+	assert_true(verify("verify=0x000001002-0x00000100b:0xe3069283 dump=any verify=0x1002-0x100b:0xe3069283"));
+	assert_false(verify("verify=0x1002-0x100b:0xe3069282"));
+	assert_false(verify("verify=0x1002-0x100b:0xe3069283 verify=0x1001-0x100b:0xe3069283"));
+	assert_false(verify("verify=0x1002-0x100c:0xe3069283"));
+	/* Damaged words are no permission */
+	assert_false(verify("verify="));
+	assert_false(verify("verify=0x1002-0x1002:0x0"));
+	assert_false(verify("verify=0x100b-0x1002:0xe3069283"));
+	assert_false(verify("verify=0x1002-0x100b:0xe3069283x"));
+	assert_false(verify("verify=0x1002-0x100b:0x1e3069283"));
+	assert_false(verify("verify=0x1002-0x10000000100b:0xe3069283"));
+	assert_false(verify("verify=0x1002-0x8000000000001002:0xe3069283"));
+	/* More than capstub load ever writes */
+	expect_complaint("verify=1-2:3 verify=1-2:3 verify=1-2:3 verify=1-2:3 verify=1-2:3",
+			 "verify=1-2:3: too many");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -547,6 +586,7 @@ int main(void)
 		cmocka_unit_test(test_rsdp),
 		cmocka_unit_test(test_unknown),	    cmocka_unit_test(test_many_complaints),
 		cmocka_unit_test(test_quotes),	    cmocka_unit_test(test_long_word),
+		cmocka_unit_test(test_verify),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
