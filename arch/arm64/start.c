@@ -14,21 +14,9 @@
 #include "stub/boot/acpi.h"
 #include "stub/arch.h"
 #include "stub/boot/boot_info.h"
-#include "stub/format/crc.h"
+#include "stub/boot/seal.h"
 #include "stub/log.h"
 #include "stub/mem.h"
-
-/*
- * What tools/build/seal-image.py fills in; linker/arm64.ld reserves it behind the Image header.
- */
-struct seal {
-	char magic[8];		/* "\0CAPSEAL" */
-	uint64_t size;		/* bytes covered, from the start of the image */
-	uint32_t crc;		/* CRC-32C with this word taken as 0 */
-	uint32_t rsvd;
-};
-
-_Static_assert(sizeof(struct seal) == 24, "seal");
 
 /*
  * ELF64 gABI, relocation with addend. The only kind is R_AARCH64_RELATIVE
@@ -60,17 +48,8 @@ static bool in_usable_memory;
  */
 static EARLY bool image_intact(void)
 {
-	static const char zero[sizeof(__seal.crc)];
-	const char *start = __image_start, *crc_at = (const char *)&__seal.crc;
-	uint64_t size = (uint64_t)(__file_end - __image_start);
-	uint32_t crc;
-
-	if (__seal.size != size)
-		return false;
-	crc = crc32c(0, start, (size_t)(crc_at - start));
-	crc = crc32c(crc, zero, sizeof(zero));
-	crc = crc32c(crc, crc_at + sizeof(zero), size - (size_t)(crc_at - start) - sizeof(zero));
-	return crc == __seal.crc;
+	return __seal.size == (uint64_t)(__file_end - __image_start) &&
+	       __seal.crc == seal_crc(&__seal, __image_start, __file_end);
 }
 
 /* The image is linked at 0 and lies at __image_start. */

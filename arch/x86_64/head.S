@@ -140,8 +140,18 @@ kernel_info:
 	.long	0				/* setup_type_max */
 kernel_info_end:
 
+	/* What tools/build/seal-image.py fills in: struct seal */
+	.org	entry32 + 0x40
+	.globl	__seal
+	.hidden	__seal
+__seal:
+	.ascii	"\0CAPSEAL"
+	.quad	__file_end - entry32
+	.long	0, 0
+
+	/* linker/x86_64.ld puts it at + 0x200 */
+	.section .head.entry, "ax"
 	.code64
-	.org	entry32 + 0x200
 	.globl	entry64
 entry64:
 	cli
@@ -165,36 +175,6 @@ entry64:
 	shrq	$3, %rcx
 	rep movsq
 
-	/*
-	 * Relocate. The linker left relative relocations only, packed (DT_RELR, gABI "Relative
-	 * Relocation Table"; it asserts that there is no other): an even word is the address of a
-	 * word to move by the distance between where we run and where we were linked, an odd one a
-	 * map of the 63 words that follow the last.
-	 */
-	leaq	__image_start(%rip), %rdx
-	subq	$IMAGE_LINK_BASE, %rdx
-	leaq	__relr_start(%rip), %rsi
-	leaq	__relr_end(%rip), %rdi
-1:	cmpq	%rdi, %rsi
-	jae	5f
-	lodsq
-	testb	$1, %al
-	jnz	2f
-	leaq	(%rax,%rdx), %rcx
-	addq	%rdx, (%rcx)
-	addq	$8, %rcx		/* the map's first word */
-	jmp	1b
-2:	movq	%rcx, %r8
-3:	shrq	$1, %rax		/* first the mark of a map, then bit by bit */
-	jz	4f
-	testb	$1, %al
-	jz	6f
-	addq	%rdx, (%r8)
-6:	addq	$8, %r8
-	jmp	3b
-4:	addq	$63 * 8, %rcx
-	jmp	1b
-5:
 	/*
 	 * The state that compiled code relies on (System V ABI §3.2.1, SDM 3A §13.1.3): x87 and SSE
 	 * usable. Caches on and kernel write protection, whatever was left. CR4 from scratch: no
@@ -234,7 +214,41 @@ entry64:
 	movl	$MSR_FS_BASE, %ecx
 	wrmsr
 
+	call	image_intact		/* before relocation changes it */
+	movl	%eax, %r12d
+
+	/*
+	 * Relocate. The linker left relative relocations only, packed (DT_RELR, gABI "Relative
+	 * Relocation Table"; it asserts that there is no other): an even word is the address of a
+	 * word to move by the distance between where we run and where we were linked, an odd one a
+	 * map of the 63 words that follow the last.
+	 */
+	leaq	__image_start(%rip), %rdx
+	subq	$IMAGE_LINK_BASE, %rdx
+	leaq	__relr_start(%rip), %rsi
+	leaq	__relr_end(%rip), %rdi
+1:	cmpq	%rdi, %rsi
+	jae	5f
+	lodsq
+	testb	$1, %al
+	jnz	2f
+	leaq	(%rax,%rdx), %rcx
+	addq	%rdx, (%rcx)
+	addq	$8, %rcx		/* the map's first word */
+	jmp	1b
+2:	movq	%rcx, %r8
+3:	shrq	$1, %rax		/* first the mark of a map, then bit by bit */
+	jz	4f
+	testb	$1, %al
+	jz	6f
+	addq	%rdx, (%r8)
+6:	addq	$8, %r8
+	jmp	3b
+4:	addq	$63 * 8, %rcx
+	jmp	1b
+5:
 	movq	%rbx, %rdi
+	movl	%r12d, %esi
 	call	x86_start
 	ud2
 

@@ -14,10 +14,13 @@
 #include "stub/boot/acpi.h"
 #include "stub/arch.h"
 #include "stub/boot/boot_info.h"
+#include "stub/boot/seal.h"
 #include "stub/log.h"
 #include "stub/mem.h"
 
 #define EFI_TABLES_MAX	64	/* configuration table entries looked at */
+
+extern const struct seal __seal;
 
 static struct boot_info boot_info;
 
@@ -141,7 +144,15 @@ static void add_pc_uarts(struct boot_info *bi)
 	}
 }
 
-noreturn void x86_start(phys_addr_t boot_params)
+/* Called by head.S when .data was copied, which is the last of the file, and before relocation */
+bool image_intact(void)
+{
+	uint32_t crc = seal_crc(&__seal, __image_start, __data_load);
+
+	return crc32c(crc, __data_start, (size_t)(__data_end - __data_start)) == __seal.crc;
+}
+
+noreturn void x86_start(phys_addr_t boot_params, bool intact)
 {
 	struct boot_info *bi = &boot_info;
 
@@ -150,6 +161,7 @@ noreturn void x86_start(phys_addr_t boot_params)
 	time_init();
 
 	bi->machine = ARCH_MACHINE;
+	bi->image_damaged = !intact;
 	bi->image_start = virt_to_phys(__image_start);
 	bi->image_end = virt_to_phys(__image_end);
 	reset_init(bi);

@@ -63,7 +63,8 @@
 struct boot_info;
 
 /* What linker/x86_64.ld defines; only the addresses mean anything. */
-extern char __image_start[], __text_end[], __rodata_start[], __rodata_end[];
+extern char __image_start[], __text_end[], __rodata_start[], __rodata_end[], __data_load[];
+extern char __data_start[], __data_end[];
 extern char __stack_bottom[], __stack_top[], __image_end[];
 
 static inline uint64_t rdtsc(void)
@@ -146,7 +147,8 @@ static inline void lidt(const struct desc_ptr *p)
 }
 
 /* head.S → start.c */
-noreturn void x86_start(phys_addr_t boot_params);
+bool image_intact(void);
+noreturn void x86_start(phys_addr_t boot_params, bool intact);
 
 /* exception.c: GDT, TSS, IDT; machine checks on */
 void exception_init(void);

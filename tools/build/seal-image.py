@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Write the CRC-32C of an arm64 image into it, for the stub to check itself by.
+"""Write the CRC-32C of an image into it, for the stub to check itself by.
 
     seal-image.py IMAGE
 
-The seal lies at 0x40, behind the Image header: magic, length of the file, CRC-32C of the whole file
-with its own four bytes taken as 0 (struct seal, arch/arm64/start.c).
+The seal lies at 0x40 of what is loaded, which on x86_64 is all but the first 1 KiB: magic, length, CRC-32C of
+everything with its own four bytes taken as 0 (struct seal, stub/boot/seal.h).
 """
 import struct
 import sys
@@ -13,6 +13,7 @@ import sys
 SEAL = 0x40
 MAGIC = b"\0CAPSEAL"
 CRC_AT = SEAL + 16
+HEADER = 0x400          # setup_sects + 1 sectors, if there is a boot sector
 
 
 def crc32c(data):
@@ -32,14 +33,16 @@ def main():
         sys.exit(__doc__)
     path = sys.argv[1]
     with open(path, "r+b") as f:
+        start = HEADER if f.read(HEADER)[0x202:0x206] == b"HdrS" else 0
+        f.seek(start)
         data = bytearray(f.read())
         magic, size = struct.unpack_from("<8sQ", data, SEAL)
         if magic != MAGIC:
-            sys.exit(f"{path}: no seal at {SEAL:#x}")
+            sys.exit(f"{path}: no seal at {start + SEAL:#x}")
         if size != len(data):
             sys.exit(f"{path}: {len(data)} bytes, but the seal covers {size}")
         data[CRC_AT:CRC_AT + 4] = bytes(4)
-        f.seek(CRC_AT)
+        f.seek(start + CRC_AT)
         f.write(struct.pack("<I", crc32c(data)))
 
 
