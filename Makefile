@@ -49,7 +49,7 @@ $(1)/%$(2:.c=).o: %$(2) Makefile
 	$$(Q)$(4) -MMD -MP -c -o $$@ $$<
 endef
 
-.PHONY: all image tool unit fuzz rules images tool-check host-programs qemu-check qemu-full check check-full \
+.PHONY: all image loader tool unit fuzz rules images tool-check host-programs qemu-check qemu-full check check-full \
 	demo bench deps install clean
 all: image tool
 
@@ -130,25 +130,36 @@ $(OUT)/$(IMAGE): $(OUT)/capstub.elf tools/build/check-image.sh $(IMAGE_SEAL)
 	$(if $(IMAGE_SEAL),$(Q)$(IMAGE_SEAL) $@)
 	$(Q)tools/build/check-image.sh $(CROSS_COMPILE) $< $@ $(IMAGE_MAX) $(RELOC_TYPE)
 
+# "capstub load" alone and static, for guests without libraries
+LOADER_C = tests/qemu/loader.c tools/util.c tools/cmd/load.c tools/cmd/unload.c stub/boot/cmdline.c \
+	$(wildcard tools/load/*.c stub/format/*.c)
+loader: $(OUT)/loader
+$(OUT)/loader: $(LOADER_C) $(wildcard tools/load/*.h) $(OUT)/include/.stamp Makefile
+	@$(say) LOADER $@
+	$(Q)$(CC) $(HOST_CFLAGS) -static -isystem $(OUT)/include -o $@ $(LOADER_C) $(LIBDIR)/libfdt.a
+
 else
 image: $(ARCHES:%=image-%)
-.PHONY: $(ARCHES:%=image-%)
-$(ARCHES:%=image-%): image-%:
-	$(Q)+$(MAKE) ARCH=$* image
+loader: $(ARCHES:%=loader-%)
+EACH := $(foreach a,$(ARCHES),image-$(a) loader-$(a))
+.PHONY: $(EACH)
+$(EACH):
+	$(Q)+$(MAKE) ARCH=$(lastword $(subst -, ,$@)) $(firstword $(subst -, ,$@))
 endif
 
 #---------------------------------------------------------------------------------------------------
 # The host tool: hosted C11, the native compiler.
 
 HOSTCC     ?= gcc
-# stub/format: both sides must agree on what a CRC, a serial frame and an untouched target are
-TOOL_C     := $(wildcard tools/*.c tools/*/*.c stub/format/*.c)
+# stub/format: both sides must agree on what a CRC, a serial frame and an untouched target are; the loader has the
+# stub's own parser look at the words
+TOOL_C     := $(wildcard tools/*.c tools/*/*.c stub/format/*.c) stub/boot/cmdline.c
 TOOL_O     := $(TOOL_C:%.c=$(BUILD)/host/%.o)
 HOST_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wvla -Wmissing-prototypes \
 	-Wstrict-prototypes -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -Iinclude \
 	-DCAPSTUB_VERSION='"$(VERSION)"' -DCAPSTUB_LIBDIR='"$(prefix)/lib/capstub"' \
 	-ffile-prefix-map=$(CURDIR)=.
-TOOL_LIBS   = $(shell pkg-config --libs blkid libkdumpfile libaddrxlat) -llzo2 -lz
+TOOL_LIBS   = $(shell pkg-config --libs blkid libkdumpfile libaddrxlat) -lfdt -llzo2 -lz
 
 $(eval $(call compile,$(BUILD)/host,.c,HOSTCC,$$(HOSTCC) $$(HOST_CFLAGS)))
 
@@ -243,7 +254,7 @@ $(PAGES): tests/qemu/pages.c Makefile
 qemu-check: all $(PAGES)
 	$(Q)$(QEMU_ENV) prove $(PROVE_FLAGS) $(sort $(wildcard tests/qemu/check/*.t))
 
-qemu-full: all $(PAGES)
+qemu-full: all loader $(PAGES)
 	$(Q)$(QEMU_ENV) FULL=1 prove $(PROVE_FLAGS) $(sort $(wildcard tests/qemu/check/*.t tests/qemu/full/*.t))
 
 deps:

@@ -21,6 +21,8 @@ static const struct command {
 	{ "save", "copy a dump off its target, then mark it saved", save_main },
 	{ "wipe", "remove a label: the stub will never write there again", wipe_main },
 	{ "words", "print the stub's command line with its checksum", words_main },
+	{ "load", "load the stub, to be run when the kernel panics", load_main },
+	{ "unload", "unload it", unload_main },
 	{ "recv", "receive dumps over serial lines", recv_main },
 };
 

@@ -10,11 +10,11 @@ set -eu
 
 [ $# -gt 0 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
 packages="gcc libc6-dev binutils newlib-source binutils-source xz-utils pkg-config
-	liblzo2-dev libblkid-dev libkdumpfile-dev zlib1g-dev"
+	liblzo2-dev libblkid-dev libkdumpfile-dev libfdt-dev zlib1g-dev"
 for what in "$@"; do
 	case $what in
 	x86_64)
-		packages="$packages gnu-efi libfdt-dev"
+		packages="$packages gnu-efi"
 		qemu="${qemu:-} qemu-system-x86"
 		;;
 	arm64)

@@ -8,6 +8,8 @@ int info_main(int argc, char **argv);
 int wipe_main(int argc, char **argv);
 int save_main(int argc, char **argv);
 int words_main(int argc, char **argv);
+int load_main(int argc, char **argv);
+int unload_main(int argc, char **argv);
 int recv_main(int argc, char **argv);
 
 #endif

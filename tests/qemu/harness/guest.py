@@ -83,6 +83,8 @@ class Guest:
         files = ["case=" + self.path("case")] + self.files
         if self.case["KEXEC"]:
             files.append("stub=" + self.stub)
+        if self.case["KEXEC"].startswith("load"):
+            files.append("bin/capstub=" + os.path.join(BUILD, self.arch, "loader"))
         run(os.path.join(QEMU, "mkinitramfs.py"), "files", self.path("cpio"), *files)
         initrd = join_archives(self.path("initrd"), os.path.join(folder, "base.cpio"), self.path("cpio"))
         # Sockets have short names; the case's folder may not have one

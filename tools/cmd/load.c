@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * capstub load: the user half of kexec, for the stub alone. Everything is read, built and checked before the kernel is
+ * asked, because from then on what was loaded before is gone.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "stub/format/crc.h"
+#include "tools/cmd/commands.h"
+#include "tools/load/kexec.h"
+#include "tools/load/words.h"
+#include "tools/util.h"
+
+#ifndef CAPSTUB_LIBDIR
+#define CAPSTUB_LIBDIR "/usr/local/lib/capstub"
+#endif
+
+enum which { CALL_AUTO, CALL_LOAD, CALL_FILE };
+
+struct load_args {
+	const char *words;
+	const char *image;
+	const char *root;
+	enum which call;
+	bool dry_run;
+};
+
+enum { OPT_SYSCALL = 256, OPT_ROOT };
+
+static const struct argp_option options[] = {
+	{ "words", 'w', "WORDS", 0, "The stub's command line, as in capstub-stub(7)", 0 },
+	{ "image", 'i', "FILE", 0, "The stub [" CAPSTUB_LIBDIR "/capstub.bzImage or capstub.Image]", 0 },
+	{ "syscall", OPT_SYSCALL, "auto|load|file", 0,
+	  "kexec_load(2), kexec_file_load(2), or the second where the first is refused [auto]", 0 },
+	{ "dry-run", 'n', NULL, 0, "Show what would be loaded, and where", 0 },
+	{ "root", OPT_ROOT, "DIR", OPTION_HIDDEN, "Read /proc and /sys below DIR; implies --dry-run", 0 },
+	{ 0 }
+};
+
+/* argp; wrong usage ends here with status 2 */
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	static const char *const calls[] = { "auto", "load", "file" };
+	struct load_args *a = state->input;
+
+	switch (key) {
+	case 'w':
+		a->words = arg;
+		return 0;
+	case 'i':
+		a->image = arg;
+		return 0;
+	case 'n':
+		a->dry_run = true;
+		return 0;
+	case OPT_SYSCALL:
+		for (a->call = CALL_AUTO; strcmp(arg, calls[a->call]); a->call++)
+			if (a->call == CALL_FILE)
+				argp_error(state, "--syscall is auto, load or file");
+		return 0;
+	case OPT_ROOT:
+		a->root = arg;
+		a->dry_run = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.doc = "Load the stub into the memory that crashkernel= reserved, to be run when the kernel panics. What was loaded "
+	       "there before is replaced.",
+};
+
+static enum arch this_arch(void)
+{
+	struct utsname u;
+
+	if (!uname(&u) && !strcmp(u.machine, "aarch64"))
+		return ARCH_ARM64;
+	return !strcmp(u.machine, "x86_64") ? ARCH_X86_64 : ARCH_NONE;
+}
+
+static void show_plan(const struct plan *p, const struct machine *m)
+{
+	const struct range *r = machine_reservation(m);
+	const char *line = (const char *)p->params.data + sizeof(struct boot_params);
+
+	printf("reservation  %#" PRIx64 "-%#" PRIx64 "  %s\n", r->start, r->end, human_bytes(r->end - r->start));
+	for (unsigned i = 0; i < NR_SEGS; i++)
+		printf("%-11s  %#" PRIx64 "-%#" PRIx64 "  %s, %zu bytes loaded\n", p->seg[i].what, p->seg[i].at.start,
+		       p->seg[i].at.end, human_bytes(p->seg[i].at.end - p->seg[i].at.start), p->seg[i].data_size);
+	printf("entry        %#" PRIx64 "\n", p->entry);
+	printf("left         %s for the kernel's page tables\n", human_bytes(p->left));
+	if (p->hotplug)
+		puts("hotplug      the kernel follows by itself");
+	if (m->arch == ARCH_X86_64)
+		printf("words        %s\n", line);
+}
+
+static int load_segments(const struct load_args *a, const struct stub_image *img, const char *root)
+{
+	struct machine m;
+	struct plan p = { 0 };
+	int rc = machine_read(&m, root, img->arch);
+
+	if (!rc)
+		rc = plan_make(&p, &m, img, a->words);
+	if (!rc && a->dry_run)
+		show_plan(&p, &m);
+	else if (!rc)
+		rc = kexec_load_plan(&p, a->call == CALL_AUTO);
+	plan_free(&p);
+	machine_free(&m);
+	return rc;
+}
+
+/* On arm64 this call leaves nobody who looks whether the words were overwritten: check= lets the stub do it. */
+static int load_file(const struct load_args *a, const struct stub_image *img)
+{
+	char *line = must_alloc(strlen(a->words) + 32, 1);
+	int rc;
+
+	strcpy(line, a->words);
+	if (img->arch == ARCH_ARM64 && !strstr(line, "check="))
+		sprintf(line + strlen(line), " check=%08x", crc32c(0, a->words, strlen(a->words)));
+	if (a->dry_run)
+		printf("words        %s\n", line);
+	rc = a->dry_run ? 0 : kexec_load_file(img->path, line);
+	free(line);
+	return rc;
+}
+
+static int load(const struct load_args *a)
+{
+	enum arch arch = this_arch();
+	struct stub_image img = { 0 };
+	const char *path = a->image;
+	int rc = words_check(a->words);
+
+	if (!path)
+		path = arch == ARCH_ARM64 ? CAPSTUB_LIBDIR "/capstub.Image" : CAPSTUB_LIBDIR "/capstub.bzImage";
+	if (!rc)
+		rc = stub_image_read(&img, path);
+	if (!rc && !a->root && img.arch != arch)
+		rc = fail(-ENOEXEC, "%s is for %s, and this machine is %s", path, arch_name(img.arch), arch_name(arch));
+	if (!rc && a->call != CALL_FILE)
+		rc = load_segments(a, &img, a->root ? a->root : "");
+	if (!rc && a->call == CALL_FILE)
+		rc = load_file(a, &img);
+	else if ((rc == -EPERM || rc == -ENOSYS) && a->call == CALL_AUTO && !a->dry_run)
+		rc = load_file(a, &img);
+	if (!rc && !a->dry_run)
+		printf("%s is loaded: %s\n", path, a->words);
+	stub_image_free(&img);
+	return rc;
+}
+
+int load_main(int argc, char **argv)
+{
+	struct load_args a = { 0 };
+
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	if (!a.words) {
+		fail(-EINVAL, "which --words? Those for the stub, as in --words dump=any");
+		return EXIT_USAGE;
+	}
+	return load(&a) ? EXIT_FAILED : EXIT_OK;
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* capstub unload: nothing runs when the kernel panics. Whoever loaded it: the kernel does not tell. */
+#include <argp.h>
+
+#include "tools/cmd/commands.h"
+#include "tools/load/kexec.h"
+#include "tools/util.h"
+
+static const struct argp argp = {
+	.doc = "Unload what was loaded to run when the kernel panics. The memory stays reserved.",
+};
+
+int unload_main(int argc, char **argv)
+{
+	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	return kexec_unload() ? EXIT_FAILED : EXIT_OK;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The two system calls that load a capture kernel, and what their errors mean. The kernel frees what is loaded before it
+ * copies what replaces it, so whatever can be found out before is found out before.
+ */
+#ifndef TOOLS_LOAD_KEXEC_H
+#define TOOLS_LOAD_KEXEC_H
+
+#include "tools/load/plan.h"
+
+/* 0 or -errno with a message; -EPERM and -ENOSYS: the other call may work, and @quiet leaves the message out. */
+int kexec_load_plan(const struct plan *p, bool quiet);
+/* The kernel reads the file by itself, so it can check a signature. It makes its own elfcorehdr. */
+int kexec_load_file(const char *image, const char *words);
+/* Nothing loaded is no error. */
+int kexec_unload(void);
+
+/* Does the kernel refuse kexec_load(2), whoever asks? The reason as a sentence, or NULL */
+const char *kexec_refused(const char *root);
+
+#endif
