@@ -257,3 +257,20 @@ if __name__ == "__main__":
     args = dict(a.split("=", 1) for a in sys.argv[2:])
     args = {k: int(v, 0) for k, v in args.items()}
     image(sys.argv[1], Dump(**{k: args.pop(k) for k in ("stored",) if k in args}), **args)
+
+
+def stub_image(path, change=None, memsz=0x3f000, size=160000):
+    """A file with the headers of build/x86_64/capstub.bzImage and nothing in it; change: a byte that is wrong"""
+    data = bytearray(size)
+    struct.pack_into("<B", data, 0x1f1, 1)
+    struct.pack_into("<H", data, 0x1fe, 0xaa55)
+    data[0x202:0x206] = b"HdrS"
+    struct.pack_into("<I", data, 0x230, 4096)
+    struct.pack_into("<I", data, 0x260, memsz)
+    struct.pack_into("<8sQI", data, 0x440, b"\0CAPSEAL", size - 0x400, 0)
+    struct.pack_into("<I", data, 0x450, crc32c(bytes(data[0x400:])))
+    if change is not None:
+        data[change] ^= 1
+    with open(path, "wb") as f:
+        f.write(data)
+    return path

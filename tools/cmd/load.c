@@ -12,6 +12,7 @@
 
 #include "stub/format/crc.h"
 #include "tools/cmd/commands.h"
+#include "tools/load/config.h"
 #include "tools/load/kexec.h"
 #include "tools/load/words.h"
 #include "tools/util.h"
@@ -20,20 +21,21 @@
 #define CAPSTUB_LIBDIR "/usr/local/lib/capstub"
 #endif
 
-enum which { CALL_AUTO, CALL_LOAD, CALL_FILE };
-
 struct load_args {
 	const char *words;
 	const char *image;
+	const char *config;
 	const char *root;
-	enum which call;
+	enum which_call call;
+	bool call_given;
 	bool dry_run;
 };
 
 enum { OPT_SYSCALL = 256, OPT_ROOT };
 
 static const struct argp_option options[] = {
-	{ "words", 'w', "WORDS", 0, "The stub's command line, as in capstub-stub(7)", 0 },
+	{ "config", 'c', "FILE", 0, "Instead of " CONFIG_FILE, 0 },
+	{ "words", 'w', "WORDS", 0, "The stub's command line, as in capstub-stub(7), instead of what FILE says", 0 },
 	{ "image", 'i', "FILE", 0, "The stub [" CAPSTUB_LIBDIR "/capstub.bzImage or capstub.Image]", 0 },
 	{ "syscall", OPT_SYSCALL, "auto|load|file", 0,
 	  "kexec_load(2), kexec_file_load(2), or the second where the first is refused [auto]", 0 },
@@ -45,7 +47,6 @@ static const struct argp_option options[] = {
 /* argp; wrong usage ends here with status 2 */
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	static const char *const calls[] = { "auto", "load", "file" };
 	struct load_args *a = state->input;
 
 	switch (key) {
@@ -59,9 +60,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->dry_run = true;
 		return 0;
 	case OPT_SYSCALL:
-		for (a->call = CALL_AUTO; strcmp(arg, calls[a->call]); a->call++)
-			if (a->call == CALL_FILE)
-				argp_error(state, "--syscall is auto, load or file");
+		if (!parse_call(arg, &a->call))
+			argp_error(state, "--syscall is auto, load or file");
+		a->call_given = true;
+		return 0;
+	case 'c':
+		a->config = arg;
 		return 0;
 	case OPT_ROOT:
 		a->root = arg;
@@ -163,14 +167,37 @@ static int load(const struct load_args *a)
 	return rc;
 }
 
+/* A machine with nothing loaded, or whose stub fails, shall come back too */
+static void set_panic(int64_t seconds)
+{
+	FILE *f = seconds < 0 ? NULL : fopen("/proc/sys/kernel/panic", "we");
+
+	if (seconds >= 0 && (!f || fprintf(f, "%lld\n", (long long)seconds) < 0 || fclose(f)))
+		note("/proc/sys/kernel/panic: %m");
+}
+
 int load_main(int argc, char **argv)
 {
 	struct load_args a = { 0 };
+	struct config c;
+	int rc;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	if (!a.words) {
-		fail(-EINVAL, "which --words? Those for the stub, as in --words dump=any");
-		return EXIT_USAGE;
+	rc = config_read(&c, a.config);
+	if (rc)
+		return EXIT_FAILED;
+	if (!a.words)
+		a.words = c.words;
+	if (!a.image && c.image[0])
+		a.image = c.image;
+	if (!a.call_given)
+		a.call = c.call;
+	if (!a.words[0]) {
+		fail(-EINVAL, "nothing says where a dump goes: write Target=UUID=... into [Stub] of %s, as capstub format "
+		     "prints it, or give --words", a.config ? a.config : CONFIG_FILE);
+		return EXIT_FAILED;
 	}
+	if (!a.dry_run)
+		set_panic(c.panic_s);
 	return load(&a) ? EXIT_FAILED : EXIT_OK;
 }

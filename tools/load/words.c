@@ -2,6 +2,8 @@
 #include "tools/load/words.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "stub/boot/cmdline.h"
 #include "tools/util.h"
@@ -18,4 +20,17 @@ int words_check(const char *words)
 		note("%s", cl.complaints[i]);
 	return cl.nr_targets ? 0 : fail(-EINVAL, "no good dump= word says where the dump goes: add dump=UUID=... as capstub "
 					"format prints it, or dump=any");
+}
+
+bool words_complaint(const char *word, char *buf, size_t size)
+{
+	static struct cmdline cl;
+	const char *why;
+
+	cmdline_parse(&cl, word);
+	if (!cl.nr_complaints)
+		return false;
+	why = strstr(cl.complaints[0], ": ");
+	snprintf(buf, size, "%s", why ? why + 2 : cl.complaints[0]);
+	return true;
 }

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * /etc/capstub.conf: what is loaded at boot and how dumps are saved, in the syntax of systemd.syntax(7). A line that
+ * cannot be understood is named and leaves the default in place: a typing error must not cost the protection.
+ * capstub.conf(5) describes every key.
+ */
+#ifndef TOOLS_LOAD_CONFIG_H
+#define TOOLS_LOAD_CONFIG_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tools/load/params.h"
+
+#define CONFIG_FILE	"/etc/capstub.conf"
+
+enum which_call { CALL_AUTO, CALL_LOAD, CALL_FILE };
+
+struct config {
+	char words[WORDS_MAX + 1];	/* of the stub; "" when no Target= is given */
+	char image[PATH_MAX];		/* "": the one that was installed */
+	enum which_call call;
+	int64_t panic_s;		/* for kernel.panic; -1: leave it */
+	char directory[PATH_MAX];	/* where dumps are saved */
+	bool elf;			/* ... and in which format */
+	unsigned faults;		/* lines that were not understood, said */
+};
+
+/*
+ * Read @path, or CONFIG_FILE if it is NULL, then what ends in .conf in the folder of that name with .d, in the order of
+ * names: a later assignment counts. No file is no error unless it was named. 0, or -errno with a message.
+ */
+int config_read(struct config *c, const char *path);
+
+/* "auto", "load", "file"; false: none of them */
+bool parse_call(const char *text, enum which_call *ret);
+
+#endif
