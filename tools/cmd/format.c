@@ -18,6 +18,7 @@
 #include "stub/format/vouch.h"
 #include "tools/cmd/commands.h"
 #include "tools/media/device.h"
+#include "tools/media/estimate.h"
 #include "tools/media/inuse.h"
 #include "tools/media/kind.h"
 #include "tools/media/target.h"
@@ -139,50 +140,16 @@ static int create_image(const struct format_args *a)
 	return rc;
 }
 
-/* Sum of some /proc/meminfo lines, in bytes; 0 when there is no such file */
-static uint64_t meminfo(const char *const *keys)
-{
-	FILE *f = fopen("/proc/meminfo", "r");
-	char line[128], name[64];
-	unsigned long long kib;
-	uint64_t sum = 0;
-	const char *const *k;
-
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%63[^:]: %llu", name, &kib) != 2)
-			continue;
-		for (k = keys; *k; k++)
-			if (!strcmp(name, *k))
-				sum += kib * 1024;
-	}
-	if (f)
-		fclose(f);
-	return sum;
-}
-
-/*
- * What the default level leaves in the dump is the kernel's own memory. As good as can be known
- * beforehand: what it is now, at its own size and at the half that LZO makes of it in the mean. Two
- * bitmaps, one bit a page, and one 24-byte descriptor a page of that come on top.
- */
 static int check_size(const struct target *t, bool force)
 {
-	static const char *const total_keys[] = { "MemTotal", NULL };
-	static const char *const out_keys[] = { "MemFree", "Buffers", "Cached", "SwapCached",
-						"AnonPages", NULL };
-	uint64_t total = meminfo(total_keys), out = meminfo(out_keys), pages, rest;
+	struct estimate e;
 
-	if (!total || out > total)
-		return 0;
-	pages = total - out;
-	rest = pages / 4096 * 24 + total / 4096 / 4 + CAPSTUB_LOG_OFFSET + (1 << 20);
-	if (t->end >= pages + rest)
+	if (!estimate_dump(&e, "") || t->end >= e.raw)
 		return 0;
 	note("%s has %s. A dump of this machine at level=31 would need about %s now, %s with LZO: "
 	     "its %s of memory, less what is free, cached and user memory", t->path,
-	     human_bytes(t->end), human_bytes(pages + rest), human_bytes(pages / 2 + rest),
-	     human_bytes(total));
-	if (force || t->end >= pages / 2 + rest)
+	     human_bytes(t->end), human_bytes(e.raw), human_bytes(e.lzo), human_bytes(e.memory));
+	if (force || t->end >= e.lzo)
 		return 0;
 	return fail(-ENOSPC, "%s is smaller than that: choose a larger target, or use --force, and "
 		    "the most valuable pages are what it gets", t->path);

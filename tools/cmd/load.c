@@ -8,18 +8,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "stub/format/crc.h"
 #include "tools/cmd/commands.h"
 #include "tools/load/config.h"
 #include "tools/load/kexec.h"
+#include "tools/load/record.h"
 #include "tools/load/words.h"
 #include "tools/util.h"
-
-#ifndef CAPSTUB_LIBDIR
-#define CAPSTUB_LIBDIR "/usr/local/lib/capstub"
-#endif
 
 struct load_args {
 	const char *words;
@@ -36,7 +32,7 @@ enum { OPT_SYSCALL = 256, OPT_ROOT };
 static const struct argp_option options[] = {
 	{ "config", 'c', "FILE", 0, "Instead of " CONFIG_FILE, 0 },
 	{ "words", 'w', "WORDS", 0, "The stub's command line, as in capstub-stub(7), instead of what FILE says", 0 },
-	{ "image", 'i', "FILE", 0, "The stub [" CAPSTUB_LIBDIR "/capstub.bzImage or capstub.Image]", 0 },
+	{ "image", 'i', "FILE", 0, "The stub, instead of the one that was installed", 0 },
 	{ "syscall", OPT_SYSCALL, "auto|load|file", 0,
 	  "kexec_load(2), kexec_file_load(2), or the second where the first is refused [auto]", 0 },
 	{ "dry-run", 'n', NULL, 0, "Show what would be loaded, and where", 0 },
@@ -82,15 +78,6 @@ static const struct argp argp = {
 	.doc = "Load the stub into the memory that crashkernel= reserved, to be run when the kernel panics. What was loaded "
 	       "there before is replaced.",
 };
-
-static enum arch this_arch(void)
-{
-	struct utsname u;
-
-	if (!uname(&u) && !strcmp(u.machine, "aarch64"))
-		return ARCH_ARM64;
-	return !strcmp(u.machine, "x86_64") ? ARCH_X86_64 : ARCH_NONE;
-}
 
 static void show_plan(const struct plan *p, const struct machine *m)
 {
@@ -142,6 +129,17 @@ static int load_file(const struct load_args *a, const struct stub_image *img)
 	return rc;
 }
 
+static void write_record(const struct load_args *a, const struct stub_image *img)
+{
+	struct record r = { .time = time(NULL), .image_crc = crc32c(0, img->file, img->file_size) };
+
+	/* Another folder is of no use to whoever reads it */
+	if (!realpath(img->path, r.image))
+		snprintf(r.image, sizeof(r.image), "%s", img->path);
+	snprintf(r.words, sizeof(r.words), "%s", a->words);
+	record_write(&r);
+}
+
 static int load(const struct load_args *a)
 {
 	enum arch arch = this_arch();
@@ -150,7 +148,7 @@ static int load(const struct load_args *a)
 	int rc = words_check(a->words);
 
 	if (!path)
-		path = arch == ARCH_ARM64 ? CAPSTUB_LIBDIR "/capstub.Image" : CAPSTUB_LIBDIR "/capstub.bzImage";
+		path = default_image();
 	if (!rc)
 		rc = stub_image_read(&img, path);
 	if (!rc && !a->root && img.arch != arch)
@@ -161,8 +159,10 @@ static int load(const struct load_args *a)
 		rc = load_file(a, &img);
 	else if ((rc == -EPERM || rc == -ENOSYS) && a->call == CALL_AUTO && !a->dry_run)
 		rc = load_file(a, &img);
-	if (!rc && !a->dry_run)
+	if (!rc && !a->dry_run) {
+		write_record(a, &img);
 		printf("%s is loaded: %s\n", path, a->words);
+	}
 	stub_image_free(&img);
 	return rc;
 }

@@ -4,6 +4,7 @@
 
 #include "tools/cmd/commands.h"
 #include "tools/load/kexec.h"
+#include "tools/load/record.h"
 #include "tools/util.h"
 
 static const struct argp argp = {
@@ -13,5 +14,8 @@ static const struct argp argp = {
 int unload_main(int argc, char **argv)
 {
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
-	return kexec_unload() ? EXIT_FAILED : EXIT_OK;
+	if (kexec_unload())
+		return EXIT_FAILED;
+	record_remove();
+	return EXIT_OK;
 }

@@ -4,11 +4,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "stub/bits.h"
 #include "stub/boot/seal.h"
 #include "tools/load/params.h"
 #include "tools/util.h"
+
+#ifndef CAPSTUB_LIBDIR
+#define CAPSTUB_LIBDIR "/usr/local/lib/capstub"
+#endif
 
 /* Linux Documentation/arm64/booting.rst */
 struct arm64_header {
@@ -92,6 +97,20 @@ int stub_image_read(struct stub_image *img, const char *path)
 void stub_image_free(struct stub_image *img)
 {
 	free(img->file);
+}
+
+enum arch this_arch(void)
+{
+	struct utsname u;
+
+	if (uname(&u))
+		return ARCH_NONE;
+	return !strcmp(u.machine, "aarch64") ? ARCH_ARM64 : !strcmp(u.machine, "x86_64") ? ARCH_X86_64 : ARCH_NONE;
+}
+
+const char *default_image(void)
+{
+	return this_arch() == ARCH_ARM64 ? CAPSTUB_LIBDIR "/capstub.Image" : CAPSTUB_LIBDIR "/capstub.bzImage";
 }
 
 const char *arch_name(enum arch arch)
