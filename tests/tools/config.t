@@ -42,7 +42,7 @@ for value, word in (("yes", "yes"), ("ON", "yes"), ("1", "yes"), ("false", "no")
 for value, word in (("90", "90"), ("90s", "90"), ("2 h", "7200"), ("5min", "300"), ("0", "0")):
     equal(words(f"[Stub]\nTarget=any\nDeadline={value}\n"), f"dump=any deadline={word}", f"Deadline={value}")
 equal(words("[Stub]\nTarget=any\nLevel=31\nCompress=none\nAfter=halt\nTimeout=20\nLine=8bit,xon\n[Load]\nPanic=10\n[Save]\n"
-            "Directory=/srv/crash\nFormat=elf\n"), "dump=any level=31 compress=none after=halt timeout=20 line=8bit,xon", "every key")
+            "Directory=/srv/crash\nFormat=elf\nKeep=3\nMinFree=1.5G\n"), "dump=any level=31 compress=none after=halt timeout=20 line=8bit,xon", "every key")
 
 good = "[Stub]\nTarget=any\n"
 equal(words(good + "Levle=1\n", "3: there is no Levle= in [Stub]"), "dump=any", "a key that is none")
@@ -52,8 +52,9 @@ equal(words(good + "Target=crsh\n", "3: Target=crsh: not any, UUID="), "dump=any
 equal(words(good + "[Sutb]\nLevel=1\n", "3: there is no section 'Sutb'", "4: Level= is in no section"), "dump=any", "a section that is none")
 equal(words("Level=1\n" + good, "1: Level= is in no section"), "dump=any", "before any section")
 equal(words(good + "rubbish\n[Stub\n=\n", "3: 'rubbish' is neither", "4: there is no section 'Stub'", "5: = is in no"), "dump=any", "rubbish")
-equal(words(good + "Overwrite=perhaps\nDeadline=2 weeks\n[Load]\nImage=stub\nSyscall=kexec\nPanic=-1\n[Save]\nFormat=zip\n",
-            "3: Overwrite=perhaps", "4: Deadline=2 weeks", "6: Image=stub: not an abs", "7: Syscall=kexec", "8: Panic=-1", "10: Format=zip"),
+equal(words(good + "Overwrite=perhaps\nDeadline=2 weeks\n[Load]\nImage=stub\nSyscall=kexec\nPanic=-1\n[Save]\nFormat=zip\nKeep=some\nMinFree=5%\n",
+            "3: Overwrite=perhaps", "4: Deadline=2 weeks", "6: Image=stub: not an abs", "7: Syscall=kexec", "8: Panic=-1", "10: Format=zip",
+            "11: Keep=some", "12: MinFree=5%"),
       "dump=any", "all kinds of values")
 words("[Stub]\nLevel=1\n", rc=1)
 words("", rc=1)

@@ -12,9 +12,10 @@
 #include "tools/load/words.h"
 #include "tools/util.h"
 
-enum { KEY_TARGET, KEY_IMAGE = 9, KEY_SYSCALL, KEY_PANIC, KEY_DIRECTORY, KEY_FORMAT, NR_KEYS };
+enum { KEY_TARGET, KEY_IMAGE = 9, KEY_SYSCALL, KEY_PANIC, KEY_DIRECTORY, KEY_FORMAT, KEY_KEEP,
+       KEY_MIN_FREE, NR_KEYS };
 
-enum kind { TEXT, LIST, BOOL, SPAN, PATH, ONE_OF };
+enum kind { TEXT, LIST, BOOL, SPAN, PATH, SIZE, ONE_OF };
 
 /* What has a word is the stub's, and its parser judges the value. */
 static const struct key {
@@ -36,6 +37,8 @@ static const struct key {
 	[KEY_PANIC] = { "Load", "Panic", SPAN, NULL },
 	[KEY_DIRECTORY] = { "Save", "Directory", PATH, NULL },
 	[KEY_FORMAT] = { "Save", "Format", ONE_OF, "kdump elf" },
+	[KEY_KEEP] = { "Save", "Keep", SIZE, NULL },
+	[KEY_MIN_FREE] = { "Save", "MinFree", SIZE, NULL },
 };
 
 struct reader {
@@ -112,6 +115,7 @@ static char *make_value(const struct key *k, const char *text, const char **ret_
 	char *value = must_alloc(size, 1);
 	bool quote = k->word && strpbrk(text, " \t") && !strchr(text, '"');
 	uint32_t seconds;
+	uint64_t bytes;
 
 	*ret_why = NULL;
 	snprintf(value, size, "%s%s%s%s", k->kind == ONE_OF || !k->word ? "" : k->word, quote ? "\"" : "", text,
@@ -126,6 +130,8 @@ static char *make_value(const struct key *k, const char *text, const char **ret_
 		snprintf(value, size, "%s%u", k->word ? k->word : "", seconds);
 	else if (k->kind == PATH && *text != '/')
 		*ret_why = "not an absolute path";
+	else if (k->kind == SIZE && parse_bytes(text, &bytes))
+		*ret_why = "not a number, nor one with K, M, G or T";
 	else if (k->kind == ONE_OF && !one_of(text, strlen(text), k->word))
 		*ret_why = "none of those that there are";
 	if (!*ret_why && k->word && k->kind != ONE_OF && words_complaint(value, complaint, sizeof(complaint)))
@@ -269,6 +275,13 @@ static void take(struct config *c, struct reader *r)
 	*c = (struct config){ .panic_s = v[KEY_PANIC] ? atoll(v[KEY_PANIC]) : -1,
 			      .elf = v[KEY_FORMAT] && !strcasecmp(v[KEY_FORMAT], "elf") };
 	take_words(c, r);
+	/* They were judged when they were read: parse_bytes() leaves the default where there is none */
+	c->keep = 5;
+	c->min_free = 1 << 30;
+	if (v[KEY_KEEP])
+		parse_bytes(v[KEY_KEEP], &c->keep);
+	if (v[KEY_MIN_FREE])
+		parse_bytes(v[KEY_MIN_FREE], &c->min_free);
 	if (v[KEY_SYSCALL])
 		parse_call(v[KEY_SYSCALL], &c->call);
 	snprintf(c->image, sizeof(c->image), "%s", v[KEY_IMAGE] ? v[KEY_IMAGE] : "");

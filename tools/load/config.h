@@ -24,6 +24,8 @@ struct config {
 	int64_t panic_s;		/* for kernel.panic; -1: leave it */
 	char directory[PATH_MAX];	/* where dumps are saved */
 	bool elf;			/* ... and in which format */
+	uint64_t keep;			/* newest dumps that are kept there; 0: all */
+	uint64_t min_free;		/* bytes that a dump must leave */
 	unsigned faults;		/* lines that were not understood, said */
 };
 

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * capstub collect: what a service at boot does with what the last crash left. Each unsaved dump on a disk of this
+ * machine is saved as `capstub save` does it, then handed to the programs of a folder; what is older than the
+ * configuration wants to keep is removed. Nothing that goes wrong here costs a dump: it stays on its target, or in its folder.
+ */
+#include <argp.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tools/cmd/commands.h"
+#include "tools/load/config.h"
+#include "tools/load/found.h"
+#include "tools/util.h"
+
+#define HOOKS	"/etc/capstub/save.d"
+
+struct collect_args {
+	const char *config;
+	const char *hooks;
+	const char *root;
+};
+
+enum { OPT_ROOT = 256, OPT_HOOKS };
+
+static const struct argp_option options[] = {
+	{ "config", 'c', "FILE", 0, "Instead of " CONFIG_FILE, 0 },
+	{ "hooks", OPT_HOOKS, "DIR", OPTION_HIDDEN, "Instead of " HOOKS, 0 },
+	{ "root", OPT_ROOT, "DIR", OPTION_HIDDEN, "Another machine's /dev", 0 },
+	{ 0 }
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct collect_args *a = state->input;
+
+	switch (key) {
+	case 'c':
+		a->config = arg;
+		return 0;
+	case OPT_HOOKS:
+		a->hooks = arg;
+		return 0;
+	case OPT_ROOT:
+		a->root = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.doc = "Save every dump that was not saved, of all targets of this machine, as [Save] of the configuration says, run the "
+	       "programs of " HOOKS " with its directory as argument, and remove dumps that are too old to keep.",
+};
+
+/* A folder of a dump, and the time at which the last of its files was written */
+struct dump {
+	char *name;
+	struct timespec time;
+};
+
+struct dumps {
+	unsigned nr;
+	struct dump *v;
+};
+
+static int newest_first(const void *a, const void *b)
+{
+	const struct timespec *x = &((const struct dump *)a)->time, *y = &((const struct dump *)b)->time;
+
+	if (x->tv_sec != y->tv_sec)
+		return x->tv_sec < y->tv_sec ? 1 : -1;
+	return x->tv_nsec < y->tv_nsec ? 1 : x->tv_nsec > y->tv_nsec ? -1 : 0;
+}
+
+/* Folders in the current directory that `capstub save` made: by what is in them, whatever they are called */
+static void list_dumps(struct dumps *d)
+{
+	DIR *dir = opendir(".");
+	struct dirent *e;
+
+	*d = (struct dumps){ 0 };
+	while (dir && (e = readdir(dir))) {
+		char json[NAME_MAX + 16];
+		size_t len = strlen(e->d_name);
+		struct stat st, folder;
+
+		snprintf(json, sizeof(json), "%s/info.json", e->d_name);
+		if (e->d_name[0] == '.' || (len > 5 && !strcmp(e->d_name + len - 5, ".part")) ||
+		    fstatat(AT_FDCWD, json, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode) ||
+		    fstatat(AT_FDCWD, e->d_name, &folder, AT_SYMLINK_NOFOLLOW) || !S_ISDIR(folder.st_mode))
+			continue;
+		d->v = must_grow(d->v, d->nr + 1, sizeof(*d->v));
+		d->v[d->nr++] = (struct dump){ strdup(e->d_name), st.st_mtim };
+	}
+	if (dir)
+		closedir(dir);
+	if (d->nr)
+		qsort(d->v, d->nr, sizeof(*d->v), newest_first);
+}
+
+static void free_dumps(struct dumps *d)
+{
+	for (unsigned i = 0; i < d->nr; i++)
+		free(d->v[i].name);
+	free(d->v);
+}
+
+static bool has_dump(const struct dumps *d, const char *name)
+{
+	for (unsigned i = 0; i < d->nr; i++)
+		if (!strcmp(d->v[i].name, name))
+			return true;
+	return false;
+}
+
+/* What save wrote, and the folder if nothing else is in it */
+static void remove_dump(const char *name)
+{
+	static const char *const files[] = { "vmcore", "dmesg.txt", "capstub.log", "info.json" };
+	int dir = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (dir < 0)
+		return;
+	for (unsigned i = 0; i < 4; i++)
+		unlinkat(dir, files[i], 0);
+	close(dir);
+	if (rmdir(name))
+		note("%s: too old to keep, but %s", name, errno == ENOTEMPTY ? "something else is in it" : strerror(errno));
+	else
+		note("%s: removed, newer ones are kept", name);
+}
+
+static void retain(uint64_t keep)
+{
+	struct dumps d;
+
+	list_dumps(&d);
+	for (uint64_t i = keep; keep && i < d.nr; i++)
+		remove_dump(d.v[i].name);
+	free_dumps(&d);
+}
+
+static int run_hook(const char *path, const char *dir)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid) {
+		execl(path, path, dir, (char *)NULL);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return pid > 0 && WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : fail(-EIO, "%s failed on %s, which stays", path, dir);
+}
+
+static int is_hook(const struct dirent *e)
+{
+	return e->d_name[0] != '.' && !strchr(e->d_name, '~');
+}
+
+/* In the order of their names; one that fails does not keep the others from their work */
+static int run_hooks(const char *folder, const char *dir)
+{
+	struct dirent **list;
+	int nr = scandir(folder, &list, is_hook, alphasort), rc = 0;
+
+	for (int i = 0; i < nr; i++) {
+		char path[PATH_MAX];
+
+		snprintf(path, sizeof(path), "%s/%s", folder, list[i]->d_name);
+		if (!access(path, X_OK) && run_hook(path, dir))
+			rc = -EIO;
+		free(list[i]);
+	}
+	if (nr >= 0)
+		free(list);
+	return rc;
+}
+
+/* ELF cores are as large as memory, with holes: they take about what the dump has */
+static int check_room(const struct config *c, const struct target *t)
+{
+	struct statvfs fs;
+	uint64_t free_bytes;
+
+	if (statvfs(".", &fs))
+		return fail(-errno, "%s: %m", c->directory);
+	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (free_bytes >= c->min_free && free_bytes - c->min_free >= t->label.dump_bytes)
+		return 0;
+	return fail(-ENOSPC, "%s: its dump of %s would leave less than %s (MinFree=) of the %s that are free in %s: make room, "
+		    "then run 'capstub collect'; until then it stays on the target", t->path, human_bytes(t->label.dump_bytes),
+		    human_bytes(c->min_free), human_bytes(free_bytes), c->directory);
+}
+
+/* `capstub save` names the folder, so what is new is what it made. */
+static int save_one(const struct collect_args *a, const struct config *c, const struct target *t)
+{
+	char *argv[] = { "capstub save", "--if-needed", "--format", c->elf ? "elf" : "kdump", (char *)t->path, NULL };
+	struct dumps before, after;
+	char dir[PATH_MAX * 2];
+	int rc = check_room(c, t);
+
+	if (rc)
+		return rc;
+	list_dumps(&before);
+	if (save_main(5, argv) != EXIT_OK)
+		rc = -EIO;
+	list_dumps(&after);
+	for (unsigned i = 0; i < after.nr; i++) {
+		if (has_dump(&before, after.v[i].name))
+			continue;
+		snprintf(dir, sizeof(dir), "%s/%s", c->directory, after.v[i].name);
+		if (run_hooks(a->hooks, dir))
+			rc = -EIO;
+	}
+	free_dumps(&before);
+	free_dumps(&after);
+	return rc;
+}
+
+static int collect(const struct collect_args *a, const struct config *c)
+{
+	struct found f;
+	int rc = 0;
+
+	if (mkdir(c->directory, 0700) && errno != EEXIST)
+		return fail(-errno, "%s: %m", c->directory);
+	if (chdir(c->directory))
+		return fail(-errno, "%s: %m", c->directory);
+	found_targets(&f, a->root);
+	for (unsigned i = 0; i < f.nr; i++) {
+		struct target *t = &f.v[i];
+
+		if (!label_readable(t) || !capstub_label_unsaved(&t->label))
+			continue;
+		if (t->status != LABEL_OK)
+			note("%s: %s", t->path, label_problem(t));
+		else if (save_one(a, c, t))
+			rc = -EIO;
+	}
+	found_free(&f);
+	retain(c->keep);
+	return rc;
+}
+
+int collect_main(int argc, char **argv)
+{
+	struct collect_args a = { .hooks = HOOKS, .root = "" };
+	struct config c;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	return config_read(&c, a.config) || collect(&a, &c) ? EXIT_FAILED : EXIT_OK;
+}
