@@ -19,5 +19,6 @@ for page in docs/*.[1-8]; do
 done
 install -d "$units"
 for unit in tools/systemd/*.service; do
-	sed "s|/usr/local/|$prefix/|" "$unit" >"$units/${unit##*/}"
+	sed "s|/usr/local/|$prefix/|g" "$unit" >"$units/${unit##*/}"
 done
+install -D -m 644 -t "$root/lib/udev/rules.d" tools/systemd/*.rules
