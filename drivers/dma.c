@@ -16,7 +16,17 @@
 
 uint8_t *dma_area;
 bool dma_lost;
-static struct dma_dev *attached;
+static struct dma_dev *attached;	/* the first of them */
+
+/* The pointer in the list to @dev, or to its end */
+static struct dma_dev **find(const struct dma_dev *dev)
+{
+	struct dma_dev **p = &attached;
+
+	while (*p && *p != dev)
+		p = &(*p)->next;
+	return p;
+}
 
 static int check_reach(const struct dma_dev *dev, phys_addr_t pa, size_t len)
 {
@@ -65,7 +75,7 @@ int dma_attach(struct dma_dev *dev)
 {
 	int rc;
 
-	if (dma_lost || attached)
+	if (dma_lost || *find(dev))
 		return log_err(-EBUSY, "%s: DMA memory is in use", dev->name);
 	if (!dma_area)
 		return log_err(-ENOMEM, "%s: there is no memory for its queues", dev->name);
@@ -73,13 +83,22 @@ int dma_attach(struct dma_dev *dev)
 	if (rc)
 		return rc;
 	rc = check_reach(dev, virt_to_phys(dma_area), DMA_AREA_SIZE);
+	if (!rc && dev->own)
+		rc = check_reach(dev, virt_to_phys(dev->own), dev->own_len);
 	if (!rc && dev->pci)
 		rc = pci_set_master(dev->pci, true);
 	if (rc && dev->pci)
 		leave_iommu(dev);
-	if (!rc)
-		attached = dev;
-	return rc;
+	if (rc)
+		return rc;
+	dev->next = attached;
+	attached = dev;
+	return 0;
+}
+
+bool dma_cut(const struct dma_dev *dev)
+{
+	return dev->pci && pci_set_master(dev->pci, false) != -ETIMEDOUT;
 }
 
 /*
@@ -88,25 +107,27 @@ int dma_attach(struct dma_dev *dev)
  */
 void dma_detach(struct dma_dev *dev, bool stopped)
 {
-	if (dev->pci && pci_set_master(dev->pci, false) != -ETIMEDOUT)
-		stopped = true;
-	if (attached != dev)
+	struct dma_dev **p = find(dev);
+
+	stopped |= dma_cut(dev);
+	if (!*p)
 		return;
-	attached = NULL;
+	*p = dev->next;
 	/* Under the dead kernel's tables again, it reaches none of our memory whatever it still does */
 	if (dev->pci)
 		leave_iommu(dev);
-	dma_lost = !stopped;
-	if (dma_lost)
+	dma_lost |= !stopped;
+	if (!stopped)
 		log_warn("%s: cannot be stopped, DMA memory is lost", dev->name);
 }
 
 void dma_abort(void)
 {
-	if (attached && attached->reset)
-		attached->reset(attached);
-	if (attached)
+	while (attached) {
+		if (attached->reset)
+			attached->reset(attached);
 		dma_detach(attached, true);
+	}
 }
 
 int dma_map(const struct dma_dev *dev, phys_addr_t pa, size_t len, uint64_t *ret_bus)

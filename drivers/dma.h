@@ -7,7 +7,8 @@
  * give. Detached, it reaches nothing: the memory that it knew is ours again, or, when it neither
  * confirms that it has stopped nor can be cut off, its own for ever (quarantine).
  *
- * One device is attached at a time: one disk is open at a time, and the reservation is small.
+ * Several controllers may be attached, each with queues in memory of its own. dma_area is the one
+ * disk's that is open: whoever else is attached has been told nothing of it, or has answered for it.
  */
 #ifndef DRIVERS_DMA_H
 #define DRIVERS_DMA_H
@@ -22,8 +23,11 @@ struct dma_dev {
 	const struct pci_dev *pci;	/* NULL: its bus has no switch for DMA */
 	bool coherent;			/* it looks into the CPU's caches */
 	uint64_t last;			/* highest bus address that it can reach, BIT(n) - 1 */
+	const void *own;		/* memory for queues beside dma_area, and its length */
+	size_t own_len;
 	/* Without a switch: make it forget all memory, bounded. For dma_abort(). */
 	void (*reset)(struct dma_dev *dev);
+	struct dma_dev *next;		/* of those attached */
 };
 
 /*
@@ -39,14 +43,20 @@ int dma_attach(struct dma_dev *dev);
  */
 void dma_detach(struct dma_dev *dev, bool stopped);
 
+/*
+ * No more DMA from now on, before the driver goes on with its device; it stays attached. False: the
+ * device cannot be cut off.
+ */
+bool dma_cut(const struct dma_dev *dev);
+
 /* Quarantine: some device keeps what it was told of, and none can be attached any more. */
 extern bool dma_lost;
 
-/* On the way out after an exception, in whatever state the driver is: stop the attached device. */
+/* On the way out after an exception, in whatever state the drivers are: stop all that are attached. */
 void dma_abort(void);
 
 /*
- * Hand @len bytes of memory at @pa, ours or the dead kernel's, to the attached device: *ret_bus, with
+ * Hand @len bytes of memory at @pa, ours or the dead kernel's, to an attached device: *ret_bus, with
  * the same offset in its page, is where it finds them. 0, -ERANGE: beyond what it reaches, -EBUSY: not now, after a dma_unmap().
  * dma_unmap() takes the same piece back; what the device wrote (@written) can be read then.
  */
@@ -54,8 +64,8 @@ int dma_map(const struct dma_dev *dev, phys_addr_t pa, size_t len, uint64_t *ret
 void dma_unmap(const struct dma_dev *dev, phys_addr_t pa, size_t len, bool written);
 
 /*
- * Memory for the queues of the attached device, its own from dma_attach() to dma_detach(); always
- * within its reach. dma_addr(): the bus address of a piece of it.
+ * Memory for the queues and slots of the disk that is open; within reach of every attached device.
+ * dma_addr(): the bus address of a piece of it, or of the device's own.
  */
 #define DMA_PAGE_SIZE	4096u
 #define DMA_AREA_SIZE	(6 * DMA_PAGE_SIZE)
@@ -75,7 +85,7 @@ static inline uint64_t dma_addr(const struct dma_dev *dev, const void *p)
 }
 
 /*
- * Hand a piece of the area over, or take it back. Dirty lines are written back before the device
+ * Hand a piece of such memory over, or take it back. Dirty lines are written back before the device
  * gets it even if it is going to write there: evicted later, they would destroy what it wrote.
  */
 static inline void dma_give(const struct dma_dev *dev, const void *p, size_t len)

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * NVMe over PCI Express, NVM Express 1.4. Probed by stub/disk/devices.c, used through blk_ops by
+ * NVMe over PCI Express, NVM Express 1.4. Driven by stub/disk/devices.c, used through blk_ops by
  * stub/disk/blk.c.
  *
- * The controller is found running, with the dead kernel's queues in the dead kernel's memory. It is
+ * A controller is found running, with the dead kernel's queues in the dead kernel's memory. It is
  * disabled before anything else, which also ends its use of a host memory buffer (§8.9: a reset
- * disables it) and of shadow doorbells. One admin queue pair and one I/O queue pair are created;
- * both are polled, no interrupt is ever enabled.
+ * disables it) and of shadow doorbells. An admin queue pair is created, and one I/O queue pair when
+ * one of its namespaces is opened; they are polled, no interrupt is ever enabled.
+ *
+ * What takes seconds is waiting for registers: that is a state machine, so that many controllers
+ * wait at once. Commands take no time to speak of, and are waited for one by one.
  *
  * Every command carries an identifier made of its slot and a generation: a completion that does not
  * match both is from a command we have given up or never sent, and the controller is not trusted
@@ -19,9 +22,8 @@
 
 #include "drivers/blk/nvme.h"
 #include "drivers/blk/nvme_regs.h"
-#include "drivers/dma.h"
 #include "stub/log.h"
-#include "stub/timeout.h"
+#include "stub/mem.h"
 
 #define PAGE			4096u		/* CC.MPS 0 */
 #define ADMIN_ENTRIES		8
@@ -38,14 +40,19 @@
 #define SHUTDOWN_MAX_US		30000000	/* RTD3E could say more than an hour */
 #define HEALTH_US		10000		/* between two looks at an idle controller */
 #define MAX_TRIES		6		/* of a command that fails for no lasting reason */
+#define LATE_US			3000000		/* less is never late */
+#define LEFT_FOR_DUMP		KIB(320)	/* of the arena: more than this its buffers do not take */
+
+/* Admin queues of a controller; page aligned (§3.1.9) */
+struct nvme_admin {
+	struct nvme_command sq[PAGE / sizeof(struct nvme_command)];
+	struct nvme_completion cq[PAGE / sizeof(struct nvme_completion)];
+};
 
 /*
- * The DMA area as this driver uses it. Queues are page aligned (§3.1.9, §5.3), lists do not cross a
- * page (§4.3).
+ * The DMA area as this driver uses it. Queues are page aligned (§5.3), lists do not cross a page (§4.3).
  */
 struct nvme_dma {
-	struct nvme_command admin_sq[PAGE / sizeof(struct nvme_command)];
-	struct nvme_completion admin_cq[PAGE / sizeof(struct nvme_completion)];
 	struct nvme_command io_sq[PAGE / sizeof(struct nvme_command)];
 	struct nvme_completion io_cq[PAGE / sizeof(struct nvme_completion)];
 	union {		/* lists are used only after the last identify command */
@@ -63,109 +70,97 @@ _Static_assert(PAGE % (PRPS_PER_LIST * 8) == 0, "a list does not cross a page");
 _Static_assert(IO_ENTRIES_MAX <= PAGE / sizeof(struct nvme_command),
 	       "a submission queue is one page");
 
-struct nvme_queue {
-	struct nvme_command *sq;
-	struct nvme_completion *cq;
-	uint16_t id;
-	uint16_t entries;
-	uint16_t sq_tail;
-	uint16_t cq_head;
-	uint16_t phase;		/* value of the phase tag in a new entry */
-};
+struct nvme *nvme_places;
+unsigned nvme_nr_places;
+static uint64_t slowest_us;		/* step of a controller that ended well */
+static unsigned turns;			/* so many the IOMMU lets through at a time */
 
-static struct nvme {
+/* The namespace that is open */
+static struct {
 	struct blk_dev blk;
-	struct pci_dev pci;
-	struct dma_dev dma;
-	void *regs;
-	void *doorbells;
-	uint64_t cap;
-	uint32_t vs;
-	uint32_t doorbell_stride;
+	struct nvme *c;			/* NULL: none is */
 	uint32_t nsid;
-	uint32_t shutdown_us;
-	bool open;			/* registers mapped: there is something to shut down */
-	bool has_io_queues;
-	struct nvme_queue admin;
 	struct nvme_queue io;
 	struct blk_req *reqs[NR_SLOTS];
 	unsigned nr_inflight;
-	uint16_t generation;
-	bool said_not_ready;
 	uint8_t protection;		/* type of protection information, 0: none */
-	uint64_t health_us;		/* when to look at CSTS next */
-} nvme;
+} disk;
+
+static uint16_t generation;		/* of identifiers: they differ from those of an earlier start too */
+static uint64_t health_us;		/* when to look at CSTS next */
+static bool said_not_ready;
 
 static struct nvme_dma *dma(void)
 {
 	return (struct nvme_dma *)dma_area;
 }
 
-static uint32_t reg_read(enum nvme_reg reg)
+static uint32_t reg_read(const struct nvme *c, enum nvme_reg reg)
 {
-	return mmio_read32((const char *)nvme.regs + reg);
+	return mmio_read32((const char *)c->regs + reg);
 }
 
-static void reg_write(enum nvme_reg reg, uint32_t v)
+static void reg_write(struct nvme *c, enum nvme_reg reg, uint32_t v)
 {
-	mmio_write32((char *)nvme.regs + reg, v);
+	mmio_write32((char *)c->regs + reg, v);
 }
 
 /* All ones, or whatever else an empty bus reads as: then configuration space tells */
-static bool is_gone(uint32_t csts)
+static bool is_gone(const struct nvme *c, uint32_t csts)
 {
-	return csts == NVME_CSTS_GONE || !pci_present(&nvme.pci);
+	return csts == NVME_CSTS_GONE || !pci_present(&c->pci);
 }
 
 /* §3.1.24, §3.1.25 */
-static void ring(const struct nvme_queue *q, bool completion, uint16_t value)
+static void ring(const struct nvme *c, const struct nvme_queue *q, bool completion, uint16_t value)
 {
-	mmio_write32((char *)nvme.doorbells + (2u * q->id + completion) * nvme.doorbell_stride,
-		     value);
+	mmio_write32((char *)c->doorbells + (2u * q->id + completion) * c->doorbell_stride, value);
 }
 
 /* --- queues --- */
 
-static void queue_init(struct nvme_queue *q, uint16_t id, struct nvme_command *sq,
-		       struct nvme_completion *cq, uint16_t entries)
+static void queue_init(const struct nvme *c, struct nvme_queue *q, uint16_t id, struct nvme_command *sq,
+		       struct nvme_completion *cq, uint64_t entries)
 {
-	*q = (struct nvme_queue){ .sq = sq, .cq = cq, .id = id, .entries = entries, .phase = 1 };
+	/* CAP.MQES: what the controller has, less one */
+	entries = min_u64(entries, FIELD_GET(NVME_CAP_MQES, c->cap) + 1);
+	*q = (struct nvme_queue){ .sq = sq, .cq = cq, .id = id, .entries = (uint16_t)entries, .phase = 1 };
 	/* §4.6: the phase tag of a fresh entry differs from that of zeroed memory */
 	memset(sq, 0, PAGE);
 	memset(cq, 0, PAGE);
-	dma_give(&nvme.dma, sq, PAGE);
-	dma_give(&nvme.dma, cq, PAGE);
+	dma_give(&c->dma, sq, PAGE);
+	dma_give(&c->dma, cq, PAGE);
 }
 
 static uint16_t next_cid(unsigned slot)
 {
 	/* 0xffff is left out: later revisions give it a meaning (NVMe 2.0, error log) */
-	nvme.generation = (nvme.generation + 1) % 0xfff;
-	return (uint16_t)(nvme.generation << 4 | slot);
+	generation = (generation + 1) % 0xfff;
+	return (uint16_t)(generation << 4 | slot);
 }
 
-static void queue_submit(struct nvme_queue *q, const struct nvme_command *cmd)
+static void queue_submit(const struct nvme *c, struct nvme_queue *q, const struct nvme_command *cmd)
 {
 	struct nvme_command *entry = &q->sq[q->sq_tail];
 
 	*entry = *cmd;
-	dma_give(&nvme.dma, entry, sizeof(*entry));
+	dma_give(&c->dma, entry, sizeof(*entry));
 	q->sq_tail = (uint16_t)(q->sq_tail + 1 < q->entries ? q->sq_tail + 1 : 0);
 	/*
 	 * §4.1: the entry, and the list it points at, must be in memory when the controller hears
 	 * of it
 	 */
 	dma_wmb();
-	ring(q, false, q->sq_tail);
+	ring(c, q, false, q->sq_tail);
 }
 
 /* Next completion, not yet acknowledged to the controller. False: none. */
-static bool queue_next(struct nvme_queue *q, struct nvme_completion *ret)
+static bool queue_next(const struct nvme *c, struct nvme_queue *q, struct nvme_completion *ret)
 {
 	const struct nvme_completion *entry = &q->cq[q->cq_head];
 	uint16_t status;
 
-	dma_take(&nvme.dma, entry, sizeof(*entry));
+	dma_take(&c->dma, entry, sizeof(*entry));
 	status = dma_load(&entry->status);
 	if ((status & NVME_STATUS_PHASE) != q->phase)
 		return false;
@@ -181,21 +176,21 @@ static bool queue_next(struct nvme_queue *q, struct nvme_completion *ret)
 }
 
 /* Nothing completed for a while: is the controller still there, and sane? */
-static int check_health(void)
+static int check_health(const struct nvme *c)
 {
 	uint64_t now_us = arch_time_us();
 	uint32_t csts;
 
-	if (now_us < nvme.health_us)
+	if (now_us < health_us)
 		return 0;
-	nvme.health_us = now_us + HEALTH_US;
-	csts = reg_read(NVME_CSTS);
+	health_us = now_us + HEALTH_US;
+	csts = reg_read(c, NVME_CSTS);
 	/* §9.5: a fatal controller may stop completing commands */
 	if (csts & NVME_CSTS_RDY && !(csts & NVME_CSTS_CFS))
 		return 0;
-	if (is_gone(csts))
-		return log_err(-ENODEV, "%s: controller is gone", nvme.blk.name);
-	return log_err(-EIO, "%s: controller failed, CSTS %#x", nvme.blk.name, (unsigned)csts);
+	if (is_gone(c, csts))
+		return log_err(-ENODEV, "%s: controller is gone", c->name);
+	return log_err(-EIO, "%s: controller failed, CSTS %#x", c->name, csts);
 }
 
 /*
@@ -204,7 +199,7 @@ static int check_health(void)
  * yet gets all the time that a request has; trouble inside it or on the way a few tries. A command
  * that was understood and refused stays refused, and the medium it has tried to read itself.
  */
-static int judge(uint16_t status, unsigned tries)
+static int judge(const struct nvme *c, uint16_t status, unsigned tries)
 {
 	unsigned code = (unsigned)FIELD_GET(NVME_STATUS_CODE, status);
 
@@ -218,9 +213,9 @@ static int judge(uint16_t status, unsigned tries)
 	case NVME_STATUS_INTERRUPTED:
 	case NVME_STATUS_TRANSPORT:
 	case NVME_STATUS_ANA_TRANSITION:
-		if (!nvme.said_not_ready)
-			log_info("%s: not ready (status %#x), waiting", nvme.blk.name, code);
-		nvme.said_not_ready = true;
+		if (!said_not_ready)
+			log_info("%s: not ready (status %#x), waiting", c->name, code);
+		said_not_ready = true;
 		return -EAGAIN;
 	case NVME_STATUS_DATA_TRANSFER:
 	case NVME_STATUS_INTERNAL:
@@ -236,38 +231,38 @@ static int judge(uint16_t status, unsigned tries)
 /* --- admin commands: one at a time, waited for --- */
 
 /* One try: as admin(), or -EAGAIN */
-static int admin_once(struct nvme_command *cmd, unsigned tries)
+static int admin_once(struct nvme *c, struct nvme_command *cmd, unsigned tries)
 {
-	struct nvme_completion c;
+	struct nvme_completion done;
 	int failed = 0;
 
 	cmd->cid = next_cid(0);
-	queue_submit(&nvme.admin, cmd);
-	if (poll_until_us(queue_next(&nvme.admin, &c) || (failed = check_health()), ADMIN_US))
-		return log_err(-ETIMEDOUT, "%s: no answer to admin command %#x, CSTS %#x",
-			       nvme.blk.name, (unsigned)cmd->opcode, (unsigned)reg_read(NVME_CSTS));
+	queue_submit(c, &c->admin, cmd);
+	if (poll_until_us(queue_next(c, &c->admin, &done) || (failed = check_health(c)), ADMIN_US))
+		return log_err(-ETIMEDOUT, "%s: no answer to admin command %#x, CSTS %#x", c->name, cmd->opcode,
+			       reg_read(c, NVME_CSTS));
 	if (failed)
 		return failed;
-	ring(&nvme.admin, true, nvme.admin.cq_head);
-	if (c.cid != cmd->cid)
-		return log_err(-EPROTO, "%s: completion %#x for admin command %#x", nvme.blk.name,
-			       (unsigned)c.cid, (unsigned)cmd->cid);
-	return judge(c.status, tries) == -EAGAIN ? -EAGAIN
-						 : (int)FIELD_GET(NVME_STATUS_CODE, c.status);
+	ring(c, &c->admin, true, c->admin.cq_head);
+	if (done.cid != cmd->cid)
+		return log_err(-EPROTO, "%s: completion %#x for admin command %#x", c->name, done.cid, cmd->cid);
+	return judge(c, done.status, tries) == -EAGAIN ? -EAGAIN
+						       : (int)FIELD_GET(NVME_STATUS_CODE, done.status);
 }
 
 /*
  * 0, the status code (positive) of a command that was refused, or -errno: nothing can be expected of
  * the controller any more
  */
-static int admin(struct nvme_command *cmd)
+static int admin(struct nvme *c, struct nvme_command *cmd)
 {
 	struct deadline d = deadline_in_us(blk_timeout_us);
 	unsigned tries = 0;
 	int rc;
 
-	while ((rc = admin_once(cmd, tries)) == -EAGAIN && !deadline_passed(d))
+	while ((rc = admin_once(c, cmd, tries)) == -EAGAIN && !deadline_passed(d))
 		delay_us(blk_pause_us(tries++));
+	c->broken |= rc < 0;
 	return rc == -EAGAIN ? -ETIMEDOUT : rc;
 }
 
@@ -278,160 +273,341 @@ static int refused(int rc)
 }
 
 /* Identify into dma()->identify: as admin(). A refusal is the caller's to report. */
-static int identify(enum nvme_identify_cns cns, uint32_t nsid)
+static int identify(struct nvme *c, enum nvme_identify_cns cns, uint32_t nsid)
 {
 	struct nvme_command cmd = {
 		.opcode = NVME_IDENTIFY,
 		.nsid = nsid,
-		.prp1 = dma_addr(&nvme.dma, &dma()->identify),
+		.prp1 = dma_addr(&c->dma, &dma()->identify),
 		.cdw10 = cns,
 	};
 	int rc;
 
 	/* A page is what the structure takes: PRP2 is not used */
 	memset(&dma()->identify, 0, sizeof(dma()->identify));
-	dma_give(&nvme.dma, &dma()->identify, PAGE);
-	rc = admin(&cmd);
-	dma_take(&nvme.dma, &dma()->identify, PAGE);
+	dma_give(&c->dma, &dma()->identify, PAGE);
+	rc = admin(c, &cmd);
+	dma_take(&c->dma, &dma()->identify, PAGE);
 	return rc;
 }
 
 /* --- controller on and off --- */
 
-static uint64_t ready_timeout_us(void)
+static uint64_t ready_timeout_us(const struct nvme *c)
 {
-	return max_u64(1, FIELD_GET(NVME_CAP_TO, nvme.cap)) * TO_UNIT_US;
+	return max_u64(1, FIELD_GET(NVME_CAP_TO, c->cap)) * TO_UNIT_US;
 }
 
-/*
- * Registers that read as all ones are no answer: a controller that resets itself takes them away for
- * a while. Configuration space says whether the function is there.
- */
-static bool is_silent(uint32_t reg)
+static void wait_for(struct nvme *c, enum nvme_state state, uint64_t timeout_us)
 {
-	return reg == NVME_CSTS_GONE && pci_present(&nvme.pci);
+	c->state = state;
+	c->since_us = arch_time_us();
+	c->deadline = deadline_in_us(timeout_us);
 }
 
-/* 0, -ENODEV, -ETIMEDOUT */
-static int wait_answer(uint64_t timeout_us)
+static void turn_off(struct nvme *c, bool stopped)
 {
-	if (poll_until_us(!is_silent(reg_read(NVME_CSTS)), timeout_us))
-		return -ETIMEDOUT;
-	return reg_read(NVME_CSTS) == NVME_CSTS_GONE ? -ENODEV : 0;
+	dma_detach(&c->dma, stopped);
+	c->state = NVME_OFF;
 }
 
-/*
- * Wait for CSTS.RDY to become @ready. 0, -ENODEV, -ETIMEDOUT, or -EIO at once when the status is
- * fatal (§9.5: a reset is due).
- */
-static int wait_ready(bool ready, uint64_t timeout_us)
+static bool is_attached(const struct nvme *c)
 {
-	uint32_t csts;
-	int rc = poll_until_us(!is_silent(csts = reg_read(NVME_CSTS)) &&
-				       (csts & NVME_CSTS_CFS || !(csts & NVME_CSTS_RDY) == !ready),
-			       timeout_us);
-
-	if (rc)
-		return rc;
-	return csts == NVME_CSTS_GONE ? -ENODEV : csts & NVME_CSTS_CFS ? -EIO : 0;
+	return c->state >= NVME_ENABLE || c->stopping;
 }
 
 /* What is left when the controller does not do what it is told in time, or says nothing */
-static int reset_function(void)
+static int reset_function(struct nvme *c)
 {
-	log_warn("%s: CSTS %#x: function level reset", nvme.blk.name, (unsigned)reg_read(NVME_CSTS));
-	return pci_flr(&nvme.pci);
+	log_warn("%s: CSTS %#x: function level reset", c->name, reg_read(c, NVME_CSTS));
+	c->was_reset = true;
+	return pci_flr(&c->pci);
 }
 
 /*
- * §7.3.2, controller level reset by CC.EN. All queues are gone and no DMA is under way when RDY
- * reads 0. Falls back on a function level reset, which every controller should have (§7.3.1); one
- * that has not gets its time, however fatal its status. 0, -ENODEV, -EIO, -EOPNOTSUPP, -ETIMEDOUT.
+ * §7.3.2, controller level reset by CC.EN. All queues are gone and no DMA is under way when RDY reads 0.
+ * §3.1.5: EN must not be cleared while the controller is on its way to ready.
  */
-static int disable(void)
+static void disable(struct nvme *c)
 {
-	int rc = wait_answer(ready_timeout_us());
+	uint32_t cc = reg_read(c, NVME_CC);
 
-	if (!rc) {
-		uint32_t cc = reg_read(NVME_CC);
-
-		/* §3.1.5: EN must not be cleared while the controller is on its way to ready */
-		if (cc & NVME_CC_EN)
-			(void)wait_ready(true, min_u64(ready_timeout_us(), ENABLING_US));
-		reg_write(NVME_CC, cc & (uint32_t)~(NVME_CC_EN | NVME_CC_SHN));
-		rc = wait_ready(false, ready_timeout_us());
+	if (c->state != NVME_SETTLE && cc & NVME_CC_EN && !(reg_read(c, NVME_CSTS) & NVME_CSTS_RDY)) {
+		wait_for(c, NVME_SETTLE, min_u64(ready_timeout_us(c), ENABLING_US));
+		return;
 	}
-	if (rc && rc != -ENODEV) {
-		bool fatal = rc == -EIO;
+	if (cc != NVME_CSTS_GONE)
+		reg_write(c, NVME_CC, cc & (uint32_t)~(NVME_CC_EN | NVME_CC_SHN));
+	wait_for(c, NVME_DISABLE, ready_timeout_us(c));
+}
 
-		rc = reset_function();
-		if (!rc)
-			rc = wait_ready(false, ready_timeout_us());
-		else if (rc == -EOPNOTSUPP && fatal)
-			rc = poll_until_us(!(reg_read(NVME_CSTS) & NVME_CSTS_RDY), ready_timeout_us());
+/*
+ * Without bus mastering there is no DMA, whatever the controller does. Only where it cannot be taken away, that the
+ * controller confirms its reset counts.
+ */
+static void cut_off(struct nvme *c)
+{
+	uint32_t csts = c->regs ? reg_read(c, NVME_CSTS) : NVME_CSTS_GONE;
+
+	if (!is_attached(c) || dma_cut(&c->dma) || is_gone(c, csts)) {
+		if (csts & NVME_CSTS_RDY && csts != NVME_CSTS_GONE)
+			reg_write(c, NVME_CC, reg_read(c, NVME_CC) & (uint32_t)~(NVME_CC_EN | NVME_CC_SHN));
+		turn_off(c, false);
+		return;
 	}
-	return rc ? log_err(rc, "%s: cannot be reset (%d)", nvme.blk.name, rc) : 0;
+	c->stopping = true;
+	c->was_reset = c->fatal_is_fine = false;
+	disable(c);
+}
+
+static void fail(struct nvme *c, int rc)
+{
+	c->error = rc;
+	cut_off(c);
+}
+
+/* §7.6.2, all but the queues */
+static void notify_shutdown(struct nvme *c)
+{
+	uint32_t cc = reg_read(c, NVME_CC) & (uint32_t)~NVME_CC_SHN;
+
+	reg_write(c, NVME_CC, cc | (uint32_t)FIELD_PREP(NVME_CC_SHN, NVME_CC_SHN_NORMAL));
+	wait_for(c, NVME_NOTIFY, c->shutdown_us);
+}
+
+void nvme_stop(struct nvme *c)
+{
+	uint32_t csts;
+
+	if (c->state == NVME_OFF || c->state == NVME_NOTIFY)
+		return;
+	nvme_close(c);
+	csts = reg_read(c, NVME_CSTS);
+	if (c->state == NVME_UP && !c->broken && csts & NVME_CSTS_RDY && !(csts & NVME_CSTS_CFS))
+		notify_shutdown(c);
+	else
+		cut_off(c);
+}
+
+void nvme_give_up_late(struct nvme *c)
+{
+	if (c->state == NVME_OFF || c->state == NVME_UP || c->state == NVME_TURN || c->state == NVME_NOTIFY ||
+	    arch_time_us() - c->since_us < max_u64(LATE_US, 2 * slowest_us))
+		return;
+	log_warn("%s: still not %s, not waited for", c->name, c->state == NVME_ENABLE ? "ready" : "reset");
+	fail(c, -ETIMEDOUT);
+}
+
+/* The IOMMU has a few tables for us: who finds none left waits until another controller is gone */
+static int attach(struct nvme *c)
+{
+	unsigned others = 0;
+	int rc = -EXDEV;
+
+	for (unsigned i = 0; i < nvme_nr_places; i++)
+		others += is_attached(&nvme_places[i]) && !nvme_places[i].keep;
+	if (others < turns)
+		rc = dma_attach(&c->dma);
+	if (rc != -EXDEV || !others)
+		return rc;
+	turns = (unsigned)min_u64(turns, others);
+	c->state = NVME_TURN;
+	return -EINPROGRESS;
 }
 
 /* §7.6.1, steps 2-5: CC.EN=0 done before */
-static int enable(void)
+static void enable(struct nvme *c)
 {
-	uint16_t entries = (uint16_t)min_u64(ADMIN_ENTRIES, FIELD_GET(NVME_CAP_MQES, nvme.cap) + 1);
 	/* Nothing of the dead kernel's is left in the controller: now it may do DMA, for us */
-	int rc = dma_attach(&nvme.dma);
+	int rc = attach(c);
 
+	if (rc == -EINPROGRESS)
+		return;
+	if (rc) {
+		fail(c, rc);
+		return;
+	}
+	queue_init(c, &c->admin, 0, c->admin.sq, c->admin.cq, ADMIN_ENTRIES);
+	reg_write(c, NVME_AQA, (uint32_t)(FIELD_PREP(NVME_AQA_ASQS, c->admin.entries - 1) |
+					  FIELD_PREP(NVME_AQA_ACQS, c->admin.entries - 1)));
+	mmio_write64((char *)c->regs + NVME_ASQ, dma_addr(&c->dma, c->admin.sq));
+	mmio_write64((char *)c->regs + NVME_ACQ, dma_addr(&c->dma, c->admin.cq));
+	reg_write(c, NVME_CC, (uint32_t)(NVME_CC_EN | FIELD_PREP(NVME_CC_IOSQES, 6) |
+					 FIELD_PREP(NVME_CC_IOCQES, 4)));
+	wait_for(c, NVME_ENABLE, ready_timeout_us(c));
+}
+
+/* 0, or -errno, said */
+static int read_capabilities(struct nvme *c)
+{
+	struct pci_bar bar;
+
+	c->vs = reg_read(c, NVME_VS);
+	c->cap = mmio_read64((const char *)c->regs + NVME_CAP);
+	c->doorbell_stride = 4u << FIELD_GET(NVME_CAP_DSTRD, c->cap);
+	/* Two queue pairs */
+	if (!pci_bar(&c->pci, 0, &bar))
+		c->doorbells = arch_map_mmio(bar.addr + NVME_DOORBELLS, 4 * c->doorbell_stride);
+	if (!c->doorbells)
+		return log_err(-ENOMEM, "%s: doorbells cannot be mapped", c->name);
+	if (FIELD_GET(NVME_CAP_MPSMIN, c->cap))
+		return log_err(-EOPNOTSUPP, "%s: wants pages of %lu bytes, only 4096 are supported",
+			       c->name, 4096UL << FIELD_GET(NVME_CAP_MPSMIN, c->cap));
+	if (!(c->cap & NVME_CAP_CSS_NVM) || !FIELD_GET(NVME_CAP_MQES, c->cap))
+		return log_err(-EOPNOTSUPP, "%s: no NVM command set or no queues, CAP %#lx", c->name, c->cap);
+	return 0;
+}
+
+void nvme_begin(struct nvme *c, const struct pci_dev *pci)
+{
+	struct nvme_queue queues = c->admin;
+	struct pci_bar bar;
+	int rc;
+
+	*c = (struct nvme){
+		.pci = *pci, .shutdown_us = SHUTDOWN_MIN_US, .admin = queues,
+		.dma = { .name = c->name, .pci = &c->pci, .coherent = pci->host->dma_coherent, .last = UINT64_MAX,
+			 .own = queues.sq, .own_len = sizeof(struct nvme_admin) },
+	};
+	health_us = 0;
+	snprintf(c->name, sizeof(c->name), "nvme %s", pci->name);
+	rc = pci_wake(&c->pci);
+	if (!rc && (pci_bar(&c->pci, 0, &bar) || bar.io))
+		rc = log_err(-EIO, "%s: registers are nowhere", c->name);
+	if (!rc && !(c->regs = arch_map_mmio(bar.addr, NVME_DOORBELLS)))
+		rc = log_err(-ENOMEM, "%s: registers at %#lx cannot be mapped", c->name, bar.addr);
 	if (rc)
-		return rc;
-	queue_init(&nvme.admin, 0, dma()->admin_sq, dma()->admin_cq, entries);
-	reg_write(NVME_AQA, (uint32_t)(FIELD_PREP(NVME_AQA_ASQS, entries - 1) |
-				       FIELD_PREP(NVME_AQA_ACQS, entries - 1)));
-	mmio_write64((char *)nvme.regs + NVME_ASQ, dma_addr(&nvme.dma, nvme.admin.sq));
-	mmio_write64((char *)nvme.regs + NVME_ACQ, dma_addr(&nvme.dma, nvme.admin.cq));
-	reg_write(NVME_CC, (uint32_t)(NVME_CC_EN | FIELD_PREP(NVME_CC_IOSQES, 6) |
-				      FIELD_PREP(NVME_CC_IOCQES, 4)));
-	rc = wait_ready(true, ready_timeout_us());
-	return rc ? log_err(rc, "%s: did not get ready (%d), CSTS %#x", nvme.blk.name, rc,
-			    (unsigned)reg_read(NVME_CSTS))
-		  : 0;
+		fail(c, rc);
+	else
+		wait_for(c, NVME_ANSWER, ENABLING_US);
 }
 
-/* §7.6.2 */
-static void notify_shutdown(void)
+/* The wait for an answer is over: 0, -ENODEV, -ETIMEDOUT */
+static void answered(struct nvme *c, int rc)
 {
-	uint32_t cc, csts;
+	if (rc == -ETIMEDOUT && !c->was_reset && !reset_function(c)) {
+		wait_for(c, NVME_ANSWER, ENABLING_US);
+		return;
+	}
+	c->was_reset = false;
+	rc = rc ? log_err(-EIO, "%s: does not answer", c->name) : read_capabilities(c);
+	if (rc)
+		fail(c, rc);
+	else
+		disable(c);
+}
 
-	if (nvme.has_io_queues) {
-		struct nvme_command delete_sq = { .opcode = NVME_DELETE_SQ, .cdw10 = 1 };
-		struct nvme_command delete_cq = { .opcode = NVME_DELETE_CQ, .cdw10 = 1 };
+/*
+ * The wait for the reset is over: as wait_over(). Falls back on a function level reset, which every
+ * controller should have (§7.3.1); one that has not gets its time, however fatal its status.
+ */
+static void disabled(struct nvme *c, int rc)
+{
+	if (rc && rc != -ENODEV && !c->was_reset) {
+		int reset = reset_function(c);
 
-		if (admin(&delete_sq) || admin(&delete_cq))
+		c->fatal_is_fine = reset == -EOPNOTSUPP && rc == -EIO;
+		if (!reset || c->fatal_is_fine) {
+			wait_for(c, NVME_DISABLE, ready_timeout_us(c));
 			return;
+		}
+		rc = reset;
 	}
-	cc = reg_read(NVME_CC) & (uint32_t)~NVME_CC_SHN;
-	reg_write(NVME_CC, cc | (uint32_t)FIELD_PREP(NVME_CC_SHN, NVME_CC_SHN_NORMAL));
-	/* All ones, of a controller that is gone, are a fatal status too */
-	if (poll_until_us((csts = reg_read(NVME_CSTS)) & NVME_CSTS_CFS ||
-			  FIELD_GET(NVME_CSTS_SHST, csts) == NVME_CSTS_SHST_DONE, nvme.shutdown_us))
-		log_warn("%s: shutdown not complete after %u ms, CSTS %#x", nvme.blk.name,
-			 (unsigned)(nvme.shutdown_us / 1000), (unsigned)csts);
+	if (rc)
+		rc = log_err(rc, "%s: cannot be reset (%d)", c->name, rc);
+	if (c->stopping)
+		turn_off(c, !rc);
+	else if (rc)
+		fail(c, rc);
+	else
+		enable(c);
 }
 
-/* Whatever happened before: afterwards the controller does no DMA. */
-static void stop(bool orderly)
+/*
+ * 0, -EINPROGRESS, -ENODEV, or -EIO at once when the status is fatal (§9.5: a reset is due). Registers that read
+ * as all ones are no answer: a controller that resets itself takes them away for a while. Configuration space
+ * says whether the function is there.
+ */
+static int wait_over(const struct nvme *c)
 {
-	bool open = nvme.open, stopped = false;
-	uint32_t csts;
+	uint32_t csts = reg_read(c, NVME_CSTS);
+	bool ready = csts & NVME_CSTS_RDY, done = true;
 
-	nvme.open = false;
-	if (open && !is_gone(csts = reg_read(NVME_CSTS))) {
-		if (orderly && csts & NVME_CSTS_RDY && !(csts & NVME_CSTS_CFS))
-			notify_shutdown();
-		stopped = !disable();
+	if (csts == NVME_CSTS_GONE)
+		return pci_present(&c->pci) ? -EINPROGRESS : -ENODEV;
+	if (c->state == NVME_SETTLE || c->state == NVME_ENABLE)
+		done = ready;
+	else if (c->state == NVME_DISABLE)
+		done = !ready;
+	else if (c->state == NVME_NOTIFY)
+		done = FIELD_GET(NVME_CSTS_SHST, csts) == NVME_CSTS_SHST_DONE;
+	if (csts & NVME_CSTS_CFS && c->state != NVME_ANSWER && !c->fatal_is_fine)
+		return -EIO;
+	return done ? 0 : -EINPROGRESS;
+}
+
+bool nvme_step(struct nvme *c)
+{
+	bool late;
+	int rc;
+
+	if (c->state == NVME_OFF || c->state == NVME_UP)
+		return false;
+	if (c->state == NVME_TURN) {
+		enable(c);
+		return true;
 	}
-	dma_detach(&nvme.dma, stopped);
-	nvme.has_io_queues = false;
-	nvme.nr_inflight = 0;
-	memset(nvme.reqs, 0, sizeof(nvme.reqs));
+	/* Looked at once more after the deadline: a long stall between two looks is not the controller's */
+	late = deadline_passed(c->deadline);
+	rc = wait_over(c);
+	if (rc == -EINPROGRESS && !late)
+		return true;
+	if (rc == -EINPROGRESS)
+		rc = -ETIMEDOUT;
+	if (!rc && c->state != NVME_NOTIFY)
+		slowest_us = max_u64(slowest_us, arch_time_us() - c->since_us);
+	switch (c->state) {
+	case NVME_ANSWER:
+		answered(c, rc);
+		break;
+	case NVME_SETTLE:
+		disable(c);
+		break;
+	case NVME_DISABLE:
+		disabled(c, rc);
+		break;
+	case NVME_ENABLE:
+		if (!rc)
+			c->state = NVME_UP;
+		else
+			fail(c, log_err(rc, "%s: did not get ready (%d), CSTS %#x", c->name, rc,
+					reg_read(c, NVME_CSTS)));
+		break;
+	default:
+		if (rc)
+			log_warn("%s: shutdown not complete after %u ms, CSTS %#x", c->name, c->shutdown_us / 1000,
+				 reg_read(c, NVME_CSTS));
+		cut_off(c);
+	}
+	return c->state != NVME_OFF && c->state != NVME_UP;
+}
+
+void nvme_init(unsigned wanted)
+{
+	const size_t each = sizeof(struct nvme_admin) + sizeof(struct nvme);
+	struct nvme_admin *queues = NULL;
+
+	/* Two at least, so that one can stay up while others are looked at */
+	for (wanted = (unsigned)min_u64(wanted, NVME_MAX); wanted; wanted--)
+		if ((wanted <= 2 || mem_left() >= wanted * each + LEFT_FOR_DUMP) &&
+		    (queues = mem_take("nvme controllers", wanted * each, PAGE, MEM_ANY)))
+			break;
+	nvme_nr_places = wanted;
+	nvme_places = (void *)(queues + wanted);
+	turns = NVME_MAX;
+	slowest_us = 0;
+	for (unsigned i = 0; i < wanted; i++)
+		nvme_places[i].admin = (struct nvme_queue){ .sq = queues[i].sq, .cq = queues[i].cq };
 }
 
 /* --- requests --- */
@@ -439,7 +615,7 @@ static void stop(bool orderly)
 static void unmap(const struct blk_req *req, unsigned nr_segs)
 {
 	for (unsigned i = 0; i < nr_segs; i++)
-		dma_unmap(&nvme.dma, req->segs[i].pa, req->segs[i].len, req->op == BLK_READ);
+		dma_unmap(&disk.c->dma, req->segs[i].pa, req->segs[i].len, req->op == BLK_READ);
 }
 
 /*
@@ -463,12 +639,12 @@ static int build_prps(struct nvme_command *cmd, unsigned slot, const struct blk_
 		 */
 		if (!seg->len || end < seg->pa || seg->pa & 3 || (i && seg->pa % PAGE) ||
 		    (i + 1 < req->nr_segs && end % PAGE))
-			rc = log_err(-EINVAL, "%s: segment %#lx + %u is not made of pages",
-				     nvme.blk.name, (unsigned long)seg->pa, (unsigned)seg->len);
+			rc = log_err(-EINVAL, "%s: segment %#lx + %u is not made of pages", disk.blk.name,
+				     seg->pa, seg->len);
 		else if (n + pages - !i > PRPS_PER_LIST)
-			rc = log_err(-EINVAL, "%s: request of too many pages", nvme.blk.name);
+			rc = log_err(-EINVAL, "%s: request of too many pages", disk.blk.name);
 		else
-			rc = dma_map(&nvme.dma, seg->pa, seg->len, &addr);
+			rc = dma_map(&disk.c->dma, seg->pa, seg->len, &addr);
 		if (rc) {
 			unmap(req, i);
 			return rc;
@@ -481,25 +657,24 @@ static int build_prps(struct nvme_command *cmd, unsigned slot, const struct blk_
 		for (; pages; pages--, addr += PAGE)
 			list[n++] = addr;
 	}
-	cmd->prp2 = n == 0 ? 0 : n == 1 ? list[0] : dma_addr(&nvme.dma, list);
+	cmd->prp2 = n == 0 ? 0 : n == 1 ? list[0] : dma_addr(&disk.c->dma, list);
 	if (n > 1)
-		dma_give(&nvme.dma, list, n * sizeof(list[0]));
+		dma_give(&disk.c->dma, list, n * sizeof(list[0]));
 	return 0;
 }
 
 static int nvme_submit(struct blk_dev *blk, struct blk_req *req)
 {
-	struct nvme_command cmd = { .nsid = nvme.nsid };
+	struct nvme_command cmd = { .nsid = disk.nsid };
 	unsigned slot = 0;
 	int rc;
 
-	(void)blk;
-	if (!nvme.open)
+	if (!disk.c)
 		return -ENODEV;
 	/* A queue of n entries holds n - 1 (§4.1.1) */
-	if (nvme.nr_inflight >= nvme.blk.queue_depth)
+	if (disk.nr_inflight >= blk->queue_depth)
 		return -EBUSY;
-	while (nvme.reqs[slot])
+	while (disk.reqs[slot])
 		slot++;
 
 	if (req->op == BLK_FLUSH) {
@@ -509,10 +684,10 @@ static int nvme_submit(struct blk_dev *blk, struct blk_req *req)
 		cmd.cdw10 = (uint32_t)req->lba;
 		cmd.cdw11 = (uint32_t)(req->lba >> 32);
 		cmd.cdw12 = req->nr_blocks - 1;		/* §6.15: zero-based */
-		if (nvme.protection)
+		if (disk.protection)
 			cmd.cdw12 |= NVME_RW_PRACT;
 		/* §8.3.1.5: types 1 and 2 count blocks in it, and other systems look at it */
-		if (nvme.protection == 1 || nvme.protection == 2)
+		if (disk.protection == 1 || disk.protection == 2)
 			cmd.cdw14 = (uint32_t)req->lba;
 		rc = build_prps(&cmd, slot, req);
 		if (rc)
@@ -520,29 +695,28 @@ static int nvme_submit(struct blk_dev *blk, struct blk_req *req)
 	}
 	cmd.cid = next_cid(slot);
 	req->tag = cmd.cid;
-	nvme.reqs[slot] = req;
-	nvme.nr_inflight++;
-	queue_submit(&nvme.io, &cmd);
+	disk.reqs[slot] = req;
+	disk.nr_inflight++;
+	queue_submit(disk.c, &disk.io, &cmd);
 	return 0;
 }
 
 static int finish(const struct nvme_completion *c)
 {
 	unsigned slot = c->cid % NR_SLOTS;
-	struct blk_req *req = nvme.reqs[slot];
+	struct blk_req *req = disk.reqs[slot];
 
 	/* Slot and generation must be those of a command in flight */
-	if (!req || req->tag != c->cid || c->sq_id != nvme.io.id)
-		return log_err(-EIO,
-			       "%s: completion of command %#x on queue %u, which is not in flight",
-			       nvme.blk.name, (unsigned)c->cid, (unsigned)c->sq_id);
-	nvme.reqs[slot] = NULL;
-	nvme.nr_inflight--;
+	if (!req || req->tag != c->cid || c->sq_id != disk.io.id)
+		return log_err(-EIO, "%s: completion of command %#x on queue %u, which is not in flight",
+			       disk.blk.name, c->cid, c->sq_id);
+	disk.reqs[slot] = NULL;
+	disk.nr_inflight--;
 	unmap(req, req->nr_segs);
-	req->status = judge(c->status, req->tries);
+	req->status = judge(disk.c, c->status, req->tries);
 	if (req->status && req->status != -EAGAIN)
-		log_warn("%s: request at block %lu failed, status %#x%s", nvme.blk.name,
-			 (unsigned long)req->lba, (unsigned)FIELD_GET(NVME_STATUS_CODE, c->status),
+		log_warn("%s: request at block %lu failed, status %#x%s", disk.blk.name, req->lba,
+			 (unsigned)FIELD_GET(NVME_STATUS_CODE, c->status),
 			 req->status == -EROFS ? " (write protected)" : "");
 	return 0;
 }
@@ -553,25 +727,32 @@ static int nvme_poll(struct blk_dev *blk)
 	int rc, done = 0;
 
 	(void)blk;
-	if (!nvme.open)
+	if (!disk.c)
 		return -ENODEV;
 	/* Bounded by what can be in flight, so that a controller gone mad cannot keep us here */
-	while (done < NR_SLOTS && queue_next(&nvme.io, &c)) {
+	while (done < NR_SLOTS && queue_next(disk.c, &disk.io, &c)) {
 		rc = finish(&c);
 		if (rc)
 			return rc;
 		done++;
 	}
 	if (!done)
-		return check_health();
-	ring(&nvme.io, true, nvme.io.cq_head);
+		return check_health(disk.c);
+	ring(disk.c, &disk.io, true, disk.io.cq_head);
 	return done;
 }
 
 static void nvme_shutdown(struct blk_dev *blk)
 {
+	struct nvme *c = disk.c;
+
+	if (!c)
+		return;
 	/* With commands in flight there is no orderly way (§7.6.2 step 1): the reset ends them */
-	stop(!blk->failed && !nvme.nr_inflight);
+	c->broken |= blk->failed || disk.nr_inflight;
+	nvme_stop(c);
+	while (nvme_step(c))
+		idle();
 }
 
 static const struct blk_ops nvme_ops = {
@@ -580,46 +761,7 @@ static const struct blk_ops nvme_ops = {
 	.shutdown	= nvme_shutdown,
 };
 
-/* --- start --- */
-
-static int map_registers(void)
-{
-	struct pci_bar bar;
-	int rc = pci_bar(&nvme.pci, 0, &bar);
-
-	if (rc || bar.io)
-		return log_err(-EIO, "%s: registers are nowhere", nvme.blk.name);
-	nvme.regs = arch_map_mmio(bar.addr, NVME_DOORBELLS);
-	if (!nvme.regs)
-		return log_err(-ENOMEM, "%s: registers at %#lx cannot be mapped", nvme.blk.name,
-			       (unsigned long)bar.addr);
-
-	nvme.open = true;
-	rc = wait_answer(ENABLING_US);
-	if (rc == -ETIMEDOUT) {
-		rc = reset_function();
-		if (!rc)
-			rc = wait_answer(ENABLING_US);
-	}
-	if (rc)
-		return log_err(-EIO, "%s: does not answer", nvme.blk.name);
-	nvme.vs = reg_read(NVME_VS);
-	nvme.cap = mmio_read64((const char *)nvme.regs + NVME_CAP);
-	nvme.doorbell_stride = 4u << FIELD_GET(NVME_CAP_DSTRD, nvme.cap);
-	/* Two queue pairs */
-	nvme.doorbells = arch_map_mmio(bar.addr + NVME_DOORBELLS, 4 * nvme.doorbell_stride);
-	if (!nvme.doorbells)
-		return log_err(-ENOMEM, "%s: doorbells cannot be mapped", nvme.blk.name);
-	nvme.shutdown_us = SHUTDOWN_MIN_US;
-
-	if (FIELD_GET(NVME_CAP_MPSMIN, nvme.cap))
-		return log_err(-EOPNOTSUPP, "%s: wants pages of %lu bytes, only 4096 are supported",
-			       nvme.blk.name, 4096UL << FIELD_GET(NVME_CAP_MPSMIN, nvme.cap));
-	if (!(nvme.cap & NVME_CAP_CSS_NVM) || !FIELD_GET(NVME_CAP_MQES, nvme.cap))
-		return log_err(-EOPNOTSUPP, "%s: no NVM command set or no queues, CAP %#lx",
-			       nvme.blk.name, (unsigned long)nvme.cap);
-	return 0;
-}
+/* --- namespaces --- */
 
 static void copy_serial(const char sn[20])
 {
@@ -630,26 +772,38 @@ static void copy_serial(const char sn[20])
 		len++;
 	while (len && sn[len - 1] == ' ')
 		len--;
-	memcpy(nvme.blk.serial, sn, len);
-	nvme.blk.serial[len] = '\0';
+	memcpy(disk.blk.serial, sn, len);
 }
 
-static int identify_controller(uint32_t *ret_nn)
+/*
+ * A namespace without a name of its own is known by its subsystem and its number there. The name of
+ * the subsystem is long: with the serial number beside it a hash is as good (FNV-1a).
+ */
+static void name_by_subsystem(const struct nvme_id_ctrl *id)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (unsigned i = 0; i < sizeof(id->subnqn); i++)
+		hash = (hash ^ (uint8_t)id->subnqn[i]) * 0x100000001b3;
+	memcpy(disk.blk.shared_id, &hash, 8);
+}
+
+static int identify_controller(struct nvme *c, uint32_t *ret_nn)
 {
 	const struct nvme_id_ctrl *id = &dma()->identify.ctrl;
-	int rc = identify(NVME_CNS_CONTROLLER, 0);
+	int rc = identify(c, NVME_CNS_CONTROLLER, 0);
 
 	if (rc)
-		return log_err(refused(rc), "%s: Identify Controller failed (%d)", nvme.blk.name, rc);
+		return log_err(refused(rc), "%s: Identify Controller failed (%d)", c->name, rc);
 	copy_serial(id->sn);
-	nvme.blk.max_bytes = MAX_REQUEST;
+	name_by_subsystem(id);
+	disk.blk.max_bytes = MAX_REQUEST;
 	/* In units of the smallest page size, which is ours */
 	if (id->mdts && id->mdts < 20)
-		nvme.blk.max_bytes = (uint32_t)min_u64(MAX_REQUEST, (uint64_t)PAGE << id->mdts);
-	nvme.blk.max_segs = nvme.blk.max_bytes / PAGE;
-	nvme.blk.has_flush = id->vwc & NVME_VWC_PRESENT;
-	nvme.shutdown_us =
-		(uint32_t)min_u64(SHUTDOWN_MAX_US, max_u64(SHUTDOWN_MIN_US, id->rtd3e_us));
+		disk.blk.max_bytes = (uint32_t)min_u64(MAX_REQUEST, (uint64_t)PAGE << id->mdts);
+	disk.blk.max_segs = disk.blk.max_bytes / PAGE;
+	disk.blk.has_flush = id->vwc & NVME_VWC_PRESENT;
+	c->shutdown_us = (uint32_t)min_u64(SHUTDOWN_MAX_US, max_u64(SHUTDOWN_MIN_US, id->rtd3e_us));
 	*ret_nn = id->nn;
 	return 0;
 }
@@ -658,60 +812,56 @@ static int identify_controller(uint32_t *ret_nn)
  * NVMe 1.0 has no list of active namespaces: an inactive one identifies as all zeros. 0, -ENOENT,
  * or -errno.
  */
-static int find_namespace_1_0(uint32_t nn, unsigned unit, uint32_t *ret_nsid, bool *ret_more)
+static int find_namespace_1_0(struct nvme *c, uint32_t nn, unsigned unit, bool *ret_more)
 {
-	uint32_t found = 0;
 	unsigned active = 0;
 
 	for (uint32_t nsid = 1; nsid <= min_u64(nn, PAGE / 4); nsid++) {
-		int rc = identify(NVME_CNS_NAMESPACE, nsid);
+		int rc = identify(c, NVME_CNS_NAMESPACE, nsid);
 
 		if (rc < 0)
 			return rc;
 		if (rc || !dma()->identify.ns.nsze || active++ < unit)
 			continue;
-		if (found) {
+		if (disk.nsid) {
 			*ret_more = true;
 			break;
 		}
-		found = nsid;
+		disk.nsid = nsid;
 	}
-	if (!found)
-		return -ENOENT;
-	*ret_nsid = found;
-	return 0;
+	return disk.nsid ? 0 : -ENOENT;
 }
 
 /* The @unit-th active namespace. 0, -ENOENT, or -errno. */
-static int find_namespace(uint32_t nn, unsigned unit, uint32_t *ret_nsid, bool *ret_more)
+static int find_namespace(struct nvme *c, uint32_t nn, unsigned unit, bool *ret_more)
 {
 	const uint32_t *nsids = dma()->identify.nsids;
 	int rc;
 
-	if (nvme.vs < NVME_VS_1_1)
-		return find_namespace_1_0(nn, unit, ret_nsid, ret_more);
+	if (c->vs < NVME_VS_1_1)
+		return find_namespace_1_0(c, nn, unit, ret_more);
 	/* §5.15.2.3: ascending, ends with 0; one page of it is enough for anybody */
-	rc = identify(NVME_CNS_ACTIVE_LIST, 0);
+	rc = identify(c, NVME_CNS_ACTIVE_LIST, 0);
 	if (rc > 0)
-		return find_namespace_1_0(nn, unit, ret_nsid, ret_more);
+		return find_namespace_1_0(c, nn, unit, ret_more);
 	if (rc)
 		return rc;
 	if (unit >= PAGE / 4 || !nsids[unit])
 		return -ENOENT;
-	*ret_nsid = nsids[unit];
+	disk.nsid = nsids[unit];
 	*ret_more = unit + 1 < PAGE / 4 && nsids[unit + 1];
 	return 0;
 }
 
 /*
- * What kind of namespace is it? Controllers before 1.3 do not know this command, and all of theirs
- * are of the kind that we know. 0, -EPROTOTYPE, or -errno.
+ * What kind of namespace is it, and has it a UUID? Controllers before 1.3 do not know this command, and all
+ * of theirs are of the kind that we know. 0, -EPROTOTYPE, or -errno.
  */
-static int read_descriptors(void)
+static int read_descriptors(struct nvme *c)
 {
 	const uint8_t *page = dma()->identify.raw;
 	unsigned csi = NVME_CSI_NVM;
-	int rc = nvme.vs < NVME_VS_1_3 ? 1 : identify(NVME_CNS_DESCRIPTORS, nvme.nsid);
+	int rc = c->vs < NVME_VS_1_3 ? 1 : identify(c, NVME_CNS_DESCRIPTORS, disk.nsid);
 
 	if (rc)
 		return rc < 0 ? rc : 0;
@@ -723,10 +873,12 @@ static int read_descriptors(void)
 			break;
 		if (d->nidt == NVME_NIDT_CSI)
 			csi = d->nid[0];
+		if (d->nidt == NVME_NIDT_UUID && d->nidl == sizeof(disk.blk.shared_id))
+			memcpy(disk.blk.shared_id, d->nid, sizeof(disk.blk.shared_id));
 	}
 	if (csi == NVME_CSI_NVM)
 		return 0;
-	return log_err(-EPROTOTYPE, "%s: %s (command set %u): unsupported", nvme.blk.name,
+	return log_err(-EPROTOTYPE, "%s: %s (command set %u): unsupported", disk.blk.name,
 		       csi == NVME_CSI_ZONED ? "zoned" : "not made of blocks", csi);
 }
 
@@ -741,123 +893,132 @@ static int check_format(const struct nvme_id_ns *id, const struct nvme_lbaf *for
 
 	if (type > 3 || (format->ms && !(type && format->ms == NVME_PI_SIZE)))
 		return log_err(-EPROTOTYPE, "%s: %u bytes of %s metadata, protection type %u: unsupported",
-			       nvme.blk.name, (unsigned)format->ms,
+			       disk.blk.name, format->ms,
 			       id->flbas & NVME_FLBAS_EXTENDED ? "interleaved" : "separate", type);
 	if (format->lbads < 9 || format->lbads > 12)
-		return log_err(-EPROTOTYPE, "%s: blocks of 2^%u bytes: unsupported", nvme.blk.name,
-			       (unsigned)format->lbads);
+		return log_err(-EPROTOTYPE, "%s: blocks of 2^%u bytes: unsupported", disk.blk.name, format->lbads);
 	if (!id->nsze || id->nsze > UINT64_MAX >> format->lbads)
-		return log_err(-EPROTO, "%s: absurd size, %#lx blocks", nvme.blk.name,
-			       (unsigned long)id->nsze);
+		return log_err(-EPROTO, "%s: absurd size, %#lx blocks", disk.blk.name, id->nsze);
 	return 0;
 }
 
-static int identify_namespace(void)
+static bool is_zero(const uint8_t *p, size_t len)
+{
+	return !p[0] && !memcmp(p, p + 1, len - 1);
+}
+
+/*
+ * The name that a namespace has through every controller of its subsystem: NGUID, EUI-64, the UUID of the
+ * descriptors, or what stands for them. One that has a single controller needs none.
+ */
+static void name_namespace(const struct nvme_id_ns *id)
+{
+	uint8_t *name = disk.blk.shared_id;
+
+	if (!(id->nmic & NVME_NMIC_SHARED)) {
+		memset(name, 0, 16);
+	} else if (!is_zero(id->nguid, 16)) {
+		memcpy(name, id->nguid, 16);
+	} else if (!is_zero(id->eui64, 8)) {
+		memset(name, 0, 16);
+		memcpy(name, id->eui64, 8);
+	}
+}
+
+static int identify_namespace(struct nvme *c)
 {
 	const struct nvme_id_ns *id = &dma()->identify.ns;
 	const struct nvme_lbaf *format;
-	int rc = identify(NVME_CNS_NAMESPACE, nvme.nsid);
+	int rc = identify(c, NVME_CNS_NAMESPACE, disk.nsid);
 
 	if (rc)
-		return log_err(refused(rc), "%s: Identify Namespace failed (%d)", nvme.blk.name, rc);
+		return log_err(refused(rc), "%s: Identify Namespace failed (%d)", disk.blk.name, rc);
 	format = &id->lbaf[FIELD_GET(NVME_FLBAS_FORMAT_HIGH, id->flbas) << 4 |
 			   FIELD_GET(NVME_FLBAS_FORMAT, id->flbas)];
 	rc = check_format(id, format);
 	if (rc)
 		return rc;
-	nvme.protection = format->ms ? id->dps & NVME_DPS_TYPE : 0;
-	nvme.blk.block_size = 1u << format->lbads;
-	nvme.blk.nr_blocks = id->nsze;
-	nvme.blk.read_only = id->nsattr & NVME_NSATTR_WP;
+	name_namespace(id);
+	disk.protection = format->ms ? id->dps & NVME_DPS_TYPE : 0;
+	disk.blk.block_size = 1u << format->lbads;
+	disk.blk.nr_blocks = id->nsze;
+	disk.blk.read_only = id->nsattr & NVME_NSATTR_WP;
 	return 0;
 }
 
 /* §7.6.1 steps 7-9 */
-static int create_io_queues(void)
+static int create_io_queues(struct nvme *c)
 {
-	uint16_t entries =
-		(uint16_t)min_u64(IO_ENTRIES_MAX, FIELD_GET(NVME_CAP_MQES, nvme.cap) + 1);
 	struct nvme_command features = {		/* one of each, zero-based */
 		.opcode = NVME_SET_FEATURES, .cdw10 = NVME_FEAT_NUM_QUEUES, .cdw11 = 0,
 	};
 	struct nvme_command cq = {
 		/* physically contiguous, no interrupts: §5.3 */
 		.opcode = NVME_CREATE_CQ,
-		.prp1 = dma_addr(&nvme.dma, dma()->io_cq),
-		.cdw10 = (uint32_t)(entries - 1) << 16 | 1,
+		.prp1 = dma_addr(&c->dma, dma()->io_cq),
 		.cdw11 = 1,
 	};
 	struct nvme_command sq = {
 		/* physically contiguous, completes on queue 1: §5.4 */
 		.opcode = NVME_CREATE_SQ,
-		.prp1 = dma_addr(&nvme.dma, dma()->io_sq),
-		.cdw10 = (uint32_t)(entries - 1) << 16 | 1,
+		.prp1 = dma_addr(&c->dma, dma()->io_sq),
 		.cdw11 = 1 << 16 | 1,
 	};
-	int rc = admin(&features);
+	int rc = admin(c, &features);
 
 	/* A controller that refuses this may still create the queues */
 	if (rc < 0)
 		return rc;
-	queue_init(&nvme.io, 1, dma()->io_sq, dma()->io_cq, entries);
-	rc = admin(&cq);
+	queue_init(c, &disk.io, 1, dma()->io_sq, dma()->io_cq, IO_ENTRIES_MAX);
+	cq.cdw10 = sq.cdw10 = (disk.io.entries - 1u) << 16 | 1;
+	rc = admin(c, &cq);
 	if (!rc)
-		rc = admin(&sq);
-	if (rc)
-		return log_err(refused(rc), "%s: I/O queues cannot be created (%d)", nvme.blk.name,
-			       rc);
-	nvme.has_io_queues = true;
-	nvme.blk.queue_depth = (uint32_t)min_u64(NR_SLOTS, entries - 1);
+		rc = admin(c, &sq);
+	/* A completion queue without its other half is more than can be made good */
+	if (rc) {
+		c->broken = true;
+		return log_err(refused(rc), "%s: I/O queues cannot be created (%d)", c->name, rc);
+	}
+	disk.blk.queue_depth = (uint32_t)min_u64(NR_SLOTS, disk.io.entries - 1);
 	return 0;
 }
 
-static int start(unsigned unit, bool *ret_more)
+int nvme_open(struct nvme *c, unsigned unit, struct blk_dev **ret_dev, bool *ret_more)
 {
 	uint32_t nn = 0;
 	int rc;
 
-	rc = pci_wake(&nvme.pci);
+	memset(&disk, 0, sizeof(disk));
+	*ret_more = false;
+	disk.blk.ops = &nvme_ops;
+	rc = identify_controller(c, &nn);
 	if (!rc)
-		rc = map_registers();
-	if (!rc)
-		rc = disable();
-	if (!rc)
-		rc = enable();
-	if (!rc)
-		rc = identify_controller(&nn);
-	if (!rc)
-		rc = find_namespace(nn, unit, &nvme.nsid, ret_more);
+		rc = find_namespace(c, nn, unit, ret_more);
 	if (rc)
 		return rc;
-	snprintf(nvme.blk.name, sizeof(nvme.blk.name), "nvme %s ns %u", nvme.pci.name,
-		 (unsigned)nvme.nsid);
-	rc = read_descriptors();
+	snprintf(disk.blk.name, sizeof(disk.blk.name), "%s ns %u", c->name, disk.nsid);
+	memcpy(disk.blk.shared_id + 8, &disk.nsid, sizeof(disk.nsid));
+	rc = read_descriptors(c);
 	if (!rc)
-		rc = identify_namespace();
-	return rc ? rc : create_io_queues();
+		rc = identify_namespace(c);
+	if (!rc)
+		rc = create_io_queues(c);
+	if (rc)
+		return rc;
+	disk.c = c;
+	*ret_dev = &disk.blk;
+	return 0;
 }
 
-int nvme_probe(const struct pci_dev *pci, unsigned unit, struct blk_dev **ret_dev, bool *ret_more)
+/* Lists and identify data are used no more when their commands are answered, queues when they are deleted */
+void nvme_close(struct nvme *c)
 {
-	uint16_t generation = nvme.generation;
-	bool more = false;
-	int rc;
+	struct nvme_command delete_sq = { .opcode = NVME_DELETE_SQ, .cdw10 = 1 };
+	struct nvme_command delete_cq = { .opcode = NVME_DELETE_CQ, .cdw10 = 1 };
 
-	memset(&nvme, 0, sizeof(nvme));
-	/* Kept, so that identifiers differ from those of an earlier start too */
-	nvme.generation = generation;
-	nvme.pci = *pci;
-	nvme.dma = (struct dma_dev){ .name = nvme.blk.name, .pci = &nvme.pci,
-				     .coherent = pci->host->dma_coherent, .last = UINT64_MAX };
-	nvme.blk.ops = &nvme_ops;
-	snprintf(nvme.blk.name, sizeof(nvme.blk.name), "nvme %s", pci->name);
-	rc = start(unit, &more);
-	*ret_more = more;
-	if (rc) {
-		/* An empty controller is no failure: leave it in order */
-		stop(rc == -ENOENT || rc == -EOPNOTSUPP || rc == -EPROTOTYPE);
-		return rc;
-	}
-	*ret_dev = &nvme.blk;
-	return 0;
+	if (disk.c != c)
+		return;
+	disk.c = NULL;
+	if (!c->broken && (admin(c, &delete_sq) || admin(c, &delete_cq)))
+		c->broken = true;
 }

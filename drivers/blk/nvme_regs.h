@@ -143,13 +143,16 @@ struct nvme_id_ctrl {
 	uint16_t fuses;
 	uint8_t  fna;
 	uint8_t  vwc;		/* bit 0: volatile write cache present */
-	uint8_t  rsvd526[3570];
+	uint8_t  rsvd526[242];
+	char     subnqn[256];	/* UTF-8; 1.2.1, before that zeros */
+	uint8_t  rsvd1024[3072];
 };
 _Static_assert(sizeof(struct nvme_id_ctrl) == 4096, "NVMe 1.4 §5.15.2.2");
 _Static_assert(offsetof(struct nvme_id_ctrl, mdts) == 77, "NVMe 1.4 §5.15.2.2");
 _Static_assert(offsetof(struct nvme_id_ctrl, rtd3e_us) == 88, "NVMe 1.4 §5.15.2.2");
 _Static_assert(offsetof(struct nvme_id_ctrl, nn) == 516, "NVMe 1.4 §5.15.2.2");
 _Static_assert(offsetof(struct nvme_id_ctrl, vwc) == 525, "NVMe 1.4 §5.15.2.2");
+_Static_assert(offsetof(struct nvme_id_ctrl, subnqn) == 768, "NVMe 1.4 §5.15.2.2");
 
 #define NVME_VWC_PRESENT	BIT(0)
 
@@ -170,15 +173,19 @@ struct nvme_id_ns {
 	uint8_t  mc;
 	uint8_t  dpc;
 	uint8_t  dps;		/* 2:0: end-to-end protection type in use */
-	uint8_t  rsvd30[69];
+	uint8_t  nmic;		/* bit 0: may be attached to several controllers */
+	uint8_t  rsvd31[68];
 	uint8_t  nsattr;	/* bit 0: write protected */
-	uint8_t  rsvd100[28];
+	uint8_t  rsvd100[4];
+	uint8_t  nguid[16];	/* 0: none */
+	uint8_t  eui64[8];	/* 0: none */
 	struct nvme_lbaf lbaf[64];	/* 1.4: 16 of them */
 	uint8_t  rsvd384[3712];
 };
 _Static_assert(sizeof(struct nvme_lbaf) == 4, "NVMe 1.4 §5.15.2.1");
 _Static_assert(sizeof(struct nvme_id_ns) == 4096, "NVMe 1.4 §5.15.2.1");
 _Static_assert(offsetof(struct nvme_id_ns, nsattr) == 99, "NVMe 1.4 §5.15.2.1");
+_Static_assert(offsetof(struct nvme_id_ns, nguid) == 104, "NVMe 1.4 §5.15.2.1");
 _Static_assert(offsetof(struct nvme_id_ns, lbaf) == 128, "NVMe 1.4 §5.15.2.1");
 
 #define NVME_FLBAS_FORMAT	GENMASK(3, 0)
@@ -187,6 +194,7 @@ _Static_assert(offsetof(struct nvme_id_ns, lbaf) == 128, "NVMe 1.4 §5.15.2.1");
 #define NVME_DPS_TYPE		GENMASK(2, 0)
 #define NVME_PI_SIZE		8			/* §8.3: guard, application and reference tag */
 #define NVME_NSATTR_WP		BIT(0)
+#define NVME_NMIC_SHARED	BIT(0)
 
 /* Namespace identification descriptors, §5.15.2.4: they fill the page until one of length 0 */
 struct nvme_ns_descriptor {
@@ -197,6 +205,7 @@ struct nvme_ns_descriptor {
 };
 
 enum nvme_nidt {
+	NVME_NIDT_UUID	= 3,
 	NVME_NIDT_CSI	= 4,	/* command set, one byte; NVMe 2.0 */
 };
 

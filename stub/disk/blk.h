@@ -62,6 +62,11 @@ struct blk_dev {
 	const struct blk_ops *ops;
 	char name[40];			/* for messages: "nvme 0000:00:04.0 ns 1" */
 	char serial[41];		/* NUL-terminated, blanks trimmed; "" if none */
+	/*
+	 * What a disk is called by each of several ways to it, and no other disk of this serial number; zeros:
+	 * there is one way
+	 */
+	uint8_t shared_id[16];
 	uint32_t block_size;		/* 512 .. 4096, power of two */
 	uint64_t nr_blocks;
 	uint32_t max_bytes;		/* per request, a multiple of 4096 */

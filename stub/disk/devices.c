@@ -3,14 +3,16 @@
  * Which devices exist. The only file of stub/ that names drivers: a new one is a file in drivers/
  * and a row here.
  *
- * A disk is one that a driver started, so the walk starts each in turn and its caller shuts it down
- * before the next: drivers keep their state in static storage and share one DMA area. What is not a
+ * A disk is one that a driver started. virtio devices come up at once, and are started and stopped one
+ * after the other; NVMe controllers take their time, so as many as there is memory for come up, and
+ * are shut down, side by side. One disk is open at a time: they share one DMA area. What is not a
  * disk of ours is neither started nor reset; its DMA goes on as the dead kernel left it, into
  * memory that is not the stub's (the reservation was never given to a device).
  */
 #include "stub/disk/devices.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "drivers/blk/nvme.h"
 #include "drivers/blk/virtio_blk.h"
@@ -18,100 +20,66 @@
 #include "drivers/iommu/iommu.h"
 #include "drivers/pci.h"
 #include "drivers/virtio/virtio.h"
+#include "stub/idle.h"
 #include "stub/log.h"
 #include "stub/mem.h"
 
-static int probe_nvme(const struct virtio_place *at, unsigned unit, struct blk_dev **ret_dev,
-		      bool *ret_more)
-{
-	return nvme_probe(at->pci, unit, ret_dev, ret_more);
-}
+#define CLASS_NVME	0x010802
+#define UNIT_NONE	UINT32_MAX
 
-/* One disk per device: there is no unit 1 */
-static int probe_virtio_blk(const struct virtio_place *at, unsigned unit, struct blk_dev **ret_dev,
-			    bool *ret_more)
-{
-	*ret_more = false;
-	return unit ? -ENOENT : virtio_blk_probe(at, ret_dev);
-}
-
-/*
- * What each driver drives: PCI functions of a class, or virtio devices of a type, over whatever
- * transport.
- *
- * probe: 0 with disk number @unit of the controller (*ret_more: there are others after it),
- * -ENOENT: there is no such disk, -EPROTOTYPE: it is formatted in a way that cannot be written to,
- * anything else: it could not be started (said by the driver).
- */
+/* What each driver drives: PCI functions of a class, or virtio devices of a type, over whatever transport */
 enum bus { BUS_PCI, BUS_VIRTIO };
 
 static const struct disk_driver {
-	const char *name;
 	enum bus bus;
 	uint32_t id;		/* class code, or device type */
-	int (*probe)(const struct virtio_place *at, unsigned unit, struct blk_dev **ret_dev,
-		     bool *ret_more);
 } drivers[] = {
-	{ "nvme",	BUS_PCI,	0x010802,		probe_nvme },
-	{ "virtio-blk",	BUS_VIRTIO,	VIRTIO_ID_BLOCK,	probe_virtio_blk },
+	{ BUS_PCI,	CLASS_NVME },
+	{ BUS_VIRTIO,	VIRTIO_ID_BLOCK },
 };
 
-static const struct disk_driver *find_driver(const struct virtio_place *at)
+/* Its device is behind @at, and its driver the one for @bus */
+static bool drives(enum bus bus, const struct virtio_place *at)
 {
-	unsigned type = virtio_type(at);
-
 	for (unsigned i = 0; i < ARRAY_SIZE(drivers); i++)
-		if (drivers[i].bus == BUS_VIRTIO ? drivers[i].id == type :
-						   at->pci && drivers[i].id == at->pci->class_code)
-			return &drivers[i];
-	return NULL;
+		if (drivers[i].bus == bus && drivers[i].id == (bus == BUS_VIRTIO ? virtio_type(at) :
+							       at->pci ? at->pci->class_code : 0))
+			return true;
+	return false;
 }
 
 /*
- * Disk number it->unit of the controller at @at: 0, or -ENOENT when there is none. it->unit is then
- * the next one to try there, 0: this controller is done. A disk that is broken, or not ours to use,
- * must not keep the others from being found; only if none matches does it explain why
- * (search_failed() in stub/disk/target.c).
+ * A disk that is broken, or not ours to use, must not keep the others from being found; only if none
+ * matches does it explain why (search_failed() in stub/disk/target.c).
  */
-static int start_disk(struct disk_iter *it, const struct virtio_place *at, struct blk_dev **ret_dev)
+static void note(struct disk_iter *it, const char *name, int rc)
 {
-	const struct disk_driver *driver = find_driver(at);
-	bool more = false;
-	int rc = driver ? driver->probe(at, it->unit, ret_dev, &more) : -ENOENT;
-
 	if (rc == -EPROTOTYPE) {
 		it->unsupported++;
 	} else if (rc && rc != -ENOENT) {
 		it->failures++;
 		it->last_error = rc;
-		log_warn("%s %s: could not be started (%d)", driver->name,
-			 at->pci ? at->pci->name : "mmio", rc);
+		log_warn("%s: could not be started (%d)", name, rc);
 	}
-	it->unit = more ? it->unit + 1 : 0;
-	return rc ? -ENOENT : 0;
 }
 
-/*
- * From it->devfn on, all functions of one host bridge. The iterator stands behind what was tried,
- * so that no disk is started twice and a failure cannot loop. -ENOENT: none is left, it is ready
- * for the next bridge.
- */
-static int next_pci(struct disk_iter *it, const struct pci_host *host, struct blk_dev **ret_dev)
+/* The next function at or behind *pos, host << 32 | position; *pos is behind it then. -ENOENT: none is left. */
+static int next_function(const struct boot_info *bi, uint64_t *pos, struct pci_dev *ret)
 {
-	struct pci_dev pci;
-	int rc;
-
-	while (!pci_find(host, it->devfn, &pci)) {
-		/* A disk that is gone must not hand its unit number on to the next one */
-		if (pci_position(&pci) != it->devfn)
-			it->unit = 0;
-		rc = start_disk(it, &(struct virtio_place){ .pci = &pci }, ret_dev);
-		it->devfn = pci_position(&pci) + !it->unit;
-		if (!rc)
+	for (; *pos >> 32 < bi->nr_pci_hosts; *pos = (*pos | UINT32_MAX) + 1) {
+		if (!pci_find(&bi->pci_hosts[*pos >> 32], (uint32_t)*pos, ret)) {
+			*pos = (*pos & ~(uint64_t)UINT32_MAX) + pci_position(ret) + 1;
 			return 0;
+		}
 	}
-	it->devfn = 0;
-	it->unit = 0;
+	return -ENOENT;
+}
+
+static int next_nvme_function(const struct boot_info *bi, uint64_t *pos, struct pci_dev *ret)
+{
+	while (!next_function(bi, pos, ret))
+		if (drives(BUS_PCI, &(struct virtio_place){ .pci = ret }))
+			return 0;
 	return -ENOENT;
 }
 
@@ -137,30 +105,165 @@ bool disk_keeps_memory(void)
 	return dma_lost;
 }
 
-/*
- * In the same order each time, PCI before virtio-mmio: "the first target with a label" then means
- * the same one in every crash, and reopen_disk() can count.
- */
-int disk_next(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev)
+static int start_virtio(struct disk_iter *it, const struct virtio_place *at, struct blk_dev **ret_dev)
 {
-	if (dma_lost) {
-		it->failures++;
-		it->last_error = -EBUSY;
-		log_warn("DMA memory is lost: no other disk is tried");
-		return -ENOENT;
-	}
-	for (; it->bus < bi->nr_pci_hosts; it->bus++)
-		if (!next_pci(it, &bi->pci_hosts[it->bus], ret_dev))
-			return 0;
-	while (it->bus - bi->nr_pci_hosts < bi->nr_virtio_mmio) {
-		struct virtio_place at = { .mmio = &bi->virtio_mmio[it->bus - bi->nr_pci_hosts] };
-		int rc = start_disk(it, &at, ret_dev);
+	char name[40];
+	int rc;
 
-		it->bus += !it->unit;
-		if (!rc)
+	if (!drives(BUS_VIRTIO, at))
+		return -ENOENT;
+	if (at->pci)
+		snprintf(name, sizeof(name), "virtio-blk %s", at->pci->name);
+	else
+		snprintf(name, sizeof(name), "virtio-blk mmio %#lx", at->mmio->addr);
+	rc = dma_lost ? -EBUSY : virtio_blk_probe(at, ret_dev);
+	note(it, name, rc);
+	return rc;
+}
+
+/* PCI functions, then the windows */
+static int next_virtio(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev)
+{
+	struct pci_dev pci;
+
+	it->now = (struct disk_place){ 0 };
+	while (!next_function(bi, &it->virtio_pos, &pci)) {
+		it->now.pci = it->virtio_pos - 1;
+		if (!start_virtio(it, &(struct virtio_place){ .pci = &pci }, ret_dev))
+			return 0;
+	}
+	while (it->mmio < bi->nr_virtio_mmio) {
+		it->now.mmio = &bi->virtio_mmio[it->mmio++];
+		if (!start_virtio(it, &(struct virtio_place){ .mmio = it->now.mmio }, ret_dev))
 			return 0;
 	}
 	return -ENOENT;
+}
+
+/* The next namespace of a controller that is up. Nonzero: it has no other to look at, and is on its way off. */
+static int next_namespace(struct disk_iter *it, struct nvme *c, struct blk_dev **ret_dev)
+{
+	bool more = c->unit != UNIT_NONE && !c->broken;
+
+	while (more) {
+		int rc = nvme_open(c, c->unit, ret_dev, &more);
+
+		it->now = (struct disk_place){ .nvme = c, .unit = c->unit };
+		more &= !c->broken;
+		c->unit = more ? c->unit + 1 : UNIT_NONE;
+		if (!rc)
+			return 0;
+		note(it, c->name, rc);
+	}
+	if (it->kept.nvme == c)
+		it->found &= !c->broken;
+	c->keep = it->found && it->kept.nvme == c;
+	if (!c->keep)
+		nvme_stop(c);
+	return -ENOENT;
+}
+
+static void fill_places(struct disk_iter *it, const struct boot_info *bi)
+{
+	struct pci_dev pci;
+
+	for (unsigned i = 0; i < nvme_nr_places; i++)
+		if (nvme_places[i].state == NVME_OFF && !next_nvme_function(bi, &it->nvme_pos, &pci))
+			nvme_begin(&nvme_places[i], &pci);
+}
+
+/*
+ * Whoever is up first is looked at first, and makes room for another. Until the target is found, the slowest is
+ * waited for: it may have it.
+ */
+static int next_nvme(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev)
+{
+	for (bool busy = true; busy; idle()) {
+		busy = false;
+		fill_places(it, bi);
+		for (unsigned i = 0; i < nvme_nr_places; i++) {
+			struct nvme *c = &nvme_places[i];
+
+			busy |= c->error || (c->state != NVME_OFF && !c->keep);
+			nvme_step(c);
+			if (c->state == NVME_UP && !c->keep && !next_namespace(it, c, ret_dev))
+				return 0;
+			if (it->found)
+				nvme_give_up_late(c);
+			if (c->state == NVME_OFF && c->error) {
+				note(it, c->name, c->error);
+				c->error = 0;
+			}
+		}
+	}
+	return -ENOENT;
+}
+
+static void take_places(struct disk_iter *it, const struct boot_info *bi)
+{
+	struct pci_dev pci;
+	uint64_t pos = 0;
+	unsigned n = 0;
+
+	while (!next_nvme_function(bi, &pos, &pci))
+		n++;
+	nvme_init(n);
+	if (n && !nvme_nr_places)
+		note(it, "nvme", -ENOMEM);
+	it->begun = true;
+}
+
+int disk_next(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev)
+{
+	if (!it->begun)
+		take_places(it, bi);
+	if (!next_virtio(it, bi, ret_dev) || !next_nvme(it, bi, ret_dev))
+		return 0;
+	return -ENOENT;
+}
+
+void disk_done(struct disk_iter *it, struct blk_dev *dev, bool keep)
+{
+	struct nvme *c = it->now.nvme;
+
+	if (c)
+		nvme_close(c);
+	else
+		blk_shutdown(dev);
+	if (keep) {
+		it->kept = it->now;
+		it->found = !dev->failed && !(c && c->broken);
+	}
+}
+
+int disk_reopen(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev)
+{
+	struct disk_place *k = &it->kept;
+	struct virtio_place at = { .mmio = k->mmio };
+	struct pci_dev pci;
+	bool more;
+	int rc;
+
+	if (!it->found)
+		return -ENODEV;
+	if (!k->nvme) {
+		if (!k->mmio && !next_function(bi, &k->pci, &pci))
+			at.pci = &pci;
+		return k->mmio || at.pci ? virtio_blk_probe(&at, ret_dev) : -ENODEV;
+	}
+	rc = nvme_open(k->nvme, k->unit, ret_dev, &more);
+	if (rc)
+		disk_forget(it);
+	return rc;
+}
+
+void disk_forget(struct disk_iter *it)
+{
+	if (!it->found || !it->kept.nvme)
+		return;
+	nvme_stop(it->kept.nvme);
+	while (nvme_step(it->kept.nvme))
+		idle();
 }
 
 void disk_abort(void)
@@ -183,16 +286,18 @@ void disk_name_driverless(const struct boot_info *bi)
 {
 	static bool said;
 	struct pci_dev pci;
+	uint64_t pos = 0;
 
 	if (said)
 		return;
 	said = true;
-	for (unsigned i = 0; i < bi->nr_pci_hosts; i++)
-		for (uint32_t pos = 0; !pci_find(&bi->pci_hosts[i], pos, &pci);
-		     pos = pci_position(&pci) + 1)
-			if (is_storage(&pci) && !find_driver(&(struct virtio_place){ .pci = &pci }))
-				log_warn("pci %s: %04x:%04x, class %06x: no driver", pci.name,
-					 pci.vendor, pci.device, pci.class_code);
+	while (!next_function(bi, &pos, &pci)) {
+		struct virtio_place at = { .pci = &pci };
+
+		if (is_storage(&pci) && !drives(BUS_PCI, &at) && !drives(BUS_VIRTIO, &at))
+			log_warn("pci %s: %04x:%04x, class %06x: no driver", pci.name, pci.vendor, pci.device,
+				 pci.class_code);
+	}
 	for (unsigned i = 0; i < bi->nr_virtio_mmio; i++)
 		if (virtio_mmio_type(&bi->virtio_mmio[i]) == VIRTIO_ID_SCSI)
 			log_warn("virtio mmio %#lx: no driver", bi->virtio_mmio[i].addr);

@@ -8,22 +8,42 @@
 #include "stub/disk/blk.h"
 #include "stub/boot/boot_info.h"
 
-/* Walks all disks of the machine, one open at a time. Zero-initialise. */
+/* Where a disk is: a namespace of a controller, or a virtio device's window or PCI function */
+struct disk_place {
+	struct nvme *nvme;
+	unsigned unit;
+	const struct virtio_mmio_spec *mmio;
+	uint64_t pci;		/* number of the host << 32 | position */
+};
+
+/* One search through all disks of the machine, one open at a time. Zero-initialise. */
 struct disk_iter {
-	unsigned bus;		/* index into the PCI hosts, then the virtio-mmio windows */
-	uint32_t devfn;		/* bus << 8 | device << 3 | function */
-	unsigned unit;		/* namespace of the current controller */
 	unsigned unsupported;	/* disks in a format that no driver can write to */
 	unsigned failures;	/* controllers that have a driver and could not be started */
 	int last_error;
+
+	/* devices.c's own */
+	bool begun, found;
+	uint64_t virtio_pos, nvme_pos;
+	unsigned mmio;
+	struct disk_place now, kept;
 };
 
 /*
- * Start the next disk and return it. -ENOENT: no more. A disk that fails to start is reported,
- * counted in it->failures and skipped. The caller shuts the disk down (blk_shutdown) before the
- * next call.
+ * Open the next disk, of whichever controller is ready. -ENOENT: all have been looked at, and all but the one
+ * that is kept are shut down. Each controller is started once. One that fails is reported, counted in
+ * it->failures and skipped; when the target has been found, so is one that is late. Every disk is followed
+ * by disk_done(): @keep means that it is the target so far, and stays within reach.
  */
 int disk_next(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev);
+void disk_done(struct disk_iter *it, struct blk_dev *dev, bool keep);
+
+/*
+ * When the search is over: open the disk that was kept, 0 or -errno. From there on it is the caller's to shut down
+ * (blk_shutdown()). Or leave it.
+ */
+int disk_reopen(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev);
+void disk_forget(struct disk_iter *it);
 
 /*
  * Memory for drivers' queues and for the tables of IOMMUs, once, before disk_next(). Without it there are no

@@ -42,6 +42,7 @@ struct search {
 	unsigned disk;			/* ordinal of the disk now open */
 	unsigned matches;
 	unsigned match_disk;
+	struct blk_dev match_dev;	/* as it described itself */
 	struct window match;
 	uint8_t match_uuid[16];
 	unsigned unlabelled;		/* windows that the word names, without a label */
@@ -195,6 +196,22 @@ static bool names_place(const struct target_spec *spec)
 }
 
 /*
+ * Is this the match, by another way? A disk with two ports is two disks to us, with one name. What was copied to
+ * another disk is there under another name.
+ */
+static bool is_match_again(const struct search *s, const struct window *w)
+{
+	static const uint8_t no_name[sizeof(s->dev->shared_id)];
+	const struct blk_dev *a = s->dev, *b = &s->match_dev;
+
+	return s->matches && s->match_disk != s->disk && memcmp(a->shared_id, no_name, sizeof(no_name)) &&
+	       !memcmp(a->shared_id, b->shared_id, sizeof(no_name)) && !strcmp(a->serial, b->serial) &&
+	       a->block_size == b->block_size && a->nr_blocks == b->nr_blocks &&
+	       w->first_block == s->match.first_block && w->nr_blocks == s->match.nr_blocks &&
+	       !memcmp(label_buf->uuid, s->match_uuid, sizeof(s->match_uuid));
+}
+
+/*
  * Judge one window (@p NULL: the whole disk). Returns non-zero only when the device is lost, which
  * ends the scan of its table; a bad spot where a label would be makes this window no target, and no
  * more.
@@ -231,11 +248,16 @@ static int look_at(struct search *s, const struct part *p)
 		s->read_error = rc == -EEXIST ? s->read_error : rc;
 		return s->dev->failed ? rc : 0;
 	}
+	if (is_match_again(s, &w)) {
+		log_info("%s is %s by another way", s->dev->name, s->match_dev.name);
+		return 0;
+	}
 	if (s->matches)
 		log_warn("%s part %u matches dump=%s too", s->dev->name, w.part, s->spec->text);
 	/* Only the first is kept: a second one is counted, and forbids both */
 	if (!s->matches++) {
 		s->match_disk = s->disk;
+		s->match_dev = *s->dev;
 		s->match = w;
 		memcpy(s->match_uuid, label_buf->uuid, sizeof(s->match_uuid));
 	}
@@ -326,31 +348,7 @@ static enum capstub_stop search_failed(const struct search *s, const struct disk
 }
 
 /*
- * Open the disk with ordinal @nr again: buses are walked in the same order every time. A disk that
- * fails this time shifts the others, which is why the caller compares the UUID. 0, or -ENOENT: too
- * few disks.
- */
-static int reopen_disk(const struct boot_info *bi, unsigned nr, struct blk_dev **ret_dev)
-{
-	struct disk_iter it = { 0 };
-	struct blk_dev *dev;
-
-	for (unsigned disk = 0; ; disk++) {
-		int rc = disk_next(&it, bi, &dev);
-
-		if (rc)
-			return rc;
-		if (disk == nr) {
-			*ret_dev = dev;
-			return 0;
-		}
-		blk_shutdown(dev);
-	}
-}
-
-/*
- * Every disk of the machine is started and stopped once, and then the right one again: that time is
- * the price of knowing that there is no second match.
+ * Every disk of the machine is looked at: that time is the price of knowing that there is no second match.
  */
 enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 			      const struct target_spec *spec)
@@ -368,16 +366,17 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 			 (unsigned)s.dev->block_size, s.dev->serial[0] ? ", serial " : "",
 			 s.dev->serial);
 		search_disk(&s);
-		blk_shutdown(s.dev);
+		disk_done(&it, s.dev, s.matches && s.match_disk == s.disk);
 		s.disk++;
 	}
-	if (s.matches != 1)
+	if (s.matches != 1) {
+		disk_forget(&it);
 		return search_failed(&s, &it, bi);
+	}
 
-	rc = reopen_disk(bi, s.match_disk, &s.dev);
+	rc = disk_reopen(&it, bi, &s.dev);
 	if (rc)
-		return log_err(STOP_DEVICE_INIT, "disk %u could not be opened again (%d)",
-			       s.match_disk, rc);
+		return log_err(STOP_DEVICE_INIT, "%s could not be opened again (%d)", s.match_dev.name, rc);
 	rc = read_label(s.dev, &s.match);
 	if (rc || memcmp(label_buf->uuid, s.match_uuid, sizeof(s.match_uuid))) {
 		blk_shutdown(s.dev);

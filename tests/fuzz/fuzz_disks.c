@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "drivers/blk/nvme.h"
 #include "drivers/blk/nvme_regs.h"
 #include "drivers/dma.h"
 #include "drivers/virtio/virtio_ring.h"
@@ -77,7 +78,9 @@ static uint8_t buf[16 * 4096] __attribute__((aligned(4096)));
 static void check_dma(uint64_t pa, uint64_t len)
 {
 	assert(range_inside(pa, len, (uintptr_t)buf, (uintptr_t)buf + sizeof(buf)) ||
-	       range_inside(pa, len, (uintptr_t)dma_area, (uintptr_t)dma_area + DMA_AREA_SIZE));
+	       range_inside(pa, len, (uintptr_t)dma_area, (uintptr_t)dma_area + DMA_AREA_SIZE) ||
+	       (nvme_nr_places && range_inside(pa, len, (uintptr_t)nvme_places->dma.own,
+					       (uintptr_t)nvme_places->dma.own + nvme_places->dma.own_len)));
 }
 
 static struct fake_pci_fn fn;
@@ -600,6 +603,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct boot_info bi;
 	struct blk_dev *dev;
 	unsigned disks = 0;
+	bool keep;
 
 	input = data;
 	left = size;
@@ -612,12 +616,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(disks++ < 1024);
 		check_promises(dev);
 		use(dev);
-		blk_shutdown(dev);
-		assert(kind == VIRTIO_MMIO || !fake_pci_is_master(&fn));
+		keep = disks == 1;
+		disk_done(&it, dev, keep);
 		/* a controller may claim a thousand namespaces: a few say as much */
 		if (disks == 4)
 			break;
 	}
+	if (disks < 4 && !disk_reopen(&it, &bi, &dev)) {
+		check_promises(dev);
+		use(dev);
+		blk_shutdown(dev);
+	}
+	disk_abort();
+	assert(kind == VIRTIO_MMIO || !fake_pci_is_master(&fn));
 	/* one byte names the device and leaves it no room to lie: it has to work */
 	assert(size > 1 || disks == 1);
 	/* every wait ended: some minutes for the slowest that can be told */

@@ -302,6 +302,68 @@ static void test_ambiguous(void **state)
 	assert_int_equal(open_target(&any), STOP_AMBIGUOUS_TARGET);
 }
 
+/* A disk with two ports is one disk; what was copied to another one is not */
+static void test_two_ways(void **state)
+{
+	struct fake_disk *d[3];
+
+	(void)state;
+	begin();
+	for (unsigned i = 0; i < 3; i++) {
+		d[i] = disk();
+		label(d[i], 0, DISK_BYTES, 1, "lab");
+		strcpy(d[i]->dev.serial, "DUAL");
+		memset(d[i]->dev.shared_id, 0x52, 16);
+	}
+	fake_nr_disks = 2;
+	assert_int_equal(open_target(&any), STOP_OK);
+	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_OK);
+	assert_int_equal(open_target(spec(TARGET_UUID, "", 1)), STOP_OK);
+	assert_int_equal(open_target(spec(TARGET_SERIAL, "DUAL", 0)), STOP_OK);
+	assert_ptr_equal(target.dev, &d[0]->dev);
+	/* The first way that works */
+	d[0]->dies = true;
+	assert_int_equal(open_target(&any), STOP_OK);
+	assert_ptr_equal(target.dev, &d[1]->dev);
+	d[0]->dies = false;
+	fake_nr_disks = 3;
+	assert_int_equal(open_target(&any), STOP_OK);
+
+	/* Nothing less than all of it is proof */
+	fake_nr_disks = 2;
+	d[1]->dev.shared_id[15] ^= 1;
+	assert_int_equal(open_target(&any), STOP_AMBIGUOUS_TARGET);
+	d[1]->dev.shared_id[15] ^= 1;
+	strcpy(d[1]->dev.serial, "DUAM");
+	assert_int_equal(open_target(&any), STOP_AMBIGUOUS_TARGET);
+	strcpy(d[1]->dev.serial, "DUAL");
+	label(d[1], 0, DISK_BYTES, 2, "lab");
+	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_AMBIGUOUS_TARGET);
+	label(d[1], 0, DISK_BYTES, 1, "lab");
+	assert_int_equal(open_target(&any), STOP_OK);
+	for (unsigned i = 0; i < 2; i++)
+		memset(d[i]->dev.shared_id, 0, 16);
+	assert_int_equal(open_target(&any), STOP_AMBIGUOUS_TARGET);
+	/* nor is one disk with the label in two places one target */
+	begin();
+	d[0] = disk();
+	memset(d[0]->dev.shared_id, 0x52, 16);
+	partition(d[0]);
+	label(d[0], PART1, PART_BLOCKS * BLOCK, 1, "lab");
+	label(d[0], PART2, PART_BLOCKS * BLOCK, 1, "lab");
+	assert_int_equal(open_target(&any), STOP_AMBIGUOUS_TARGET);
+}
+
+/* It was there, and is there no more when it is opened to be written */
+static void test_lost(void **state)
+{
+	(void)state;
+	begin();
+	label(disk(), 0, DISK_BYTES, 1, "lab");
+	fake_disks[0].lost = true;
+	assert_int_equal(open_target(&any), STOP_DEVICE_INIT);
+}
+
 /*
  * The last partition and the disk may end at the same block: then the label is found in both places
  */
@@ -580,7 +642,8 @@ int main(void)
 		cmocka_unit_test(test_odd_size),    cmocka_unit_test(test_too_small),
 		cmocka_unit_test(test_devices),	    cmocka_unit_test(test_window),
 		cmocka_unit_test(test_write_label), cmocka_unit_test(test_abort),
-		cmocka_unit_test(test_foreign),
+		cmocka_unit_test(test_foreign),	    cmocka_unit_test(test_two_ways),
+		cmocka_unit_test(test_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,15 +60,46 @@ static void test_attach_and_detach(void **state)
 	assert_false(dma_lost);
 }
 
-static void test_one_at_a_time(void **state)
+static void test_several(void **state)
 {
 	(void)state;
 	assert_int_equal(dma_attach(&platform), 0);
-	assert_int_equal(dma_attach(&dev), -EBUSY);
-	assert_false(fake_pci_is_master(&fn));
-	dma_detach(&dev, false);
-	dma_detach(&platform, true);
 	assert_int_equal(dma_attach(&dev), 0);
+	assert_int_equal(dma_attach(&dev), -EBUSY);	/* it is already */
+	assert_true(fake_pci_is_master(&fn));
+	dma_detach(&platform, true);
+	assert_true(fake_pci_is_master(&fn));
+	assert_int_equal(dma_attach(&platform), 0);
+	dma_abort();
+	assert_false(fake_pci_is_master(&fn));
+	assert_int_equal(resets, 1);
+
+	/* What is lost stays lost, whatever becomes of the others */
+	assert_int_equal(dma_attach(&platform), 0);
+	assert_int_equal(dma_attach(&dev), 0);
+	dma_detach(&platform, false);
+	assert_true(dma_lost);
+	assert_true(fake_pci_is_master(&fn));
+	dma_detach(&dev, false);
+	assert_true(dma_lost);
+}
+
+/* Cut off, it still is attached, and its driver may wait for it */
+static void test_cut(void **state)
+{
+	(void)state;
+	assert_int_equal(dma_attach(&dev), 0);
+	assert_int_equal(dma_attach(&platform), 0);
+	assert_true(dma_cut(&dev));
+	assert_false(fake_pci_is_master(&fn));
+	assert_false(dma_cut(&platform));
+	assert_int_equal(dma_attach(&dev), -EBUSY);
+	dma_detach(&dev, false);
+	assert_int_equal(dma_attach(&dev), 0);
+	fn.stuck_master = true;
+	assert_false(dma_cut(&dev));
+	fn.gone = true;
+	assert_true(dma_cut(&dev));
 }
 
 /* As the dead kernel left it: it loses its right, and knows nothing of ours */
@@ -161,6 +192,11 @@ static void test_reach(void **state)
 	assert_false(fake_pci_is_master(&fn));
 	dev.last++;
 	assert_int_equal(dma_attach(&dev), 0);
+	dma_detach(&dev, false);
+	/* nor one that does not reach its own */
+	dev.own = dma_area + DMA_AREA_SIZE;
+	dev.own_len = 1;
+	assert_int_equal(dma_attach(&dev), -ERANGE);
 }
 
 /* The IOMMU is passed before bus mastering is on, and closed again when it is off */
@@ -250,7 +286,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_attach_and_detach, set_up),
-		cmocka_unit_test_setup(test_one_at_a_time, set_up),
+		cmocka_unit_test_setup(test_several, set_up),
+		cmocka_unit_test_setup(test_cut, set_up),
 		cmocka_unit_test_setup(test_detach_of_a_stranger, set_up),
 		cmocka_unit_test_setup(test_late_write, set_up),
 		cmocka_unit_test_setup(test_write_has_no_effect, set_up),

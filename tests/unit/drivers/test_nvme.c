@@ -48,10 +48,26 @@ static void set_up(uint8_t lbads)
 	fake_nvme_init(&ctrl, lbads, media, sizeof(media));
 }
 
+/* All the way, and back if something is wrong; what stub/disk/devices.c does for many at once */
 static int open_unit(unsigned unit, struct blk_dev **ret, bool *ret_more)
 {
+	struct nvme *c;
+	int rc;
+
+	*ret_more = false;
 	assert_int_equal(pci_find(&host, 0, &pci), 0);
-	return nvme_probe(&pci, unit, ret, ret_more);
+	nvme_init(1);
+	c = nvme_places;
+	nvme_begin(c, &pci);
+	while (nvme_step(c))
+		;
+	rc = c->state == NVME_UP ? nvme_open(c, unit, ret, ret_more) : c->error;
+	if (rc)
+		nvme_stop(c);
+	while (nvme_step(c))
+		;
+	assert_true(rc ? c->state == NVME_OFF : c->state == NVME_UP);
+	return rc;
 }
 
 static struct blk_dev *open_ok(void)
@@ -103,7 +119,7 @@ static void test_identity(void **state)
 	assert_int_equal(fake_pci_get16(&ctrl.fn, 4) & 0x0400, 0x0400);
 	blk_shutdown(dev);
 	assert_int_equal(ctrl.shutdowns, 1);
-	assert_int_equal(ctrl.csts & NVME_CSTS_RDY, 0);
+	assert_false(ctrl.cc & NVME_CC_EN);
 	assert_harmless();
 	/* twice is as good as once */
 	blk_shutdown(dev);
@@ -448,7 +464,7 @@ static void test_timeout(void **state)
 	assert_true(dev->failed);
 	assert_int_equal(ctrl.shutdowns,
 			 0); /* no orderly shutdown of a controller that does not answer */
-	assert_int_equal(ctrl.csts & NVME_CSTS_RDY, 0);
+	assert_false(ctrl.cc & NVME_CC_EN);
 	assert_harmless();
 	assert_int_equal(blk_rw(dev, BLK_WRITE, 0, buf, 4096), -ENODEV);
 	assert_int_equal(dev->ops->submit(dev, &(struct blk_req){ .op = BLK_FLUSH }), -ENODEV);
@@ -713,14 +729,14 @@ static void test_found_in_between(void **state)
 
 static void test_absent(void **state)
 {
-	struct blk_dev *dev = NULL;
-	bool more;
-
 	(void)state;
 	set_up(9);
 	assert_int_equal(pci_find(&host, 0, &pci), 0);
 	fake_nvme_unplug(&ctrl);
-	assert_int_equal(nvme_probe(&pci, 0, &dev, &more), -ENODEV);
+	nvme_init(1);
+	nvme_begin(nvme_places, &pci);
+	assert_int_equal(nvme_places->state, NVME_OFF);
+	assert_int_equal(nvme_places->error, -ENODEV);
 }
 
 /* Not even its registers can be reached: what the dead kernel told it ends with bus mastering */
@@ -882,6 +898,39 @@ static void test_namespaces(void **state)
 	check_namespaces();
 }
 
+/*
+ * What a namespace is called by every controller that has it: NGUID, else EUI-64, else UUID, else its number in its
+ * subsystem. One that no other controller can have is called nothing.
+ */
+static void test_shared_name(void **state)
+{
+	static const uint8_t none[16];
+	uint8_t id[16], first[16];
+
+	(void)state;
+	for (unsigned i = 0; i < 7; i++) {
+		struct fake_nvme_ns *ns = &ctrl.ns[0];
+
+		set_up(9);
+		ns->shared = i != 6;
+		memset(ns->uuid, i < 3 || i == 6 ? 0x33 : 0, 16);
+		memset(ns->eui64, i < 2 ? 0x22 : 0, 8);
+		memset(ns->nguid, i < 1 ? 0x11 : 0, 16);
+		ns->nsid = i == 5 ? 2 : 1;
+		snprintf(ctrl.subnqn, sizeof(ctrl.subnqn), "nqn.2014-08.org.nvmexpress:uuid:%u", i == 4);
+		memcpy(id, open_ok()->shared_id, 16);
+		if (i < 3) {
+			assert_int_equal(id[0], 0x11 * (i + 1));
+			assert_int_equal(id[15], i == 1 ? 0 : 0x11 * (i + 1));
+		}
+		if (i == 3)
+			memcpy(first, id, 16);
+		if (i > 3)
+			assert_memory_not_equal(id, first, 16);
+	}
+	assert_memory_equal(id, none, 16);
+}
+
 /* A namespace that cannot be used does not hide the next one */
 static void test_bad_namespace_first(void **state)
 {
@@ -960,6 +1009,7 @@ int main(void)
 		cmocka_unit_test(test_lba_format_index),
 		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_bad_namespace_first),
+		cmocka_unit_test(test_shared_name),
 		cmocka_unit_test(test_slow_shutdown),
 	};
 

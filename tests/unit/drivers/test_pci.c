@@ -14,13 +14,16 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "drivers/dma.h"
 #include "drivers/pci.h"
 #include "stub/disk/devices.h"
 #include "stub/log.h"
+#include "tests/unit/fake/arena.h"
 #include "tests/unit/fake/bus.h"
+#include "tests/unit/fake/iommu.h"
 #include "tests/unit/fake/nvme_ctrl.h"
 #include "tests/unit/fake/virtio_disk.h"
 
@@ -257,7 +260,7 @@ static unsigned walk(struct disk_iter *it, const char *const names[], unsigned m
 		assert_true(n < max);
 		assert_string_equal(disk->name, names[n++]);
 		assert_int_equal(blk_rw(disk, BLK_READ, 0, media, 512), 0);
-		blk_shutdown(disk);
+		disk_done(it, disk, false);
 	}
 	/* and stays at the end */
 	assert_int_equal(disk_next(it, &bi, &disk), -ENOENT);
@@ -268,9 +271,9 @@ static void test_all_disks(void **state)
 {
 	static const char *const names[] = {
 		"virtio-blk 0000:00:03.0",
+		"virtio-blk mmio 0xa003e00",
 		"nvme 0000:00:04.0 ns 1",
 		"nvme 0000:00:04.0 ns 7",
-		"virtio-blk mmio 0xa003e00",
 	};
 
 	(void)state;
@@ -281,6 +284,9 @@ static void test_all_disks(void **state)
 
 		assert_int_equal(walk(&it, names, 4), 4);
 		assert_int_equal(it.failures, 0);
+		/* once for both of its namespaces */
+		assert_int_equal(ctrl.enables, i + 1);
+		assert_int_equal(ctrl.shutdowns, i + 1);
 	}
 	assert_false(fake_pci_is_master(&ctrl.fn));
 	assert_false(fake_pci_is_master(&vpci.fn));
@@ -288,7 +294,7 @@ static void test_all_disks(void **state)
 
 static void test_broken_ones_are_skipped(void **state)
 {
-	static const char *const names[] = {"nvme 0000:00:04.0 ns 7", "virtio-blk mmio 0xa003e00"};
+	static const char *const names[] = {"virtio-blk mmio 0xa003e00", "nvme 0000:00:04.0 ns 7"};
 	struct disk_iter it = { 0 };
 
 	(void)state;
@@ -332,7 +338,7 @@ static void test_driverless_controllers(void **state)
 	vmmio.device_id = 8;
 	fake_pci_set16(&ahci, 4, 0x0007);
 	while (!disk_next(&it, &bi, &disk))
-		blk_shutdown(disk);
+		disk_done(&it, disk, false);
 	assert_int_equal(it.failures, 0);
 	assert_true(fake_pci_is_master(&ahci));		/* left alone */
 	assert_true(fake_pci_is_master(&vpci.fn));
@@ -359,9 +365,9 @@ static void abort_soon(void)
 	if (--abort_after)
 		return;
 	fake_tick = NULL;
-	struck += fake_pci_is_master(&ctrl.fn) && ctrl.cc & NVME_CC_EN && ctrl.asq == (uintptr_t)dma_area;
+	struck += fake_pci_is_master(&ctrl.fn) && ctrl.cc & NVME_CC_EN && ctrl.asq != 0x1000;
 	disk_abort();
-	assert_false(fake_pci_is_master(&ctrl.fn) && ctrl.asq == (uintptr_t)dma_area);
+	assert_false(fake_pci_is_master(&ctrl.fn) && ctrl.asq != 0x1000);
 	/* the start itself does not go on; here it has to end somehow */
 	fake_nvme_unplug(&ctrl);
 }
@@ -381,7 +387,7 @@ static void test_abort_while_starting(void **state)
 		abort_after = n;
 		fake_tick = abort_soon;
 		while (!disk_next(&it, &bi, &disk))
-			blk_shutdown(disk);
+			disk_done(&it, disk, false);
 	}
 	assert_true(struck > 10);
 	assert_false(dma_lost);
@@ -402,6 +408,205 @@ static void test_no_disks(void **state)
 	assert_int_equal(it.failures, 0);
 }
 
+/* --- many NVMe controllers: each test walks until the disk with @target is the one kept --- */
+
+#define MANY 26
+
+static struct fake_nvme many[MANY];
+static uint8_t many_media[MANY][4096];
+
+static void many_machine(unsigned nr)
+{
+	set_up(true, 0);
+	memset(&bi, 0, sizeof(bi));
+	fake_step_us = 100;
+	for (unsigned i = 0; i < nr; i++) {
+		fake_nvme_init_at(&many[i], i, 9, many_media[i], sizeof(many_media[i]));
+		snprintf(many[i].sn, sizeof(many[i].sn), "N%u", i);
+		many[i].enable_us = 500000;
+	}
+	bi.nr_pci_hosts = 1;
+	bi.pci_hosts[0] = host;
+}
+
+/* Look at all, and keep the one that is called @serial. Returns how many were seen. */
+static unsigned look_for(struct disk_iter *it, const char *serial)
+{
+	struct blk_dev *disk;
+	unsigned n = 0;
+
+	*it = (struct disk_iter){ 0 };
+	while (!disk_next(it, &bi, &disk)) {
+		n++;
+		assert_int_equal(blk_rw(disk, BLK_READ, 0, media, 512), 0);
+		disk_done(it, disk, !strcmp(disk->serial, serial));
+	}
+	return n;
+}
+
+static void found(struct disk_iter *it, const char *serial)
+{
+	struct blk_dev *disk;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		bool is_it = many[i].fn.ctx && !strcmp(many[i].sn, serial);
+
+		if (!many[i].fn.ctx)
+			continue;
+		assert_int_equal(fake_pci_is_master(&many[i].fn), is_it);
+		assert_int_equal(many[i].dma_without_master, 0);
+		assert_true(many[i].enables <= 1);
+	}
+	assert_int_equal(disk_reopen(it, &bi, &disk), 0);
+	assert_string_equal(disk->serial, serial);
+	assert_int_equal(blk_rw(disk, BLK_READ, 0, media, 512), 0);
+	blk_shutdown(disk);
+	for (unsigned i = 0; i < MANY; i++)
+		assert_false(fake_pci_is_master(&many[i].fn));
+	assert_false(dma_lost);
+}
+
+static void test_side_by_side(void **state)
+{
+	struct disk_iter it;
+
+	(void)state;
+	many_machine(MANY);
+	assert_int_equal(look_for(&it, "N25"), MANY);
+	assert_true(fake_now_us < 1500000);
+	assert_int_equal(it.failures, 0);
+	assert_int_equal(many[25].shutdowns, 0);
+	assert_int_equal(many[0].shutdowns, 1);
+	found(&it, "N25");
+	assert_int_equal(many[25].shutdowns, 1);
+
+	/* shutdowns too */
+	many_machine(MANY);
+	for (unsigned i = 0; i < MANY; i++) {
+		many[i].shutdown_us = 7000000;
+		many[i].rtd3e_us = 9000000;
+	}
+	assert_int_equal(look_for(&it, "N3"), MANY);
+	assert_true(fake_now_us > 7000000 && fake_now_us < 8500000);
+	assert_false(fake_log_has("shutdown not complete"));
+	found(&it, "N3");
+}
+
+/* Nobody can wait 127 s for one that is dead, unless it may be the target */
+static void test_dead_one_in_front(void **state)
+{
+	struct disk_iter it;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		many_machine(4);
+		many[0].cap |= NVME_CAP_TO;
+		many[0].never_ready = i == 0;
+		many[0].never_disabled = i == 1;
+		many[0].drop_admin = i == 2;
+		assert_int_equal(look_for(&it, "N3"), 3);
+		assert_true(fake_now_us < (i == 2 ? 12000000 : 5000000));
+		assert_int_equal(it.failures, 1);
+		found(&it, "N3");
+	}
+	many_machine(4);
+	many[0].cap |= NVME_CAP_TO;
+	many[0].enable_us = 100000000;
+	assert_int_equal(look_for(&it, "N0"), 4);
+	assert_int_equal(it.failures, 0);
+	found(&it, "N0");
+}
+
+/* With little memory it takes longer, no more */
+static void test_few_places(void **state)
+{
+	struct disk_iter it;
+
+	(void)state;
+	many_machine(MANY);
+	fake_arena_most = KIB(320) + 3 * KIB(9);
+	assert_int_equal(look_for(&it, "N0"), MANY);
+	assert_int_equal(it.failures, 0);
+	found(&it, "N0");
+	many_machine(2);
+	fake_arena_most = KIB(20);
+	assert_int_equal(look_for(&it, "N0"), 2);
+	found(&it, "N0");
+	many_machine(2);
+	fake_arena_most = KIB(4);
+	assert_int_equal(look_for(&it, "N0"), 0);
+	assert_int_equal(it.last_error, -ENOMEM);
+	fake_arena_most = SIZE_MAX;
+}
+
+/* An IOMMU that has room for three at a time */
+static void test_few_let_through(void **state)
+{
+	struct disk_iter it;
+
+	(void)state;
+	many_machine(10);
+	fake_iommu_attached = 0;
+	fake_iommu_most = 3;
+	assert_int_equal(look_for(&it, "N1"), 10);
+	assert_int_equal(it.failures, 0);
+	found(&it, "N1");
+	/* or for the target and nobody else: it is the target all the same */
+	many_machine(3);
+	fake_iommu_most = 1;
+	assert_int_equal(look_for(&it, "N0"), 1);
+	assert_int_equal(it.last_error, -EXDEV);
+	found(&it, "N0");
+	fake_iommu_most = UINT32_MAX;
+}
+
+/* One that cannot be stopped keeps its memory; those that are up by then are looked at */
+static void test_one_is_lost(void **state)
+{
+	struct disk_iter it;
+	struct blk_dev *disk;
+
+	(void)state;
+	many_machine(3);
+	many[0].drop_admin = many[0].fn.stuck_master = true;
+	fake_pci_set32(&many[0].fn, 0x4c + 4, 0);
+	assert_int_equal(look_for(&it, "N2"), 2);
+	assert_int_equal(it.failures, 1);
+	/* it did confirm its reset, so it is no loss */
+	assert_false(dma_lost || many[0].csts & NVME_CSTS_RDY);
+	fake_pci_set16(&many[0].fn, 4, 3);
+	found(&it, "N2");
+	many_machine(3);
+	many[0].drop_admin = many[0].fn.stuck_master = many[0].never_disabled = true;
+	many[0].cc = many[0].csts = 0;
+	fake_pci_set32(&many[0].fn, 0x4c + 4, 0);
+	look_for(&it, "");
+	assert_true(dma_lost);
+	assert_int_equal(disk_reopen(&it, &bi, &disk), -ENODEV);
+	it = (struct disk_iter){ 0 };
+	assert_int_equal(disk_next(&it, &bi, &disk), -ENOENT);
+	dma_lost = false;
+	fake_pci_set16(&many[0].fn, 4, 3);
+}
+
+static void test_kept_one_dies(void **state)
+{
+	struct disk_iter it;
+	struct blk_dev *disk;
+
+	(void)state;
+	many_machine(3);
+	look_for(&it, "N1");
+	fake_nvme_unplug(&many[1]);
+	assert_true(disk_reopen(&it, &bi, &disk) < 0);
+	assert_true(fake_now_us < 3000000);
+	many_machine(3);
+	look_for(&it, "N1");
+	disk_forget(&it);
+	assert_int_equal(many[1].shutdowns, 1);
+	assert_false(fake_pci_is_master(&many[1].fn));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -417,6 +622,12 @@ int main(void)
 		cmocka_unit_test(test_driverless_controllers),
 		cmocka_unit_test(test_abort_while_starting),
 		cmocka_unit_test(test_no_disks),
+		cmocka_unit_test(test_side_by_side),
+		cmocka_unit_test(test_dead_one_in_front),
+		cmocka_unit_test(test_few_places),
+		cmocka_unit_test(test_few_let_through),
+		cmocka_unit_test(test_one_is_lost),
+		cmocka_unit_test(test_kept_one_dies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,7 @@ struct fake_window {
 	void (*write)(void *ctx, uint64_t off, unsigned size, uint64_t v);
 };
 
-#define FAKE_MAX_WINDOWS 16
+#define FAKE_MAX_WINDOWS 64
 
 void fake_bus_reset(void);		/* no windows, counters and clock to 0 */
 void fake_bus_add(const struct fake_window *w);

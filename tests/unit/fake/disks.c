@@ -72,8 +72,8 @@ int disk_next(struct disk_iter *it, const struct boot_info *bi, struct blk_dev *
 	(void)bi;
 	for (unsigned i = 0; i < fake_nr_disks; i++)
 		assert(!fake_disks[i].open);
-	while (it->unit < fake_nr_disks) {
-		struct fake_disk *d = &fake_disks[it->unit++];
+	while (it->mmio < fake_nr_disks) {
+		struct fake_disk *d = &fake_disks[it->mmio++];
 
 		if (d->start_error == -EPROTOTYPE) {
 			it->unsupported++;
@@ -91,6 +91,37 @@ int disk_next(struct disk_iter *it, const struct boot_info *bi, struct blk_dev *
 		return 0;
 	}
 	return -ENOENT;
+}
+
+void disk_done(struct disk_iter *it, struct blk_dev *dev, bool keep)
+{
+	struct fake_disk *d = container_of(dev, struct fake_disk, dev);
+
+	assert((d->open || dev->failed) && d == &fake_disks[it->mmio - 1]);
+	d->open = false;
+	if (!keep)
+		return;
+	assert(!it->found);
+	it->found = true;
+	it->kept.unit = it->mmio - 1;
+}
+
+int disk_reopen(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev)
+{
+	struct fake_disk *d = &fake_disks[it->kept.unit];
+
+	(void)bi;
+	assert(it->found && !d->open);
+	if (d->lost)
+		return -ENODEV;
+	d->open = true;
+	*ret_dev = &d->dev;
+	return 0;
+}
+
+void disk_forget(struct disk_iter *it)
+{
+	(void)it;
 }
 
 void disk_name_driverless(const struct boot_info *bi)

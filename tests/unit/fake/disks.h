@@ -16,6 +16,7 @@ struct fake_disk {
 	int start_error;		/* the controller does not start: disk_next() skips it */
 	uint64_t bad_lba;		/* + 1: requests that touch it fail; 0: none */
 	bool dies;			/* requests time out: the driver gives the device up */
+	bool lost;			/* it cannot be opened again */
 	bool open;
 	unsigned opened, reads, writes, flushes;
 	uint64_t write_first, write_last;	/* bytes that were written to, [first, last) */

@@ -2,9 +2,11 @@
 /* A machine without IOMMUs, or with one that refuses, for tests of who attaches devices. */
 #include "tests/unit/fake/iommu.h"
 
+#include <errno.h>
+
 int fake_iommu_rc;
 phys_addr_t fake_iommu_limit = UINT64_MAX;
-unsigned fake_iommu_attached;
+unsigned fake_iommu_attached, fake_iommu_most = UINT32_MAX;
 
 bool iommu_named(const struct boot_info *bi)
 {
@@ -25,6 +27,8 @@ int iommu_attach(const struct iommu_requester *r, phys_addr_t *ret_limit)
 {
 	(void)r;
 	*ret_limit = fake_iommu_limit;
+	if (fake_iommu_attached >= fake_iommu_most)
+		return -EXDEV;
 	fake_iommu_attached += !fake_iommu_rc;
 	return fake_iommu_rc;
 }

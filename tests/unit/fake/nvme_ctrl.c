@@ -141,7 +141,9 @@ static uint16_t identify(struct fake_nvme *f, const struct nvme_command *cmd)
 	if (cmd->cdw10 == NVME_CNS_CONTROLLER) {
 		struct nvme_id_ctrl *id = page;
 
-		memcpy(id->sn, "SIM-0042            ", sizeof(id->sn));
+		memset(id->sn, ' ', sizeof(id->sn));
+		memcpy(id->sn, f->sn, strlen(f->sn));
+		memcpy(id->subnqn, f->subnqn, sizeof(id->subnqn));
 		id->mdts = f->mdts;
 		id->vwc = f->vwc;
 		id->rtd3e_us = f->rtd3e_us;
@@ -162,6 +164,8 @@ static uint16_t identify(struct fake_nvme *f, const struct nvme_command *cmd)
 		assert(f->vs >= 0x00010300);	/* older ones do not know it */
 		if (!ns)
 			return 0x400b;		/* invalid namespace, do not retry */
+		if (ns->uuid[0])
+			add_descriptor(page, 3, ns->uuid, 16);
 		add_descriptor(page, 4, &ns->csi, 1);
 		return 0;
 	}
@@ -174,6 +178,9 @@ static uint16_t identify(struct fake_nvme *f, const struct nvme_command *cmd)
 				      ns->extended << 4);
 		id->dps = ns->dps;
 		id->nsattr = ns->nsattr;
+		id->nmic = ns->shared;
+		memcpy(id->nguid, ns->nguid, sizeof(id->nguid));
+		memcpy(id->eui64, ns->eui64, sizeof(id->eui64));
 		id->lbaf[ns->flbas_format].ms = ns->ms;
 		id->lbaf[ns->flbas_format].lbads = ns->lbads;
 	}
@@ -193,6 +200,7 @@ static uint16_t admin(struct fake_nvme *f, const struct nvme_command *cmd)
 		assert(cmd->cdw11 == 1);	/* contiguous, no interrupt */
 		assert((cmd->cdw10 & 0xffff) == 1 && cmd->prp1 % 4096 == 0);
 		assert(cmd->cdw10 >> 16 && cmd->cdw10 >> 16 <= FIELD_GET(NVME_CAP_MQES, f->cap));
+		memset(&f->q[1], 0, sizeof(f->q[1]));
 		f->q[1].cq = (void *)(uintptr_t)cmd->prp1;
 		f->q[1].entries = (uint16_t)((cmd->cdw10 >> 16) + 1);
 		f->q[1].phase = 1;
@@ -422,8 +430,13 @@ void fake_nvme_unplug(struct fake_nvme *f)
 
 void fake_nvme_init(struct fake_nvme *f, uint8_t lbads, uint8_t *data, uint64_t len)
 {
+	fake_nvme_init_at(f, 0, lbads, data, len);
+}
+
+void fake_nvme_init_at(struct fake_nvme *f, unsigned index, uint8_t lbads, uint8_t *data, uint64_t len)
+{
 	struct fake_window w = {
-		.base = FAKE_NVME_BAR,
+		.base = FAKE_NVME_BAR + 0x4000 * index,
 		.len = 0x4000,
 		.ctx = f,
 		.read = bar_read,
@@ -432,9 +445,9 @@ void fake_nvme_init(struct fake_nvme *f, uint8_t lbads, uint8_t *data, uint64_t 
 	unsigned cap;
 
 	memset(f, 0, sizeof(*f));
-	f->fn = (struct fake_pci_fn){ .bus = 0, .devfn = 4 << 3, .reset = flr, .ctx = f };
+	f->fn = (struct fake_pci_fn){ .bus = 0, .devfn = (uint8_t)((4 + index) << 3), .reset = flr, .ctx = f };
 	fake_pci_add(&f->fn, 0x1b36, 0x0010, 0x010802);
-	fake_pci_bar64(&f->fn, 0, FAKE_NVME_BAR);
+	fake_pci_bar64(&f->fn, 0, w.base);
 	cap = fake_pci_cap(&f->fn, 0x11, 12);		/* MSI-X, in use */
 	fake_pci_set16(&f->fn, cap + 2, 0x8000 | 3);
 	cap = fake_pci_cap(&f->fn, 0x10, 60);		/* PCI Express, FLR */
@@ -446,6 +459,7 @@ void fake_nvme_init(struct fake_nvme *f, uint8_t lbads, uint8_t *data, uint64_t 
 		.nsid = 1, .nsze = len >> lbads, .lbads = lbads, .data = data, .data_len = len};
 	f->cap = FIELD_PREP(NVME_CAP_MQES, 1023) | FIELD_PREP(NVME_CAP_TO, 15) | NVME_CAP_CSS_NVM;
 	f->vs = 0x00010400;
+	strcpy(f->sn, "SIM-0042");
 	f->vwc = 1;
 	f->bad_lba = ~0ULL;
 	f->enable_us = f->disable_us = f->shutdown_us = 1000;

@@ -21,6 +21,8 @@ struct fake_nvme_ns {
 	bool extended;		/* metadata in line with each block */
 	uint16_t ms;
 	uint8_t csi;		/* command set: 2 zoned */
+	bool shared;		/* other controllers may have it too */
+	uint8_t nguid[16], eui64[8], uuid[16];	/* zeros: none */
 	uint8_t *data;
 	uint64_t data_len;
 };
@@ -39,6 +41,7 @@ struct fake_nvme {
 	uint32_t vs;
 	uint8_t mdts, vwc;
 	uint32_t rtd3e_us;
+	char sn[21], subnqn[256];
 
 	/* how it behaves */
 	uint64_t enable_us, disable_us, shutdown_us;
@@ -84,9 +87,10 @@ struct fake_nvme {
 
 /*
  * A healthy controller with one namespace of @data, left running by a dead kernel. Registers it on
- * the bus.
+ * the bus, as device 4 and, with an @index, those behind it.
  */
 void fake_nvme_init(struct fake_nvme *f, uint8_t lbads, uint8_t *data, uint64_t len);
+void fake_nvme_init_at(struct fake_nvme *f, unsigned index, uint8_t lbads, uint8_t *data, uint64_t len);
 /* Post a held completion: the @n-th oldest */
 void fake_nvme_release(struct fake_nvme *f, unsigned n);
 /* Post any completion on the I/O queue */

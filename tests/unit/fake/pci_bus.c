@@ -9,7 +9,7 @@
 #include "tests/unit/fake/bus.h"
 #include "tests/unit/fake/pci_bus.h"
 
-#define MAX_FNS 4
+#define MAX_FNS 32
 
 static struct fake_pci_fn *fns[MAX_FNS];
 static unsigned nr_fns;
