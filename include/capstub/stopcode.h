@@ -22,6 +22,7 @@
 	X(26, UNSAVED_DUMP, "unsaved-dump", "the target holds a dump that was not saved yet") \
 	X(27, FOREIGN_DATA, "foreign-data", "something else was written there since capstub format: run it again if that may be lost") \
 	X(28, NO_DUMP_WORD, "no-dump-word", "no dump= word was given: nothing was written") \
+	X(29, TARGET_RESIZED, "target-resized", "the target has grown since format: run capstub format") \
 	X(30, DEVICE_INIT, "device-init", "the target's controller could not be started") \
 	X(31, DEVICE_TIMEOUT, "device-timeout", "a request to the target did not complete in time") \
 	X(32, DEVICE_GONE, "device-gone", "the target vanished") \

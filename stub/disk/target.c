@@ -21,6 +21,7 @@
 #include "stub/log.h"
 #include "stub/mem.h"
 #include "stub/disk/part.h"
+#include "stub/timeout.h"
 
 /*
  * DMA buffers. label_buf holds the label looked at last; of a match only place and UUID are kept,
@@ -48,8 +49,14 @@ struct search {
 	unsigned unlabelled;		/* windows that the word names, without a label */
 	unsigned damaged;		/* labels with a bad CRC, version or size */
 	unsigned foreign;		/* good labels on what is somebody else's by now */
+	unsigned bare;			/* windows without a label that may have had one before they grew */
+	unsigned grown;			/* labels found there */
+	bool again;			/* the second time, for these */
 	int read_error;			/* of a place where a label may be; 0: all could be read */
 };
+
+#define SCAN_US		5000000	/* for all windows that may have grown */
+static struct deadline scan_until;
 
 static int disk_read(void *ctx, uint64_t lba, void *buf)
 {
@@ -151,6 +158,11 @@ static int check_ends(struct blk_dev *dev, const struct window *w)
 					    "run it again if that may be lost", t.name);
 }
 
+static int scan_block(void *ctx, uint64_t offset, void *block)
+{
+	return deadline_passed(scan_until) ? -ETIMEDOUT : target_read_block(ctx, offset, block);
+}
+
 /*
  * Does the word name this window before its label is looked at? any, UUID= and LABEL= depend on the
  * label alone.
@@ -195,6 +207,24 @@ static bool names_place(const struct target_spec *spec)
 	return spec->kind != TARGET_ANY && spec->kind != TARGET_UUID && spec->kind != TARGET_LABEL;
 }
 
+/* A window that has no label where it ends: has it one where it ended before? */
+static void look_behind(struct search *s, const struct window *w)
+{
+	struct target t;
+	struct vouch_src src = { s->again ? scan_block : target_read_block, &t, target_block, window_end(s->dev, w) };
+
+	if (src.end < CAPSTUB_TARGET_MIN)
+		return;
+	set_target(&t, s->dev, w);
+	if (!vouch_bare(&src))
+		return;
+	s->bare++;
+	if (s->again && vouch_find_smaller(&src) && label_matches(s->spec, (void *)target_block)) {
+		log_warn("%s: it has grown since capstub format", t.name);
+		s->grown++;
+	}
+}
+
 /*
  * Is this the match, by another way? A disk with two ports is two disks to us, with one name. What was copied to
  * another disk is there under another name.
@@ -230,8 +260,12 @@ static int look_at(struct search *s, const struct part *p)
 	rc = read_label(s->dev, &w);
 	if (rc == -ENOENT) {
 		s->unlabelled += names_place(s->spec);
-		return 0;
+		if (!s->matches)
+			look_behind(s, &w);
+		return s->dev->failed ? s->dev->fail_code : 0;
 	}
+	if (s->again)
+		return s->dev->failed ? s->dev->fail_code : 0;
 	if (rc == -EBADMSG) {
 		s->damaged++;
 		return 0;
@@ -302,7 +336,7 @@ static enum capstub_stop stop_code(int rc, enum capstub_stop otherwise)
 
 /*
  * The stop code that helps most, from the most to the least specific: two targets, one that has
- * another owner, a label to repair, a place to format, one that cannot be read, a disk in the wrong
+ * another owner, a label to repair, one that has grown, a place to format, one that cannot be read, a disk in the wrong
  * format, a controller to look into, nothing found at all.
  */
 static enum capstub_stop search_failed(const struct search *s, const struct disk_iter *it,
@@ -320,6 +354,9 @@ static enum capstub_stop search_failed(const struct search *s, const struct disk
 	if (s->damaged)
 		return log_err(STOP_BAD_LABEL, "dump=%s: no match, %u damaged label(s)", word,
 			       s->damaged);
+	if (s->grown)
+		return log_err(STOP_TARGET_RESIZED, "dump=%s: the target has grown since format: run capstub format",
+			       word);
 	if (s->unlabelled)
 		return log_err(
 			STOP_NO_LABEL,
@@ -347,8 +384,21 @@ static enum capstub_stop search_failed(const struct search *s, const struct disk
 	return log_err(STOP_NO_TARGET, "dump=%s: no such target among %u disk(s)", word, s->disk);
 }
 
+static void search_all(struct search *s, struct disk_iter *it, const struct boot_info *bi)
+{
+	while (!disk_next(it, bi, &s->dev)) {
+		if (!s->again)
+			log_info("disk %s: %lu blocks of %u bytes%s%s", s->dev->name, s->dev->nr_blocks, s->dev->block_size,
+				 s->dev->serial[0] ? ", serial " : "", s->dev->serial);
+		search_disk(s);
+		disk_done(it, s->dev, s->matches && s->match_disk == s->disk);
+		s->disk++;
+	}
+}
+
 /*
- * Every disk of the machine is looked at: that time is the price of knowing that there is no second match.
+ * Every disk of the machine is looked at: that time is the price of knowing that there is no second match. When
+ * there is no match at all, what may have grown is looked through.
  */
 enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 			      const struct target_spec *spec)
@@ -361,13 +411,15 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 	target_block = mem_take("target block", VOUCH_BLOCK, 4096, MEM_ANY);
 	if (!label_buf || !target_block)
 		return log_err(STOP_ASSERT, "no memory to look for a target");
-	while (!disk_next(&it, bi, &s.dev)) {
-		log_info("disk %s: %lu blocks of %u bytes%s%s", s.dev->name, s.dev->nr_blocks,
-			 (unsigned)s.dev->block_size, s.dev->serial[0] ? ", serial " : "",
-			 s.dev->serial);
-		search_disk(&s);
-		disk_done(&it, s.dev, s.matches && s.match_disk == s.disk);
-		s.disk++;
+	search_all(&s, &it, bi);
+	if (!s.matches && !s.foreign && !s.damaged && s.bare) {
+		struct disk_iter again = { 0 };
+		unsigned disks = s.disk;
+
+		s.again = true;
+		scan_until = deadline_in_us(SCAN_US);
+		search_all(&s, &again, bi);
+		s.disk = disks;
 	}
 	if (s.matches != 1) {
 		disk_forget(&it);

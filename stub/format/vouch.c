@@ -172,3 +172,53 @@ int vouch_check(const struct capstub_label *l, const struct vouch_src *src)
 		rc = crc_of(src, tail_start(src, v.tail_bytes), v.tail_bytes, &crc);
 	return rc ? rc : v.tail_bytes && crc != v.tail_crc32c ? -EEXIST : 0;
 }
+
+bool vouch_bare(const struct vouch_src *src)
+{
+	return !check_block0(src);
+}
+
+/* 1: the label of a target that ended at @end; 0: it is none; -errno of read() */
+static int is_label(const struct vouch_src *src, uint64_t end)
+{
+	struct capstub_label *l = src->block;
+	uint32_t crc;
+	int rc = src->read(src->ctx, end - CAPSTUB_LABEL_SIZE, l);
+
+	if (rc || memcmp(l->magic, CAPSTUB_LABEL_MAGIC, sizeof(l->magic)) || l->target_bytes != end ||
+	    l->version != CAPSTUB_LABEL_VERSION)
+		return rc;
+	crc = l->crc32c;
+	l->crc32c = 0;
+	l->crc32c = crc32c(0, l, sizeof(*l));
+	l->name[sizeof(l->name) - 1] = '\0';
+	return l->crc32c == crc;
+}
+
+/*
+ * Partitions and images are whole MiB long, or end where the second table of a GPT begins: 33 blocks of 512
+ * bytes before such a border (UEFI 2.10 §5.3.1), in whole 4 KiB.
+ */
+uint64_t vouch_find_smaller(const struct vouch_src *src)
+{
+	static const struct {
+		uint64_t step;
+		unsigned nr;
+	} passes[] = { { 4096, 4096 }, { MIB(1), 8192 }, { MIB(1024), 4096 } };
+	const uint64_t gpt = 5 * 4096;
+	int rc = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(passes); i++) {
+		uint64_t end = ALIGN_DOWN(src->end - 1, passes[i].step);
+
+		for (unsigned n = 0; n < passes[i].nr && end >= CAPSTUB_TARGET_MIN; n++, end -= passes[i].step) {
+			rc = is_label(src, end);
+			if (rc)
+				return rc > 0 ? end : 0;
+			rc = i && end - gpt >= CAPSTUB_TARGET_MIN ? is_label(src, end - gpt) : 0;
+			if (rc)
+				return rc > 0 ? end - gpt : 0;
+		}
+	}
+	return 0;
+}

@@ -39,6 +39,16 @@ struct vouch_src {
 int vouch_check(const struct capstub_label *l, const struct vouch_src *src);
 
 /*
+ * The target has no label where its size says, but may have grown. vouch_bare(): its first block is as a label of ours
+ * would have it, which is so of few places that are somebody's. vouch_find_smaller(): the END of its label when it was
+ * smaller, which is in src->block then; 0: none is found at the sizes that targets have, or read() has failed.
+ * At most VOUCH_STEPS blocks are read, nearest first.
+ */
+#define VOUCH_STEPS	30000u
+bool vouch_bare(const struct vouch_src *src);
+uint64_t vouch_find_smaller(const struct vouch_src *src);
+
+/*
  * Take the end as it is into @v. When it cannot be read, what @v said before stays.
  * vouch_zeros(): both ends at their largest, @block as in struct vouch_src.
  */

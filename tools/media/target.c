@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "capstub/kdump_format.h"
@@ -177,6 +178,27 @@ static enum label_status label_check(struct target *t)
 	return label_fields_ok(t) ? check_ends(t) : LABEL_BAD_FIELDS;
 }
 
+/* What cannot be read ends the search, as its time does: seconds, on a disk that turns */
+static int scan_block(void *ctx, uint64_t offset, void *block)
+{
+	const struct target *t = ctx;
+
+	return time(NULL) > t->scan_until ? -ETIMEDOUT : read_at(t->fd, block, VOUCH_BLOCK, offset);
+}
+
+/* No label at the end: is there one where the end was before? It stays unusable, but is no "no label". */
+static void look_behind(struct target *t)
+{
+	_Alignas(8) uint8_t block[VOUCH_BLOCK];
+	struct vouch_src src = { scan_block, t, block, t->end };
+
+	t->scan_until = time(NULL) + 3;
+	if (!vouch_bare(&src) || !vouch_find_smaller(&src))
+		return;
+	memcpy(&t->label, block, sizeof(t->label));
+	t->status = LABEL_BAD_SIZE;
+}
+
 bool label_readable(const struct target *t)
 {
 	return t->status == LABEL_OK || t->status == LABEL_FOREIGN || t->status == LABEL_UNREADABLE;
@@ -197,6 +219,9 @@ const char *label_problem(const struct target *t)
 	case LABEL_BAD_VERSION:
 		return "its label is of another version: use the capstub that formatted it";
 	case LABEL_BAD_SIZE:
+		if (t->label.target_bytes < t->end)
+			return "the target has grown since format: run capstub format again, "
+			       "'capstub save --force' tries to read the dump first";
 		return "it was resized after 'capstub format': format it again, "
 		       "'capstub save --force' tries to read the dump first";
 	case LABEL_BAD_FIELDS:
@@ -281,6 +306,9 @@ int target_open(struct target *t, const char *path, int flags)
 		goto out;
 	}
 	t->status = label_check(t);
+	/* Whoever is going to write a label looks at the place it goes to, and no further */
+	if (t->status == LABEL_NONE && (flags & O_ACCMODE) == O_RDONLY)
+		look_behind(t);
 	return 0;
 out:
 	target_close(t);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "capstub/label.h"
 #include "stub/format/stopcode.h"
@@ -32,6 +33,7 @@ struct target {
 	struct stat st;
 	uint64_t bytes;		/* size of the device or file */
 	uint64_t end;		/* the same rounded down to 4 KiB: END of label.h */
+	time_t scan_until;	/* how long a label may be looked for */
 	enum label_status status;
 	struct capstub_label label;	/* as on the media unless status is LABEL_NONE */
 };

@@ -36,6 +36,27 @@ class NamespaceDisk(Disk):
         return "/dev/nvme%dn3" % index
 
 
+class DualPortDisk(Disk):
+    """One namespace that two controllers of a subsystem have."""
+
+    def options(self):
+        argv = ["-device", "nvme-subsys,id=sub-" + self.name]
+        for port in "ab":
+            argv += ["-device", "nvme,id=%s-%s,serial=%s,subsys=sub-%s" % (port, self.name, self.name, self.name)]
+        return argv + super().options()[:2] + ["-device", "nvme-ns,drive=%s,bus=a-%s,nsid=1" % (self.name, self.name)]
+
+
+class CrowdedDisk(Disk):
+    """The last of many NVMe disks."""
+
+    def options(self):
+        argv = []
+        for i in range(20):
+            argv += ["-blockdev", "driver=null-co,size=67108864,read-zeroes=on,node-name=null%d" % i,
+                     "-device", "nvme,drive=null%d,serial=null%d" % (i, i)]
+        return argv + super().options()
+
+
 class FormattedDisk(Disk):
     """A namespace with metadata, or zones: props of QEMU's nvme-ns. Metadata lies behind the blocks in the image."""
 
@@ -110,6 +131,8 @@ good("behind root ports, the third disk", lambda: [
     PortDisk("64M", driver="nvme", name="a"), PortDisk("64M", driver="virtio", name="b"),
     PortDisk("1G", driver="nvme", block=4096, name="c")])
 good("third namespace", lambda: [NamespaceDisk("1G", driver="nvme", name="n")])
+good("two ports", lambda: [DualPortDisk("1G", driver="nvme", name="dual")], append="console=ttyS0 dump=LABEL=target")
+good("the last of 21 controllers", lambda: [CrowdedDisk("1G", driver="nvme", name="last")], hidden=True)
 good("NVMe, protection information of type 1", lambda: [FormattedDisk("1G", "ms=8,pi=1", 8)])
 good("NVMe, protection information of type 2 in the blocks", lambda: [FormattedDisk("1G", "ms=8,pi=2,mset=1", 8)])
 good("NVMe, protection information of type 3, blocks of 4 KiB", lambda: [
@@ -146,6 +169,15 @@ for name, ns in (("64 bytes of metadata", "ms=64"), ("metadata in the blocks", "
             with Guest(disks=[disk], mem="256M", hidden=True, append="console=ttyS0 dump=SERIAL=odd") as guest:
                 guest.capture(stop="unsupported-format")
             check(before == run("sha256sum", disk.path), "the disk has changed")
+
+if wanted("two disks of two ports"):
+    with case("two disks of two ports, one a copy of the other"):
+        disks = [DualPortDisk("256M", driver="nvme", name="one").format("target")]
+        disks.append(DualPortDisk("256M", driver="nvme", name="two").format(label=disks[0].label()))
+        before = [run("sha256sum", d.path) for d in disks]
+        with Guest(disks=disks, mem="256M", hidden=True, append="console=ttyS0 dump=LABEL=target") as guest:
+            guest.capture(stop="ambiguous-target")
+        check(before == [run("sha256sum", d.path) for d in disks], "a disk has changed")
 
 # --- failures ---
 

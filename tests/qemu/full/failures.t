@@ -138,6 +138,17 @@ for name, word, tables in (
                 guest.capture(stop="ambiguous-target")
             check(before == [run("sha256sum", d.path) for d in disks], "a disk has changed")
 
+for driver, block in (("virtio", 512), ("nvme", 4096)):
+    name = "a target that has grown since format, " + driver
+    if wanted(name):
+        with case(name):
+            disk = Disk("64M", driver=driver, block=block).format("target")
+            os.truncate(disk.path, 1000 * MIB)
+            before = run("sha256sum", disk.path)
+            with Guest(disks=[disk], mem=MEM, append="console=ttyS0 dump=LABEL=target") as guest:
+                guest.capture(stop="target-resized")
+            check(before == run("sha256sum", disk.path), "the disk has changed")
+
 if wanted("unknown and malformed words"):
     with case("unknown and malformed words are named, and the rest counts"):
         disk = Disk("512M", name="good").format()

@@ -458,6 +458,61 @@ static void test_foreign(void **state)
 	assert_int_equal(open_target(&any), STOP_READ_ERROR);
 }
 
+/*
+ * The place has grown: the label is where it was, and nothing is written. Whatever else could be looked at comes
+ * first, and a target that is found costs no search.
+ */
+static void test_grown(void **state)
+{
+	struct fake_disk *d;
+	unsigned reads;
+
+	(void)state;
+	begin();
+	d = disk();
+	vouched(d, 1, "lab");
+	assert_int_equal(open_target(&any), STOP_OK);
+	reads = d->reads;
+	memset(d->bytes + DISK_BYTES - 4096, 0, 4096);
+	label(d, 0, DISK_BYTES - MIB(3), 1, "lab");
+	assert_int_equal(open_target(&any), STOP_TARGET_RESIZED);
+	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_TARGET_RESIZED);
+	assert_int_equal(open_target(spec(TARGET_UUID, "", 1)), STOP_TARGET_RESIZED);
+	assert_int_equal(open_target(spec(TARGET_SERIAL, "SERIAL0", 0)), STOP_TARGET_RESIZED);
+	assert_true(fake_log_has("disk0: it has grown since capstub format"));
+	assert_int_equal(open_target(spec(TARGET_LABEL, "bal", 0)), STOP_NO_TARGET);
+	/* After a capture there is a dump's header at its start; anything else there makes it somebody's */
+	memcpy(d->bytes, "KDUMP   ", 8);
+	assert_int_equal(open_target(&any), STOP_TARGET_RESIZED);
+	memcpy(d->bytes, "LUKS\xba\xbe\0\2", 8);
+	assert_int_equal(open_target(&any), STOP_NO_TARGET);
+
+	/* partitions */
+	begin();
+	d = disk();
+	partition(d);
+	label(d, PART1, PART_BLOCKS * BLOCK - 4096, 1, "lab");
+	assert_int_equal(open_target(&any), STOP_TARGET_RESIZED);
+	label(d, PART2, PART_BLOCKS * BLOCK, 2, "good");
+	assert_int_equal(open_target(spec(TARGET_LABEL, "lab", 0)), STOP_TARGET_RESIZED);
+	assert_int_equal(open_target(&any), STOP_OK);
+	assert_true(target.first_block == PART2);
+
+	/* a blank disk beside the target is looked at, and no more */
+	begin();
+	disk();
+	d = disk();
+	vouched(d, 1, "lab");
+	assert_int_equal(open_target(&any), STOP_OK);
+	assert_true(fake_disks[0].reads < 8 && d->reads <= reads + 2);
+	/* it cannot be read behind its label */
+	begin();
+	d = disk();
+	label(d, 0, DISK_BYTES - MIB(3), 1, "lab");
+	d->bad_lba = NR_BLOCKS - 100;
+	assert_int_equal(open_target(&any), STOP_NO_TARGET);
+}
+
 /* END is the window's size rounded down to 4 KiB */
 static void test_odd_size(void **state)
 {
@@ -643,7 +698,7 @@ int main(void)
 		cmocka_unit_test(test_devices),	    cmocka_unit_test(test_window),
 		cmocka_unit_test(test_write_label), cmocka_unit_test(test_abort),
 		cmocka_unit_test(test_foreign),	    cmocka_unit_test(test_two_ways),
-		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_lost),	    cmocka_unit_test(test_grown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
