@@ -93,15 +93,27 @@ uint32_t pci_read32(const struct pci_dev *dev, unsigned off)
 	return off < 256 ? pio_read32(select_port(dev, off)) : 0xffffffff;
 }
 
-/* Narrow reads by wide ones: every register here may be read without side effect */
+/* Narrow reads are narrow: there are registers that answer to their own width alone (QEMU's i6300esb) */
 uint16_t pci_read16(const struct pci_dev *dev, unsigned off)
 {
-	return (uint16_t)(pci_read32(dev, off & ~3u) >> (off & 2) * 8);
+	void *reg;
+
+	if (dev->host->ecam) {
+		reg = ecam(dev, off);
+		return reg ? mmio_read16(reg) : 0xffff;
+	}
+	return off < 256 ? pio_read16(select_port(dev, off)) : 0xffff;
 }
 
 uint8_t pci_read8(const struct pci_dev *dev, unsigned off)
 {
-	return (uint8_t)(pci_read32(dev, off & ~3u) >> (off & 3) * 8);
+	void *reg;
+
+	if (dev->host->ecam) {
+		reg = ecam(dev, off);
+		return reg ? mmio_read8(reg) : 0xff;
+	}
+	return off < 256 ? pio_read8(select_port(dev, off)) : 0xff;
 }
 
 /* Narrow writes have to be narrow: the other half may hold bits that clear when 1 is written */

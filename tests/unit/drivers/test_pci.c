@@ -100,6 +100,8 @@ static void test_ports_reach_256_bytes(void **state)
 	assert_int_equal(pci_read16(&dev, 0x3e), 0xbeef);
 	assert_int_equal(pci_read8(&dev, 0x3f), 0xbe);
 	assert_int_equal(pci_read16(&dev, 0x3c), 0);
+	assert_int_equal(pci_read16(&dev, 0x100), 0xffff);
+	assert_int_equal(pci_read8(&dev, 0x100), 0xff);
 }
 
 static void test_capabilities(void **state)
