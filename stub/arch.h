@@ -24,7 +24,7 @@ noreturn void stub_main(struct boot_info *bi);
 
 /*
  * Second stage of discovery, after the console is up: fill bi->pci_hosts, bi->virtio_mmio,
- * bi->uarts, bi->reset from ACPI tables or the device tree. Never fails: what is not found stays
+ * bi->uarts, bi->reset, bi->watchdogs from ACPI tables or the device tree. Never fails: what is not found stays
  * empty.
  */
 void arch_discover(struct boot_info *bi);

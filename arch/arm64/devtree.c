@@ -145,8 +145,8 @@ static bool through_ranges(const void *fdt, int bus, int parent, uint64_t *addr,
 	return false;
 }
 
-/* First entry of "reg" as a CPU physical address */
-static bool get_reg(const struct dt_pos *pos, uint64_t *ret_addr, uint64_t *ret_size)
+/* Entry @nr of "reg" as a CPU physical address */
+static bool get_reg_nr(const struct dt_pos *pos, int nr, uint64_t *ret_addr, uint64_t *ret_size)
 {
 	const void *fdt = pos->fdt;
 	int parent, addr_cells, sz_cells, len;
@@ -159,8 +159,9 @@ static bool get_reg(const struct dt_pos *pos, uint64_t *ret_addr, uint64_t *ret_
 	addr_cells = address_cells(fdt, parent);
 	sz_cells = size_cells(fdt, parent);
 	p = fdt_getprop(fdt, pos->node[pos->depth], "reg", &len);
-	if (!p || !addr_cells || !sz_cells || len < (addr_cells + sz_cells) * 4)
+	if (!p || !addr_cells || !sz_cells || len < (nr + 1) * (addr_cells + sz_cells) * 4)
 		return false;
+	p += nr * (addr_cells + sz_cells);
 	addr = read_cells(p, addr_cells);
 	size = read_cells(p + addr_cells, sz_cells);
 	for (int d = pos->depth - 1; d > 0; d--)
@@ -171,6 +172,11 @@ static bool get_reg(const struct dt_pos *pos, uint64_t *ret_addr, uint64_t *ret_
 	*ret_addr = addr;
 	*ret_size = size;
 	return true;
+}
+
+static bool get_reg(const struct dt_pos *pos, uint64_t *ret_addr, uint64_t *ret_size)
+{
+	return get_reg_nr(pos, 0, ret_addr, ret_size);
 }
 
 /* Said of the device or of a bus above it (Devicetree Specification §2.3.10) */
@@ -630,19 +636,36 @@ static void add_virtio_mmio(const struct dt_pos *pos, struct boot_info *bi)
 		bi->virtio_mmio[bi->nr_virtio_mmio++] = v;
 }
 
+/* Documentation/devicetree/bindings/watchdog/arm,sbsa-gwdt.yaml: the control frame first; arm,sp805.yaml */
+static void add_watchdog(const struct dt_pos *pos, struct boot_info *bi, bool sp805)
+{
+	struct watchdog_spec w = { .type = sp805 ? WATCHDOG_SP805 : WATCHDOG_GWDT };
+	uint64_t size;
+
+	if (bi->nr_watchdogs == BOOT_MAX_WATCHDOGS || !get_reg(pos, &w.control, &size) ||
+	    (!sp805 && !get_reg_nr(pos, 1, &w.refresh, &size)))
+		return;
+	if (sp805)
+		w.hz = fixed_clock_hz(pos->fdt, pos->node[pos->depth]);
+	bi->watchdogs[bi->nr_watchdogs++] = w;
+}
+
 static bool add_bus(const struct dt_pos *pos, void *ctx)
 {
 	struct bus_walk *w = ctx;
-	bool pci = compatible(pos, "pci-host-ecam-generic");
+	bool pci = compatible(pos, "pci-host-ecam-generic"), virtio = compatible(pos, "virtio,mmio"),
+	     sp805 = compatible(pos, "arm,sp805");
 
-	if (!pci && !compatible(pos, "virtio,mmio"))
+	if (!pci && !virtio && !sp805 && !compatible(pos, "arm,sbsa-gwdt"))
 		return true;
 	if (++w->tried > DT_MAX_TRIED)
 		return false;
 	if (pci)
 		add_pci_host(pos, w);
-	else
+	else if (virtio)
 		add_virtio_mmio(pos, w->bi);
+	else
+		add_watchdog(pos, w->bi, sp805);
 	return true;
 }
 

@@ -40,7 +40,7 @@ bool devtree_cmdline_intact(const char *cmdline);
  */
 bool devtree_usable_memory(const void *fdt, unsigned nr, uint64_t *ret_start, uint64_t *ret_end);
 
-/* bi->pci_hosts, bi->virtio_mmio */
+/* bi->pci_hosts, bi->virtio_mmio, bi->watchdogs */
 void devtree_buses(const void *fdt, struct boot_info *bi);
 
 /* Does the tree describe a machine, or only carry /chosen, as on ACPI machines? */

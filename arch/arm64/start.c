@@ -177,8 +177,9 @@ static void discover_acpi(struct boot_info *bi)
 
 void arch_discover(struct boot_info *bi)
 {
-	log_info("arm64: entered at EL%u, %u-bit physical addresses, timer %lu Hz", entry_el,
-		 mm_pa_bits(), time_set_rate(fdt ? devtree_timer_hz(fdt) : 0));
+	bi->counter_hz = (uint32_t)time_set_rate(fdt ? devtree_timer_hz(fdt) : 0);
+	log_info("arm64: entered at EL%u, %u-bit physical addresses, timer %u Hz", entry_el,
+		 mm_pa_bits(), bi->counter_hz);
 	if (!fdt)
 		log_warn("arm64: no usable device tree at %#lx", bi->fdt);
 	else if (!in_usable_memory)

@@ -59,27 +59,28 @@ static void read_cmdline(struct boot_info *bi, const struct boot_params *bp)
 }
 
 /*
- * The RSDP in the EFI configuration table. The table's address comes from setup_data SETUP_EFI: the
+ * What the EFI configuration table names @guid; 0: nothing. The table's address comes from setup_data SETUP_EFI: the
  * pointer in the EFI system table itself has become a virtual one of the dead kernel (UEFI 2.9
  * §8.4).
  */
-static phys_addr_t find_rsdp_in_efi(const struct boot_info *bi, phys_addr_t tables)
+static phys_addr_t find_in_efi(const struct boot_info *bi, phys_addr_t tables, const EFI_GUID *guid)
 {
-	static const EFI_GUID acpi20 = ACPI_20_TABLE_GUID;
 	EFI_CONFIGURATION_TABLE entry;
 	unsigned i;
 
 	for (i = 0; i < EFI_TABLES_MAX; i++) {
 		if (read_outside(bi, &entry, tables + i * sizeof(entry), sizeof(entry)))
 			break;
-		if (!memcmp(&entry.VendorGuid, &acpi20, sizeof(acpi20)))
+		if (!memcmp(&entry.VendorGuid, guid, sizeof(*guid)))
 			return (uintptr_t)entry.VendorTable;
 	}
 	return 0;
 }
 
-static void walk_setup_data(const struct boot_info *bi, phys_addr_t pa)
+static void walk_setup_data(struct boot_info *bi, phys_addr_t pa)
 {
+	static const EFI_GUID acpi20 = ACPI_20_TABLE_GUID, smbios = SMBIOS_TABLE_GUID,
+			      smbios3 = SMBIOS3_TABLE_GUID;
 	struct efi_setup_data efi;
 	struct setup_data data;
 	unsigned i;
@@ -88,8 +89,12 @@ static void walk_setup_data(const struct boot_info *bi, phys_addr_t pa)
 		if (read_outside(bi, &data, pa, sizeof(data)))
 			return;
 		if (data.type == SETUP_EFI && data.len >= sizeof(efi) &&
-		    !read_outside(bi, &efi, pa + sizeof(data), sizeof(efi)))
-			rsdp_from_efi = find_rsdp_in_efi(bi, efi.tables);
+		    !read_outside(bi, &efi, pa + sizeof(data), sizeof(efi))) {
+			rsdp_from_efi = find_in_efi(bi, efi.tables, &acpi20);
+			bi->smbios = find_in_efi(bi, efi.tables, &smbios3);
+			if (!bi->smbios)
+				bi->smbios = find_in_efi(bi, efi.tables, &smbios);
+		}
 	}
 }
 

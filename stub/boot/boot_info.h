@@ -14,6 +14,7 @@
 #define BOOT_MAX_VIRTIO_MMIO	32
 #define BOOT_MAX_UARTS		8
 #define BOOT_MAX_IOMMU_MAPS	32
+#define BOOT_MAX_WATCHDOGS	4
 
 enum uart_type {
 	UART_NONE,
@@ -65,6 +66,18 @@ struct virtio_mmio_spec {
 	bool dma_coherent;
 };
 
+enum watchdog_type {
+	WATCHDOG_GWDT,		/* generic watchdog of Arm servers */
+	WATCHDOG_SP805,
+};
+
+struct watchdog_spec {
+	enum watchdog_type type;
+	uint32_t hz;		/* SP805: its clock; 0: not known */
+	phys_addr_t control;
+	phys_addr_t refresh;	/* GWDT: its other frame */
+};
+
 enum reset_method {
 	RESET_UNKNOWN,
 	RESET_IO,
@@ -89,6 +102,8 @@ enum acpi_kind {
 	ACPI_IVRS,		/* AMD-Vi units */
 	ACPI_IORT,		/* SMMUs */
 	ACPI_VIOT,		/* virtio-iommu */
+	ACPI_WDAT,		/* a watchdog */
+	ACPI_SPMI,		/* a management controller */
 	ACPI_NR_KINDS
 };
 
@@ -122,6 +137,10 @@ struct boot_info {
 	struct acpi_table acpi[ACPI_NR_KINDS];
 	unsigned nr_iommu_maps;
 	struct iommu_map iommu_maps[BOOT_MAX_IOMMU_MAPS];
+	unsigned nr_watchdogs;
+	struct watchdog_spec watchdogs[BOOT_MAX_WATCHDOGS];
+	uint32_t counter_hz;		/* of the generic timer; 0: none */
+	phys_addr_t smbios;		/* entry point that EFI names; 0: not known */
 };
 
 #endif

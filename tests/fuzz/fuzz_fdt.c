@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check(const struct boot_info *bi)
 {
 	if (bi->nr_uarts > BOOT_MAX_UARTS || bi->nr_pci_hosts > bi->max_pci_hosts ||
-	    bi->nr_virtio_mmio > BOOT_MAX_VIRTIO_MMIO ||
+	    bi->nr_virtio_mmio > BOOT_MAX_VIRTIO_MMIO || bi->nr_watchdogs > BOOT_MAX_WATCHDOGS ||
 	    !memchr(bi->cmdline, 0, sizeof(bi->cmdline)))
 		abort();
 	for (unsigned i = 0; i < bi->nr_uarts; i++)

@@ -688,6 +688,52 @@ static void test_efi(void **state)
 	assert_true(efi_find_rsdp(&efi, read_mem) == 0);
 }
 
+static void test_watchdogs(void **state)
+{
+	(void)state;
+	begin_tree(2, 2);
+	node("clk");
+	str("compatible", "fixed-clock");
+	u32("clock-frequency", 32768);
+	u32("phandle", 7);
+	end();
+	node("watchdog@1c0f0000");
+	strings("compatible", "arm,sp805\0arm,primecell");
+	cells("reg", 0, 0x1c0f0000, 0, 0x1000);
+	cells("clocks", 7, 8);
+	end();
+	node("watchdog@2a440000");
+	str("compatible", "arm,sbsa-gwdt");
+	cells("reg", 0, 0x2a440000, 0, 0x1000, 0, 0x2a450000, 0, 0x1000);
+	end();
+	/* half of one, and one that is off */
+	node("watchdog@2a460000");
+	str("compatible", "arm,sbsa-gwdt");
+	cells("reg", 0, 0x2a460000, 0, 0x1000, 0, 0x2a470000);
+	end();
+	node("watchdog@1c100000");
+	str("compatible", "arm,sp805");
+	str("status", "disabled");
+	cells("reg", 0, 0x1c100000, 0, 0x1000);
+	end();
+	parse();
+	assert_int_equal(bi.nr_watchdogs, 2);
+	assert_int_equal(bi.watchdogs[0].type, WATCHDOG_SP805);
+	assert_true(bi.watchdogs[0].control == 0x1c0f0000 && bi.watchdogs[0].hz == 32768);
+	assert_int_equal(bi.watchdogs[1].type, WATCHDOG_GWDT);
+	assert_true(bi.watchdogs[1].control == 0x2a440000 && bi.watchdogs[1].refresh == 0x2a450000);
+
+	begin_tree(2, 2);
+	for (int i = 0; i < 10; i++) {
+		node("watchdog");
+		str("compatible", "arm,sp805");
+		cells("reg", 0, 0x1c0f0000, 0, 0x1000);
+		end();
+	}
+	parse();
+	assert_int_equal(bi.nr_watchdogs, BOOT_MAX_WATCHDOGS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -707,6 +753,7 @@ int main(void)
 		cmocka_unit_test(test_rejected),
 		cmocka_unit_test(test_slow_tree),
 		cmocka_unit_test(test_efi),
+		cmocka_unit_test(test_watchdogs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
