@@ -26,11 +26,10 @@ void idle_set_hooks(idle_hook *const *table)
  * An exception inside a hook leaves @inside set, and the hooks alone for good: what crashed once
  * must not crash the way to the reset too.
  */
-void idle(void)
+void idle_busy(void)
 {
 	uint64_t now;
 
-	cpu_relax();
 	if (!hooks || inside || ++calls % CALLS_PER_LOOK)
 		return;
 	now = arch_time_us();
@@ -43,6 +42,12 @@ void idle(void)
 	due_us = arch_time_us() + IDLE_PERIOD_US;
 }
 
+void idle(void)
+{
+	cpu_relax();
+	idle_busy();
+}
+
 void idle_set_deadline(uint64_t at_us)
 {
 	overall_us = at_us;
@@ -51,6 +56,11 @@ void idle_set_deadline(uint64_t at_us)
 bool idle_deadline_over(void)
 {
 	return overall_us && arch_time_us() >= overall_us;
+}
+
+bool idle_grace_over(void)
+{
+	return overall_us && arch_time_us() >= overall_us + IDLE_GRACE_US;
 }
 
 uint64_t idle_until_us(uint64_t us)

@@ -20,6 +20,9 @@
  */
 void idle(void);
 
+/* The same from loops that do not wait but may take long: the CPU is not told that it may pause */
+void idle_busy(void);
+
 /* Twice as often as the fastest hook needs; watchdogs count in seconds, UART FIFOs in milliseconds */
 #define IDLE_PERIOD_US		500
 
@@ -42,6 +45,9 @@ bool idle_deadline_over(void);
  */
 #define IDLE_GRACE_US		60000000
 #define IDLE_LATE_US		1000000
+
+/* The overall deadline passed, and the grace after it: what hangs now may be reset by others */
+bool idle_grace_over(void);
 
 /* When a wait that begins now and may take @us ends, on arch_time_us()'s clock */
 uint64_t idle_until_us(uint64_t us);

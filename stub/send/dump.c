@@ -38,6 +38,7 @@
 #include "stub/dead/dmesg.h"
 #include "stub/format/stopcode.h"
 #include "stub/format/vouch.h"
+#include "stub/idle.h"
 #include "stub/log.h"
 #include "stub/mem.h"
 #include "stub/overlay.h"
@@ -358,6 +359,7 @@ static int write_bitmap(struct dump *d, uint64_t offset, bool kept)
 			kept_block(d, i * PFNS_PER_BLOCK);
 		else
 			d->label->pages_total += ram_block(d, i * PFNS_PER_BLOCK);
+		idle_busy();
 		rc = out_stream_write(target_block, BLOCK);
 		progress(d, "looking at pages", i * PFNS_PER_BLOCK, d->max_pfn);
 		if (deadline_over(d))
@@ -589,6 +591,8 @@ static int sweep_block(struct dump *d, uint64_t first, int rank, bool fresh, uin
 		if (!(target_block[bit / 8] & 1u << bit % 8) || *index >= d->kept)
 			continue;
 		if ((rank < 0 || rank == pages_rank(pfn, pages_class(pfn))) && (fresh || !out_desc_has(*index))) {
+			/* A disk that is faster than we are is never waited for */
+			idle_busy();
 			rc = put_page(d, *index, pfn);
 			if (!(++d->done % PROGRESS_CHECK_PAGES)) {
 				progress(d, "dumping", min_u64(d->done, d->kept), d->kept);

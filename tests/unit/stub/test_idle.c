@@ -107,6 +107,10 @@ static void test_cheap(void **state)
 	for (unsigned i = 0; i < 10000; i++)
 		idle();
 	assert_in_range(looks, 1, 10000 / 8);
+	runs = 0;
+	for (unsigned i = 0; i < 100 * IDLE_PERIOD_US; i++)
+		idle_busy();
+	assert_in_range(runs, 4, 100);
 }
 
 static void test_poll(void **state)
@@ -133,8 +137,13 @@ static void test_overall_deadline(void **state)
 	assert_false(idle_deadline_over());
 	delay_us(1000);
 	assert_true(idle_deadline_over());
+	assert_false(idle_grace_over());
+	idle_set_deadline(fake_now_us > IDLE_GRACE_US ? fake_now_us - IDLE_GRACE_US : 1);
+	delay_us(IDLE_GRACE_US);
+	assert_true(idle_grace_over());
 	idle_set_deadline(0);
 	assert_false(idle_deadline_over());
+	assert_false(idle_grace_over());
 }
 
 static uint64_t waited(uint64_t us)
