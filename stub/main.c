@@ -27,6 +27,7 @@
 #include "stub/disk/devices.h"
 #include "stub/disk/target.h"
 #include "stub/uart.h"
+#include "stub/watchdog.h"
 
 #ifndef CAPSTUB_VERSION
 #define CAPSTUB_VERSION "0"
@@ -252,6 +253,19 @@ static int read_ram(void *dst, phys_addr_t pa, size_t len)
 	return vmcore_read(&capture.vc, dst, pa, len);
 }
 
+/* What is done while something is waited for */
+static idle_hook *const idle_hooks[] = { watchdog_hook, NULL };
+
+/* As early as it is known what is RAM, and so no watchdog: each has only so many seconds */
+static void start_feeding(const struct boot_info *bi)
+{
+	/* The hooks first: a management controller may take its time, and others have to be fed meanwhile */
+	idle_set_hooks(idle_hooks);
+	watchdog_init(bi, &cmdline, read_ram);
+	while (cmdline.hang)
+		;
+}
+
 /*
  * Try the dump= words in order; report the first failure if none works, because that is the one the
  * operator meant. Without a word no disk is even looked at: a label may be forged by whoever can
@@ -322,8 +336,10 @@ noreturn void stub_main(struct boot_info *bi)
 		arch_discover(bi);
 		add_virtio_mmio(bi);
 		start_console(bi);
-		if (stop == STOP_OK)
+		if (stop == STOP_OK) {
+			start_feeding(bi);
 			stop = capture_init(&capture);
+		}
 	}
 	if (stop == STOP_OK) {
 		show_crash();

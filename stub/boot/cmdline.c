@@ -458,6 +458,28 @@ static const char *word_reset(struct cmdline *cl, const char *s)
 	return "not acpi, cf9, kbd, psci or triple";
 }
 
+static const char *word_watchdog(struct cmdline *cl, const char *s)
+{
+	if (strcmp(s, "feed") == 0)
+		cl->watchdog = WATCHDOG_FEED;
+	else if (strcmp(s, "keep") == 0)
+		cl->watchdog = WATCHDOG_KEEP;
+	else if (strcmp(s, "leave") == 0)
+		cl->watchdog = WATCHDOG_LEAVE;
+	else
+		return "not feed, keep or leave";
+	return NULL;
+}
+
+/* For tests, in no manual: hang where the dump would begin */
+static const char *word_test(struct cmdline *cl, const char *s)
+{
+	if (strcmp(s, "hang"))
+		return "not hang";
+	cl->hang = true;
+	return NULL;
+}
+
 static const char *word_overwrite(struct cmdline *cl, const char *s)
 {
 	if (strcmp(s, "yes") == 0)
@@ -595,6 +617,7 @@ static const struct word {
 	{"line=", word_line},	      {"timeout=", word_timeout},
 	{"reset=", word_reset},
 	{"acpi_rsdp=", word_rsdp},    {"virtio_mmio.device=", word_virtio_mmio},
+	{"watchdog=", word_watchdog}, {"test=", word_test},
 	{"BOOT_IMAGE=", word_silent}, {"dmcryptkeys=", word_silent},
 	{"memmap=", word_silent},     {"check=", word_silent},
 	{"verify=", word_verify},

@@ -40,6 +40,12 @@ struct verify_spec {
 	uint64_t crc;
 };
 
+enum watchdog_care {
+	WATCHDOG_FEED,
+	WATCHDOG_KEEP,		/* fed, its time left as it is */
+	WATCHDOG_LEAVE,
+};
+
 enum after_action { AFTER_REBOOT, AFTER_HALT };
 
 struct cmdline {
@@ -55,6 +61,8 @@ struct cmdline {
 	bool console_given;
 	enum after_action after;
 	char reset[8];		/* reset=WAY, the first to be tried; "": as the architecture thinks best */
+	enum watchdog_care watchdog;	/* watchdog=feed (default) | keep | leave */
+	bool hang;		/* test=hang */
 	/* line=8bit: begin with it on a serial line that nobody answers on (default text) */
 	bool line_8bit;
 	bool line_xon;		/* line=...,xon: XON/XOFF are escaped and obeyed */

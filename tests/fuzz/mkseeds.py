@@ -49,6 +49,38 @@ def iommu():
     put("iommu", "iort", bytes((2, 0, 0, 8)) + config + b"IORT" + bytes(32) + struct.pack("<III", 2, 48, 0) + smmu + root)
 
 
+def watchdog():
+    def make(name, kind, answers, tables):
+        put("watchdog", name, bytes([kind, len(answers)]) + answers + tables)
+
+    def entry(action, instruction, space, size, address, bit, value, mask):
+        return struct.pack("<BBHBBBBQII", action, instruction, 0, space, 0, bit, size, address, value, mask)
+
+    entries = [entry(1, 2, 1, 2, 0x660, 0, 1, 0xffff), entry(1, 0x82, 0, 3, 0xfed1f410, 5, 0, 1),
+               entry(5, 1, 1, 2, 0x672, 0, 0, 0x3ff), entry(6, 0x83, 1, 2, 0x672, 0, 0, 0x3ff),
+               entry(8, 0, 1, 2, 0x668, 11, 0, 1)]
+    table = b"WDAT" + bytes(32) + struct.pack("<IHBBB3xIIIB3xI", 32, 0xff, 255, 255, 255, 600, 0x3ff, 4, 1, len(entries))
+    make("wdat", 0, b"\0\x10\0\x10", table + b"".join(entries))
+    make("wdat_keep", 0x81, b"\0\x10\0\x10", table + b"".join(entries))
+    spmi = b"SPMI" + bytes(32) + struct.pack("<BBH8xBBBBQ4x", 1, 1, 0x200, 1, 8, 0, 1, 0xca2)
+    # What a controller's status and data read as: idle, each byte written, each byte of the answer, idle
+    def command(length, *answer):
+        return bytes(2) + b"\x80\0" * (length + 1) + b"".join(bytes((0x41, b)) for b in answer) + b"\1\0"
+
+    get = command(2, 0x1c, 0x25, 0, 0x44, 1, 0, 0, 100, 0, 77, 0)
+    reset = command(2, 0x1c, 0x22, 0)
+    answers = get + command(8, 0x1c, 0x24, 0) + reset
+    make("spmi_keep", 0x82, get + reset, spmi)
+    make("spmi", 1, answers, spmi)
+    ipmi = bytes((38, 18, 0, 0, 1, 0x20, 0x20, 0xff)) + struct.pack("<QBB", 0xca3, 0, 5) + bytes(2)
+    other = bytes((0, 6, 0, 0, 1, 2)) + b"maker\0\0"
+    structures = other + ipmi + bytes((127, 4, 1, 0, 0, 0))
+    entry_point = b"_SM_\0\x1f\2\x08" + bytes(8) + b"_DMI_\0" + struct.pack("<HIHB", len(structures), 0x7d000000 + 95, 3, 0)
+    entry_point = entry_point[:4] + bytes([-sum(entry_point) & 0xff]) + entry_point[5:]
+    make("smbios", 1, answers, bytes(64) + entry_point + structures)
+    make("registers", 2, bytes((0, 1, 0, 5, 0x18, 3)), struct.pack("<IQQQ", 5, 0x2a440000, 0x2a450000, 0x2a460000))
+
+
 def ehdr64(nr, machine=62, shoff=0):
     return struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 4, machine, 1, 0, 64, shoff, 0, 64, 56, nr, 0, 0, 0)
 
@@ -206,6 +238,8 @@ def acpi():
     put("acpi", "no_xsdt", make([mcfg, uart, reset], 3, 2, False))
     put("acpi", "sparse", make([mcfg], 11))
     put("acpi", "find", make([uart], 19))
+    timers = struct.pack("<BHB16x", 0, 20, 0) + struct.pack("<BHBQQII", 1, 28, 0, 0x2a450000, 0x2a440000, 91, 0)
+    put("acpi", "gtdt", make([acpi_table(b"GTDT", bytes(52) + struct.pack("<II", 2, 96) + timers, 2)], 7))
 
 
 def label():
@@ -311,7 +345,7 @@ def serial():
 
 
 def main():
-    for make in (cmdline, iommu, elfcorehdr, notes, part, acpi, label, reason, recv, serial):
+    for make in (cmdline, iommu, watchdog, elfcorehdr, notes, part, acpi, label, reason, recv, serial):
         make()
 
 

@@ -7,6 +7,7 @@
     stub/boot/      what we were told
     stub/dead/      the dead machine, read only; never a disk or a way out
     stub/disk/      which disks exist; devices.* is the one place that names drivers
+    stub/watchdog.c which watchdogs exist; it too names drivers
     stub/send/      the ways out: they know the dead machine and the disks
     drivers/        their own buses, and the contracts blk.h, devices.h, boot_info.h, acpi.h; never the dump.
                     Memory is handed to devices by dma.h alone (iommu/ stands behind it)
@@ -32,6 +33,7 @@ ALLOWED = {
     "stub/dead/": BASE + ("stub/dead/",),
     "stub/disk/": BASE + ("stub/disk/",),
     "stub/disk/devices.c": BASE + ("stub/disk/", "drivers/"),
+    "stub/watchdog.c": BASE + ("stub/watchdog.h", "drivers/watchdog/"),
     "stub/send/": BASE + ("stub/send/", "stub/dead/", "stub/disk/"),
     "drivers/": BASE + ("drivers/", "stub/disk/blk.h", "stub/disk/devices.h"),
     "arch/": BASE + ("arch/",),

@@ -49,6 +49,8 @@ static void test_defaults(void **state)
 		assert_int_equal(cl.after, AFTER_REBOOT);
 		assert_string_equal(cl.reset, "");
 		assert_true(cl.overwrite);
+		assert_int_equal(cl.watchdog, WATCHDOG_FEED);
+		assert_false(cl.hang);
 		assert_int_equal(cl.deadline_s, 14400);
 		assert_int_equal(cl.timeout_s, 60);
 		assert_true(cl.elfcorehdr == 0 && cl.elfcorehdr_size == 0);
@@ -125,6 +127,13 @@ static void test_elfcorehdr(void **state)
 static void test_simple_words(void **state)
 {
 	(void)state;
+	parse("watchdog=keep test=hang");
+	assert_int_equal(cl.watchdog, WATCHDOG_KEEP);
+	assert_true(cl.hang);
+	parse("watchdog=leave watchdog=nothing");
+	assert_int_equal(cl.watchdog, WATCHDOG_LEAVE);
+	parse("watchdog=leave watchdog=feed");
+	assert_int_equal(cl.watchdog, WATCHDOG_FEED);
 	parse("level=0 compress=none after=halt overwrite=no deadline=0 timeout=1");
 	assert_int_equal(cl.nr_complaints, 0);
 	assert_int_equal(cl.level, 0);
@@ -155,6 +164,8 @@ static void test_simple_words(void **state)
 	expect_complaint("reset=acpi reset=kbd reset=kb", "reset=kb: not acpi, cf9, kbd, psci or triple");
 	assert_string_equal(cl.reset, "kbd");
 	expect_complaint("after=poweroff", "after=poweroff: not reboot or halt");
+	expect_complaint("watchdog=stop", "watchdog=stop: not feed, keep or leave");
+	expect_complaint("test=", "test=: not hang");
 	expect_complaint("overwrite=maybe", "overwrite=maybe: not yes or no");
 	expect_complaint("deadline=4294967296", "deadline=4294967296: not a number of seconds");
 	expect_complaint("deadline=2h", "deadline=2h: not a number of seconds");
