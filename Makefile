@@ -63,9 +63,7 @@ OUT    := $(BUILD)/$(ARCH)
 NEWLIB := $(NEWLIB_CACHE)/$(ARCH)
 CC     := $(CROSS_COMPILE)gcc
 ZLIB   := $(NEWLIB_CACHE)/zlib-$(ARCH)
-# Of the decoders for dead kernels' page tables, the one of this architecture
-STUB_C := $(filter-out stub/dead/vtop_%,$(wildcard stub/*.c stub/*/*.c drivers/*.c drivers/*/*.c arch/$(ARCH)/*.c)) \
-	stub/dead/vtop_$(ARCH).c
+STUB_C := $(wildcard stub/*.c stub/*/*.c drivers/*.c drivers/*/*.c arch/$(ARCH)/*.c)
 STUB_S := $(wildcard arch/$(ARCH)/*.S)
 STUB_O := $(STUB_C:%.c=$(OUT)/%.o) $(STUB_S:%.S=$(OUT)/%.S.o)
 
@@ -151,8 +149,8 @@ endif
 # The host tool: hosted C11, the native compiler.
 
 HOSTCC     ?= gcc
-# stub/format: both sides must agree on what a CRC, a serial frame and an untouched target are; the loader has the
-# stub's own parser look at the words
+# stub/format: both sides must agree on what a CRC, a serial frame, an untouched target and a page table are; the loader has
+# the stub's own parser look at the words
 TOOL_C     := $(wildcard tools/*.c tools/*/*.c stub/format/*.c) stub/boot/cmdline.c
 TOOL_O     := $(TOOL_C:%.c=$(BUILD)/host/%.o)
 HOST_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wvla -Wmissing-prototypes \
@@ -170,7 +168,7 @@ $(BUILD)/capstub: $(TOOL_O)
 
 #---------------------------------------------------------------------------------------------------
 # Unit tests and fuzzers: the very same .c files, hosted, against the fake <io.h> and <cpu.h>.
-# A test names the files it needs in comment lines:   /* needs: stub/a.c drivers/b.c */
+# A test names the files it needs in comment lines, but for stub/format:   /* needs: stub/a.c drivers/b.c */
 
 needs       = $(shell sed -n 's|^.*needs: *\(.*[^ ]\) *\*/.*|\1|p' $(1) 2>/dev/null)
 TEST_CFLAGS = -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-common -Wall -Wextra -Werror -Wvla \
@@ -189,13 +187,18 @@ $(eval $(call compile,$(BUILD)/unit/obj,.c,UNITCC,$$(UNITCC)))
 $(eval $(call compile,$(BUILD)/fuzz/obj,.c,FUZZCC,$$(FUZZCC_ALL)))
 
 # $(call program,FOLDER,SOURCE,COMMAND,LIBRARIES): a link rule for each, since each has its own list
-# of objects. -no-pie: static memory lies below 4 GiB, which legacy virtio needs (physical addresses
+# of objects; what is pure and shared (stub/format) is there for all. -no-pie: static memory lies below 4 GiB, which legacy virtio needs (physical addresses
 # are pointers there).
 define program
-$(1)/$(basename $(notdir $(2))): $(patsubst %.c,$(1)/obj/%.o,$(2) $(call needs,$(2)))
+$(1)/$(basename $(notdir $(2))): $(patsubst %.c,$(1)/obj/%.o,$(2) $(call needs,$(2))) $(1)/obj/format.a
 	@$$(say) LD $$@
-	$$(Q)$(3) -no-pie -o $$@ $$(filter %.o,$$^) $(4) -llzo2 -lfdt -lz
+	$$(Q)$(3) -no-pie -o $$@ $$(filter %.o %.a,$$^) $(4) -llzo2 -lfdt -lz
 endef
+FORMAT_C := $(wildcard stub/format/*.c)
+$(BUILD)/unit/obj/format.a: $(FORMAT_C:%.c=$(BUILD)/unit/obj/%.o)
+$(BUILD)/fuzz/obj/format.a: $(FORMAT_C:%.c=$(BUILD)/fuzz/obj/%.o)
+%/format.a:
+	$(Q)rm -f $@ && ar rcs $@ $^
 $(foreach t,$(UNIT_C),$(eval $(call program,$(BUILD)/unit,$(t),$$(UNITCC),-lcmocka)))
 $(foreach t,$(FUZZ_C),$(eval $(call program,$(BUILD)/fuzz,$(t),$$(FUZZCC_ALL) -fsanitize=fuzzer)))
 
@@ -216,7 +219,7 @@ $(RUN_FUZZES): run-%: $(BUILD)/fuzz/%
 # root also on loop devices. A sanitizer's exit status must not look like the tool's own 1
 TOOL_TEST := $(BUILD)/unit/tool
 $(TOOL_TEST)/capstub: $(TOOL_C:%.c=$(BUILD)/unit/obj/%.o)
-$(TOOL_TEST)/line-sim: tests/line/sim.c $(call needs,tests/line/sim.c) stub/dead/vtop_x86_64.c
+$(TOOL_TEST)/line-sim: tests/line/sim.c $(call needs,tests/line/sim.c) $(FORMAT_C)
 $(TOOL_TEST)/line-sim: TEST_CFLAGS := -Itests/line/fake $(TEST_CFLAGS)
 $(TOOL_TEST)/capstub $(TOOL_TEST)/line-sim: Makefile
 	@mkdir -p $(@D)

@@ -39,6 +39,25 @@ static inline uint64_t max_u64(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+/* Index of the first element of sorted @array whose @field, 64 bits wide, is above @value; @nr: none */
+#define FIRST_ABOVE(array, nr, field, value) \
+	first_above(array, nr, sizeof(*(array)), offsetof(__typeof__(*(array)), field), value)
+
+static inline size_t first_above(const void *array, size_t nr, size_t size, size_t field, uint64_t value)
+{
+	size_t low = 0;
+
+	while (low < nr) {
+		size_t mid = low + (nr - low) / 2;
+
+		if (*(const uint64_t *)((const char *)array + mid * size + field) > value)
+			nr = mid;
+		else
+			low = mid + 1;
+	}
+	return low;
+}
+
 static inline bool is_power_of_2(uint64_t x)
 {
 	return x && !(x & (x - 1));

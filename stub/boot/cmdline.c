@@ -18,6 +18,7 @@
 
 #include "capstub/kdump_format.h"
 #include "stub/format/crc.h"
+#include "stub/format/uuid.h"
 
 /*
  * Longer words are reported and dropped; no known one comes near. Addresses: neither architecture
@@ -178,48 +179,6 @@ static int parse_u32(const char *s, uint32_t max, uint32_t *ret)
 	return 0;
 }
 
-static int hex_digit(char c)
-{
-	if (!isxdigit((unsigned char)c))
-		return -1;
-	return isdigit((unsigned char)c) ? c - '0' : (c | 0x20) - 'a' + 10;
-}
-
-/* @nr bytes as hexadecimal digits without separator; steps over them */
-static int parse_hex(const char **s, uint8_t *ret, unsigned nr)
-{
-	for (unsigned i = 0; i < nr; i++) {
-		int high = hex_digit((*s)[0]);
-		int low = high < 0 ? -1 : hex_digit((*s)[1]);
-
-		if (low < 0)
-			return -EINVAL;
-		ret[i] = high << 4 | low;
-		*s += 2;
-	}
-	return 0;
-}
-
-/* 8-4-4-4-12 digits (RFC 4122 §3) */
-static int parse_uuid(const char *s, uint8_t ret[16])
-{
-	static const uint8_t groups[] = {4, 2, 2, 2, 6};
-	uint8_t uuid[16];
-	unsigned at = 0;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(groups); i++) {
-		if (i > 0 && *s++ != '-')
-			return -EINVAL;
-		if (parse_hex(&s, uuid + at, groups[i]) < 0)
-			return -EINVAL;
-		at += groups[i];
-	}
-	if (*s)
-		return -EINVAL;
-	memcpy(ret, uuid, sizeof(uuid));
-	return 0;
-}
-
 /* The PARTUUID that Linux makes up for MBR partitions: disk signature and index, SSSSSSSS-PP */
 static int parse_mbr_id(const char *s, uint32_t *ret_signature, uint8_t *ret_index)
 {
@@ -362,13 +321,13 @@ static const char *parse_target(struct target_spec *t, const char *s)
 	if ((v = value_of(s, "UUID="))) {
 		t->kind = TARGET_UUID;
 		snprintf(t->text, sizeof(t->text), "%s", s);
-		return parse_uuid(v, t->uuid) < 0 ? "not a UUID" : NULL;
+		return uuid_parse(v, t->uuid) < 0 ? "not a UUID" : NULL;
 	}
 	if ((v = value_of(s, "PARTUUID="))) {
 		t->kind = TARGET_PARTUUID;
 		snprintf(t->text, sizeof(t->text), "%s", s);
 		t->mbr = parse_mbr_id(v, &t->mbr_signature, &t->mbr_index) == 0;
-		if (!t->mbr && parse_uuid(v, t->uuid) < 0)
+		if (!t->mbr && uuid_parse(v, t->uuid) < 0)
 			return "neither a UUID nor SSSSSSSS-PP";
 		return NULL;
 	}

@@ -8,7 +8,7 @@
 #include "capstub/stopcode.h"
 #include "stub/boot/boot_info.h"
 #include "stub/boot/cmdline.h"
-#include "stub/dead/vmcoreinfo.h"
+#include "stub/format/vmcoreinfo.h"
 #include "stub/dead/vtop.h"
 
 struct capture {

@@ -7,7 +7,7 @@
 #ifndef STUB_KALLSYMS_H
 #define STUB_KALLSYMS_H
 
-#include "stub/dead/vmcoreinfo.h"
+#include "stub/format/vmcoreinfo.h"
 #include "stub/dead/vtop.h"
 
 struct kallsym {

@@ -6,7 +6,7 @@
 #ifndef STUB_PAGES_H
 #define STUB_PAGES_H
 
-#include "stub/dead/vmcoreinfo.h"
+#include "stub/format/vmcoreinfo.h"
 #include "stub/dead/vtop.h"
 
 /*

@@ -119,7 +119,7 @@ static void add_virtual(void *ctx, uint64_t va, uint64_t len)
 			run = page - va % page;
 		} else {
 			run = min_u64(run, len);
-			if (vmcore_is_ram(p->vt->vc, pa, 1))
+			if (vmcore_is_ram(p->vt->ctx, pa, 1))
 				add_physical(p, pa, run);
 		}
 		va += min_u64(run, len);

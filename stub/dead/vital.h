@@ -6,7 +6,7 @@
 #ifndef STUB_VITAL_H
 #define STUB_VITAL_H
 
-#include "stub/dead/vmcoreinfo.h"
+#include "stub/format/vmcoreinfo.h"
 #include "stub/dead/vtop.h"
 
 enum vital_stage {

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "stub/format/note.h"
 #include "stub/log.h"
 
 #define ELF_CLASS32	1
@@ -28,7 +29,6 @@
 #define ELF_PT_NULL	0
 #define ELF_PT_LOAD	1
 #define ELF_PT_NOTE	4
-#define ELF_NT_PRSTATUS	1
 #define ELF_EM_X86_64	62
 #define ELF_EM_AARCH64	183
 
@@ -93,13 +93,6 @@ struct elf32_phdr {
 	uint32_t p_align;
 };
 _Static_assert(sizeof(struct elf32_phdr) == 32, "Elf32_Phdr size");
-
-struct elf_nhdr {
-	uint32_t n_namesz;
-	uint32_t n_descsz;
-	uint32_t n_type;
-};
-_Static_assert(sizeof(struct elf_nhdr) == 12, "Elf_Nhdr size");
 
 #define ADDR_LIMIT	BIT(52)		/* x86_64 and arm64 have at most 52 physical address bits */
 #define MAX_PHDRS	131072u		/* the kernel's own limit is below 65536 */
@@ -313,17 +306,7 @@ static bool continues(const struct memory_range *a, const struct memory_range *b
 /* Index of the first range that ends above @pa; nr_ranges: none */
 static unsigned find_range(const struct vmcore *vc, phys_addr_t pa)
 {
-	unsigned low = 0, high = vc->nr_ranges;
-
-	while (low < high) {
-		unsigned mid = (low + high) / 2;
-
-		if (vc->ranges[mid].end > pa)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return low;
+	return FIRST_ABOVE(vc->ranges, vc->nr_ranges, end, pa);
 }
 
 /* Put @r, which overlaps nothing, before ranges[at], joined with neighbours that it continues */
@@ -560,21 +543,16 @@ static bool next_segment(struct note_iter *it)
 static bool parse_note(const struct note_iter *it, struct note *n)
 {
 	const struct vmcore *vc = it->phdrs.vc;
-	uint64_t left = it->left;
+	uint64_t size;
 	struct elf_nhdr h;
 	char name[12];
 
-	if (it->nr >= NOTES_PER_SEGMENT || left < sizeof(h) ||
+	if (it->nr >= NOTES_PER_SEGMENT || it->left < sizeof(h) ||
 	    vmcore_read(vc, &h, it->pa, sizeof(h)) < 0)
 		return false;
-	left -= sizeof(h);
-	/* An all-zero header ends the list: that is how the kernel pads its buffers */
-	if (h.n_namesz == 0 || h.n_namesz > left || ALIGN_UP((uint64_t)h.n_namesz, 4) > left)
+	size = note_size(&h, it->left);
+	if (!size || h.n_descsz > NOTE_MAX)
 		return false;
-	left -= ALIGN_UP((uint64_t)h.n_namesz, 4);
-	if (h.n_descsz > left || h.n_descsz > NOTE_MAX || ALIGN_UP((uint64_t)h.n_descsz, 4) > left)
-		return false;
-	left -= ALIGN_UP((uint64_t)h.n_descsz, 4);
 
 	memset(name, 0, sizeof(name));
 	if (vmcore_read(vc, name, it->pa + sizeof(h), min_u64(h.n_namesz, sizeof(name))) < 0)
@@ -583,9 +561,9 @@ static bool parse_note(const struct note_iter *it, struct note *n)
 	n->namesz = h.n_namesz;
 	n->descsz = h.n_descsz;
 	n->type = h.n_type;
-	n->desc = it->pa + sizeof(h) + ALIGN_UP((uint64_t)h.n_namesz, 4);
-	n->size = it->left - left;
-	n->prstatus = h.n_type == ELF_NT_PRSTATUS && h.n_descsz > 0 && memcmp(name, "CORE", 5) == 0;
+	n->desc = it->pa + note_desc(&h);
+	n->size = size;
+	n->prstatus = h.n_type == NOTE_PRSTATUS && h.n_descsz > 0 && memcmp(name, "CORE", 5) == 0;
 	n->vmcoreinfo = h.n_namesz == VMCOREINFO_NAMESZ &&
 			memcmp(name, vmcoreinfo_name, VMCOREINFO_NAMESZ) == 0;
 	return true;
@@ -738,7 +716,6 @@ int vmcore_prstatus(struct vmcore *vc, unsigned nr, void *buf, size_t len)
 int vmcore_copy_vmcoreinfo(struct vmcore *vc, char *buf, size_t size)
 {
 	size_t len = vc->vmcoreinfo_size;
-	char *end;
 
 	if (len == 0 || size == 0)
 		return -ENODATA;
@@ -747,13 +724,7 @@ int vmcore_copy_vmcoreinfo(struct vmcore *vc, char *buf, size_t size)
 	if (vmcore_read(vc, buf, vc->vmcoreinfo_pa, len) < 0)
 		return log_err(-ENODATA, "elfcorehdr: VMCOREINFO at %#lx became unreadable",
 			       (unsigned long)vc->vmcoreinfo_pa);
-	end = memchr(buf, 0, len);
-	if (end)
-		len = end - buf;
-	else if (len < vc->vmcoreinfo_size)
-		while (len > 0 && buf[len - 1] != '\n') /* half a line would be a wrong number */
-			len--;
-	buf[len] = 0;
+	len = vmcoreinfo_end(buf, len, len < vc->vmcoreinfo_size);
 	return len > 0 ? (int)len : -ENODATA;
 }
 

@@ -7,22 +7,7 @@
 #ifndef STUB_VMCORE_H
 #define STUB_VMCORE_H
 
-#include "stub/bits.h"
-
-/* of the text that the stub looks at; the whole note goes to the dump */
-#define VMCOREINFO_MAX		6144
-
-/*
- * RAM [start, end) in physical addresses of the dead kernel; its bytes are found at source (differs
- * for backup)
- */
-struct memory_range {
-	phys_addr_t start;
-	phys_addr_t end;
-	phys_addr_t source;
-	/* p_vaddr of start; 0: not known. virt - start is the direct map offset */
-	uint64_t virt;
-};
+#include "stub/format/vtop.h"
 
 struct vmcore {
 	/* 0 or -EFAULT, any alignment */

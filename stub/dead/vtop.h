@@ -1,53 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Virtual to physical in the dead kernel, from VMCOREINFO alone. Pure. One implementation per
- * architecture of the dump, arch/<arch>/vtop.c, same names; host programs for both build it twice.
- */
+/* Address translation of the dead kernel, which is of the stub's own architecture (stub/format/vtop.h) */
 #ifndef STUB_VTOP_H
 #define STUB_VTOP_H
 
-#include "stub/dead/vmcoreinfo.h"
+#include <cpu.h>
 
-struct vtop {
-	const struct vmcore *vc;
-	/* physical address of the kernel's top table; 0: no walk possible */
-	uint64_t pgd;
-	unsigned levels;
-	unsigned page_shift;
-	/* kernel image mapping: pa = va - image_virt + image_phys */
-	uint64_t image_virt, image_end;
-	uint64_t image_phys;
-	uint64_t phys_base;		/* kdump_sub_header.phys_base */
-	uint64_t linear_virt, linear_end, linear_phys;	/* direct map; end 0: unknown */
-	uint64_t pte_mask;		/* address bits of an entry (encryption bits cleared) */
-	unsigned section_size_bits;	/* sparse memory: one mem_section covers 1 << this bytes */
-	unsigned max_physmem_bits;	/* both from VMCOREINFO, else the architecture's default */
-	unsigned prstatus_sp;		/* where struct elf_prstatus has the stack pointer */
-	uint64_t arch[4];		/* anything else the implementation wants */
-	struct { uint64_t va, pa, size; } cache;	/* last leaf found by a walk */
-	const char *missing;		/* first VMCOREINFO entry that was missed; NULL: none */
-};
+#include "stub/dead/vmcore.h"
+#include "stub/format/vtop.h"
 
-/*
- * 0, or -ENOENT with vt->missing set: some kinds of address can then not be translated, the others
- * still can.
- */
-int vtop_init(struct vtop *vt, const struct vmcore *vc, const struct vmcoreinfo *vi);
+static inline int vtop_read_ram(void *vc, void *dst, phys_addr_t pa, size_t len)
+{
+	return vmcore_read(vc, dst, pa, len);
+}
 
-/*
- * 0, -ENOENT (not mapped), -EFAULT (a table is not in RAM or unreadable). *ret_len (may be NULL):
- * contiguous bytes from va.
- */
-int vtop(struct vtop *vt, uint64_t va, phys_addr_t *ret_pa, uint64_t *ret_len);
-
-/*
- * Call @table for each page that the kernel's page tables themselves occupy, [pa, pa + size). Stops
- * when it returns other than 0 and returns that. The number of tables looked at is bounded: damaged
- * tables may refer to each other in circles.
- */
-int vtop_tables(struct vtop *vt, int (*table)(void *ctx, phys_addr_t pa, uint64_t size), void *ctx);
-
-/* Read @len bytes at virtual address @va. 0 or -errno. Generic, stub/dead/vread.c. */
-int vtop_read(struct vtop *vt, void *dst, uint64_t va, size_t len);
+/* @vc must live as long as @vt. 0 or -ENOENT, as vtop_x86_64() says. */
+static inline int vtop_init(struct vtop *vt, struct vmcore *vc, const struct vmcoreinfo *vi)
+{
+	*vt = (struct vtop){
+		.read = vtop_read_ram, .ctx = vc, .kernel = &vc->image, .ranges = vc->ranges,
+		.nr_ranges = vc->nr_ranges, .page_size = vc->page_size,
+	};
+	return ARCH_VTOP(vt, vi);
+}
 
 #endif

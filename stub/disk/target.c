@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "stub/format/crc.h"
+#include "stub/format/label.h"
 #include "stub/format/vouch.h"
 #include "stub/disk/devices.h"
 #include "stub/log.h"
@@ -74,22 +74,9 @@ static uint64_t window_end(const struct blk_dev *dev, const struct window *w)
 }
 
 /*
- * Over all 4096 bytes with the field itself as 0 (include/capstub/label.h); restores what was there
- */
-static uint32_t label_crc(struct capstub_label *l)
-{
-	uint32_t stored = l->crc32c, crc;
-
-	l->crc32c = 0;
-	crc = crc32c(0, l, sizeof(*l));
-	l->crc32c = stored;
-	return crc;
-}
-
-/*
  * Read the label of @w into label_buf. 0, -ENOENT (none), -EBADMSG (damaged, said so), another
- * -errno. The magic comes first because its absence is the normal case and worth no message: every
- * partition of every disk is looked at. Fields mean nothing before CRC and version are right.
+ * -errno. That there is none is the normal case and worth no message: every partition of every disk is
+ * looked at.
  */
 static int read_label(struct blk_dev *dev, const struct window *w)
 {
@@ -103,24 +90,29 @@ static int read_label(struct blk_dev *dev, const struct window *w)
 		    sizeof(*l));
 	if (rc)
 		return rc;
-	if (memcmp(l->magic, CAPSTUB_LABEL_MAGIC, sizeof(l->magic)))
-		return -ENOENT;
-	if (l->crc32c != label_crc(l))
+	switch (label_check(l, end)) {
+	case LABEL_OK:
+		break;
+	case LABEL_BAD_CRC:
 		return log_err(
 			-EBADMSG,
 			"%s part %u: label CRC is %08x, should be %08x: run capstub format again",
 			dev->name, w->part, (unsigned)l->crc32c, (unsigned)label_crc(l));
-	if (l->version != CAPSTUB_LABEL_VERSION)
+	case LABEL_BAD_VERSION:
 		return log_err(-EBADMSG, "%s part %u: label version %u is not known here",
 			       dev->name, w->part, (unsigned)l->version);
-	/*
-	 * A whole disk and its last MBR partition may end together; the size tells whose label it
-	 * is
-	 */
-	if (l->target_bytes != end)
-		return w->part ? log_err(-EBADMSG, "%s part %u: resized since capstub format",
-					 dev->name, w->part)
-			       : -ENOENT;
+	case LABEL_BAD_SIZE:
+		/*
+		 * A whole disk and its last MBR partition may end together; the size tells whose
+		 * label it is
+		 */
+		if (w->part)
+			return log_err(-EBADMSG, "%s part %u: resized since capstub format",
+				       dev->name, w->part);
+		return -ENOENT;
+	default:
+		return -ENOENT;
+	}
 	l->name[sizeof(l->name) - 1] = '\0';
 	return 0;
 }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/format/frame.c stub/format/crc.c */
 /*
  * Any bytes on the line: the decoder never leaves its buffer, no byte is reported twice, and a frame that it lets through
  * is one that the encoder could have sent. Input that begins with a 1 or a 2 is first encoded, so that good frames are met too.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/dead/vmcore.c stub/dead/vmcoreinfo.c tests/unit/fake/log.c */
+/* needs: stub/dead/vmcore.c tests/unit/fake/log.c */
 /*
  * Hostile notes behind a good elfcorehdr, which may change between the look that announces their
  * size and the one that copies them: the dead machine's devices may still write to its memory.
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stub/dead/vmcoreinfo.h"
+#include "stub/format/vmcoreinfo.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
  * tables, VMCOREINFO. First byte: level, and which window of frames is classified; the rest:
  * tests/host/patch.h.
  */
-/* needs: stub/dead/pages.c stub/dead/priority.c stub/dead/dmesg.c stub/dead/vread.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vtop_x86_64.c tests/host/machine.c tests/unit/fake/log.c tests/unit/fake/arena.c */
+/* needs: stub/dead/pages.c stub/dead/priority.c stub/dead/dmesg.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c tests/unit/fake/arena.c */
 #include <stdlib.h>
 
 #include "stub/dead/priority.h"

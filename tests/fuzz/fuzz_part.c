@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/disk/part.c stub/format/crc.c tests/unit/fake/log.c */
+/* needs: stub/disk/part.c tests/unit/fake/log.c */
 /*
  * A hostile partition table. Input: struct control, then blocks: the first ones of the disk, and
  * the last ones again. Checksums can be put right, so that the fuzzer gets behind them.

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/format/reason.c */
 /* A log of any bytes, in one piece and in many: the same report, its lines inside the log. */
 #include <assert.h>
 #include <stdint.h>

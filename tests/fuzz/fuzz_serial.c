@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: tests/unit/fake/arena.c stub/idle.c stub/send/session.c stub/send/line.c stub/format/frame.c stub/format/crc.c stub/dead/vital.c stub/dead/kallsyms.c stub/dead/vmcore.c */
-/* needs: stub/dead/vmcoreinfo.c stub/dead/vread.c stub/dead/pages.c stub/dead/dmesg.c stub/dead/vtop_x86_64.c */
+/* needs: tests/unit/fake/arena.c stub/idle.c stub/send/session.c stub/send/line.c stub/dead/vital.c stub/dead/kallsyms.c stub/dead/vmcore.c */
+/* needs: stub/dead/pages.c stub/dead/dmesg.c */
 /*
  * A hostile receiver for the stub's side of the serial protocol. The input is a script: what the
  * UART hands the stub and when, how it takes bytes, and which memory stops to be readable. Whatever

@@ -5,7 +5,7 @@
 #
 #   build.sh DIR       writes DIR/<program>-x86_64 and DIR/<program>-arm64
 #
-# A program names the files it needs in a comment line, like the unit tests; stub/dead/vtop_*.c is added.
+# A program names the files it needs in a comment line, like the unit tests; stub/format is added.
 set -eu
 
 [ $# -eq 1 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
@@ -23,8 +23,8 @@ for c in tests/host/*.c tests/line/*.c; do
 		# Moved into place, since another test may be running the one of before
 		# shellcheck disable=SC2086
 		${HOSTCC:-gcc} -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wvla -Wmissing-prototypes -D_GNU_SOURCE \
-			-I. -Iinclude "-I$fake" ${HOST_SANITIZE:-} \
-			-o "$program.$$" "$c" $needs "stub/dead/vtop_$arch.c" -llzo2 -lz -lzstd
+			-I. -Iinclude "-I$fake" "-DARCH_VTOP=vtop_$arch" ${HOST_SANITIZE:-} \
+			-o "$program.$$" "$c" $needs stub/format/*.c -llzo2 -lz -lzstd
 		mv "$program.$$" "$program"
 	done
 done

@@ -9,7 +9,7 @@
  *
  * Exit status 0: equal; 1: not.
  */
-/* needs: tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vread.c stub/dead/pages.c tests/unit/fake/arena.c */
+/* needs: tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/pages.c tests/unit/fake/arena.c */
 #include <err.h>
 #include <inttypes.h>
 #include <lzo/lzo1x.h>

@@ -6,7 +6,7 @@
  * line of VMCOREINFO is removed in turn. Fails on a read outside RAM, on more work than a bound, on
  * a crash, and when less VMCOREINFO loses a page that more of it keeps.
  */
-/* needs: tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vread.c stub/dead/pages.c stub/dead/dmesg.c stub/dead/priority.c tests/unit/fake/arena.c */
+/* needs: tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/pages.c stub/dead/dmesg.c stub/dead/priority.c tests/unit/fake/arena.c */
 #include <err.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #define HOST_DUMPFILE_H
 
 #include "stub/dead/vmcore.h"
-#include "stub/dead/vmcoreinfo.h"
+#include "stub/format/vmcoreinfo.h"
 
 extern struct vmcore dump_vmcore;
 extern struct vmcoreinfo dump_vmcoreinfo;

@@ -84,7 +84,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "'%s' is not a size", arg);
 		return 0;
 	case 'U':
-		if (uuid_parse_text(arg, a->uuid_buf))
+		if (uuid_parse(arg, a->uuid_buf))
 			argp_error(state, "'%s' is not a UUID", arg);
 		a->uuid = a->uuid_buf;
 		return 0;

@@ -19,9 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stub/format/note.h"
+#include "stub/format/vtop.h"
 #include "tools/media/elf.h"
 #include "tools/util.h"
-#include "tools/media/vmap.h"
 
 /*
  * A page has two or three addresses at most: direct map, image or vmalloc. Tables that give it
@@ -29,6 +30,10 @@
  */
 #define SEGMENTS_PER_PAGE	4
 #define SEGMENTS_SLACK		1024
+#define TABLES_SLACK		65	/* more page tables than stored pages: they are damaged */
+/* x86_64: __START_KERNEL_map, where the kernel image is linked */
+#define IMAGE_VIRT		0xffffffff80000000ULL
+#define IMAGE_MAX		MIB(64)
 #define PR_PID_OFFSET	32		/* pr_pid in struct elf_prstatus, 64-bit */
 
 /* Stored pages that follow each other in physical memory, and so in the file */
@@ -47,10 +52,14 @@ struct elf {
 	uint64_t page;
 	struct run *runs;
 	size_t nr_runs, room_runs;
+	struct vmcoreinfo info;
+	struct vtop vt;
+	struct vtop_window map;		/* the mapping that pages are being joined to */
+	struct vtop_window longest;
 	struct segment *segs;
 	size_t nr_segs, room_segs;
 	size_t max_segs;
-	bool segs_cut;		/* max_segs was reached */
+	bool cut;		/* max_segs was reached, or tables refer to each other */
 	uint64_t *lost;		/* pfns that libkdumpfile could not decompress, ascending */
 	size_t nr_lost, room_lost;
 	uint8_t *notes;
@@ -58,7 +67,7 @@ struct elf {
 };
 
 /* Also the page-table walk reads through this: pages that are not stored fail */
-static int read_phys(void *ctx, uint64_t pa, void *buf, size_t len)
+static int read_phys(void *ctx, void *buf, phys_addr_t pa, size_t len)
 {
 	struct elf *e = ctx;
 	size_t got = len;
@@ -115,17 +124,9 @@ static int find_runs(struct elf *e)
 /* First run that ends behind @pa */
 static size_t find_run(const struct elf *e, uint64_t pa)
 {
-	size_t lo = 0, hi = e->nr_runs;
+	size_t i = FIRST_ABOVE(e->runs, e->nr_runs, pa, pa);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (e->runs[mid].pa + e->runs[mid].len <= pa)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return i && e->runs[i - 1].pa + e->runs[i - 1].len > pa ? i - 1 : i;
 }
 
 /* PT_LOADs for what is stored of [pa, pa + len) */
@@ -140,7 +141,7 @@ static void add_segments(struct elf *e, uint64_t va, uint64_t pa, uint64_t len)
 		uint64_t to = r->pa + r->len < end ? r->pa + r->len : end;
 
 		if (e->nr_segs >= e->max_segs) {
-			e->segs_cut = true;
+			e->cut = true;
 			return;
 		}
 		if (e->nr_segs == e->room_segs) {
@@ -195,65 +196,90 @@ static void add_unmapped(struct elf *e, uint64_t linear)
 	free(sorted);
 }
 
-static void find_segments(struct elf *e, const struct vmap *m)
+/* Mappings come by ascending address: neighbours are joined, so that there are few segments */
+static int add_mapping(void *ctx, uint64_t va, phys_addr_t pa, uint64_t len)
 {
-	uint64_t longest = 0, linear = 0;
-	size_t i;
+	struct elf *e = ctx;
+	struct vtop_window *m = &e->map;
+
+	if (m->size && m->va + m->size == va && m->pa + m->size == pa) {
+		m->size += len;
+		return 0;
+	}
+	add_segments(e, m->va, m->pa, m->size);
+	if (m->size > e->longest.size)
+		e->longest = *m;
+	*m = (struct vtop_window){ va, pa, len };
+	return e->cut;
+}
+
+/* Without tables the image is still known: it lies linear from a 2-MiB boundary below _stext. */
+static void add_image(struct elf *e)
+{
+	uint64_t stext, pa;
+	int64_t voffset;
+
+	if (vmcoreinfo_symbol(&e->info, "_stext", &stext))
+		return;
+	stext = ALIGN_DOWN(stext, MIB(2));
+	if (!vmcoreinfo_number(&e->info, "kimage_voffset", &voffset))
+		pa = stext - (uint64_t)voffset;		/* arm64 */
+	else if (vtop(&e->vt, stext, &pa, NULL))
+		return;
+	add_segments(e, stext, pa, IMAGE_MAX);
+}
+
+static void find_segments(struct elf *e)
+{
+	struct vtop_visit visit = {
+		.leaf = add_mapping, .ctx = e,
+		.left = (unsigned)min_u64(e->job->dump->nr_descs + TABLES_SLACK, UINT32_MAX),
+	};
 
 	e->nr_segs = 0;
-	e->segs_cut = false;
 	e->max_segs = e->job->pages * SEGMENTS_PER_PAGE + SEGMENTS_SLACK;
-	for (i = 0; i < m->nr; i++) {
-		add_segments(e, m->v[i].va, m->v[i].pa, m->v[i].len);
-		if (m->walked && m->v[i].len > longest) {
-			longest = m->v[i].len;
-			linear = m->v[i].va - m->v[i].pa;
-		}
-	}
+	e->map = e->longest = (struct vtop_window){ 0 };
+	e->cut = false;
+	vtop_visit(&e->vt, &visit);
+	add_mapping(e, 0, 0, 0);
+	e->job->identity = !e->longest.size;
+	if (e->job->identity)
+		add_image(e);
 	/* At most one for each page that has none yet: no limit needed, and no page is left out */
 	e->max_segs = SIZE_MAX;
-	add_unmapped(e, linear);
+	add_unmapped(e, e->longest.va - e->longest.pa);
 	if (e->nr_segs)
 		qsort(e->segs, e->nr_segs, sizeof(*e->segs), by_va);
 	e->job->segments = e->nr_segs;
-	if (e->segs_cut || m->cut)
+	if (e->cut || !visit.left)
 		note("%s: its page tables are damaged: not all of its virtual memory is mapped in the ELF "
 		     "file",
 		     e->job->path);
 }
 
-/*
- * One note with its padding (ELF gABI, chapter 5); NULL at the end or where the notes are damaged
- */
-static const Elf64_Nhdr *next_note(const struct elf *e, size_t *at, size_t *ret_len)
+/* One note; NULL at the end or where the notes are damaged */
+static const struct elf_nhdr *next_note(const struct elf *e, size_t *at, size_t *ret_len)
 {
-	const Elf64_Nhdr *n = (const void *)(e->notes + *at);
-	size_t left = e->notes_len - *at, name, desc;
+	const struct elf_nhdr *n = (const void *)(e->notes + *at);
+	size_t left = e->notes_len - *at;
 
-	if (left < sizeof(*n) || !n->n_namesz)
-		return NULL;
-	name = ((size_t)n->n_namesz + 3) & ~(size_t)3;
-	desc = ((size_t)n->n_descsz + 3) & ~(size_t)3;
-	left -= sizeof(*n);
-	if (name > left || desc > left - name)
-		return NULL;
-	*ret_len = sizeof(*n) + name + desc;
+	*ret_len = left < sizeof(*n) ? 0 : note_size(n, left);
 	*at += *ret_len;
-	return n;
+	return *ret_len ? n : NULL;
 }
 
 /* "CORE", with its NUL, and long enough to hold the pid */
-static bool is_prstatus(const Elf64_Nhdr *n)
+static bool is_prstatus(const struct elf_nhdr *n)
 {
-	return n->n_type == NT_PRSTATUS && n->n_namesz == 5 && n->n_descsz >= PR_PID_OFFSET + 4 &&
+	return n->n_type == NOTE_PRSTATUS && n->n_namesz == 5 && n->n_descsz >= PR_PID_OFFSET + 4 &&
 	       !memcmp(n + 1, "CORE", 5);
 }
 
-static uint32_t note_pid(const Elf64_Nhdr *n)
+static uint32_t note_pid(const struct elf_nhdr *n)
 {
 	uint32_t pid;
 
-	memcpy(&pid, (const uint8_t *)(n + 1) + 8 + PR_PID_OFFSET, sizeof(pid));
+	memcpy(&pid, (const uint8_t *)n + note_desc(n) + PR_PID_OFFSET, sizeof(pid));
 	return pid;
 }
 
@@ -291,7 +317,7 @@ static void order_notes(struct elf *e)
 {
 	unsigned cpu = 0, pid = 0, index = 0;
 	size_t at = 0, start, len;
-	const Elf64_Nhdr *n;
+	const struct elf_nhdr *n;
 	uint8_t *copy;
 
 	if (!panic_task(e->job, &cpu, &pid))
@@ -315,13 +341,13 @@ static void order_notes(struct elf *e)
  */
 static void number_idle(struct elf *e)
 {
-	const Elf64_Nhdr *n;
+	const struct elf_nhdr *n;
 	size_t at = 0, len;
 	uint32_t fresh = 1u << 22;	/* PID_MAX_LIMIT */
 
 	while ((n = next_note(e, &at, &len)))
 		if (is_prstatus(n) && note_pid(n) == 0) {
-			memcpy((uint8_t *)(n + 1) + 8 + PR_PID_OFFSET, &fresh, sizeof(fresh));
+			memcpy((uint8_t *)n + note_desc(n) + PR_PID_OFFSET, &fresh, sizeof(fresh));
 			fresh++;
 		}
 }
@@ -393,7 +419,7 @@ static int write_run(struct elf *e, const struct run *r, struct outfile *out, ui
 	int rc = 0;
 
 	for (pa = r->pa; pa < r->pa + r->len && !rc; pa += e->page) {
-		if (read_phys(e, pa, buf, e->page)) {
+		if (read_phys(e, buf, pa, e->page)) {
 			++*ret_lost;
 			add_lost(e, pa / e->page);
 			memset(buf, 0, e->page);
@@ -436,7 +462,7 @@ static int by_number(const void *a, const void *b)
  * A page that cannot be decompressed shows only when it is read, after the headers were written:
  * then all is written once more without those pages. The second time none is new.
  */
-static int write_all(struct elf *e, const struct vmap *m, struct outfile *out)
+static int write_all(struct elf *e, struct outfile *out)
 {
 	size_t lost;
 	int rc;
@@ -446,7 +472,7 @@ static int write_all(struct elf *e, const struct vmap *m, struct outfile *out)
 		rc = find_runs(e);
 		if (rc)
 			return rc;
-		find_segments(e, m);
+		find_segments(e);
 		rc = write_headers(e, out);
 		if (!rc)
 			rc = write_pages(e, out, &lost);
@@ -474,37 +500,46 @@ static int open_reader(struct elf *e)
 		    why ? why : "unknown");
 }
 
+/* The tables' decoder; phys_base of the header where VMCOREINFO has none */
+static int open_tables(struct elf *e)
+{
+	const struct kdump *dump = e->job->dump;
+	struct memory_range kernel = {
+		dump->sub.phys_base, dump->sub.phys_base + IMAGE_MAX, dump->sub.phys_base, IMAGE_VIRT,
+	};
+	bool x86 = !strcmp(dump->hdr.machine, "x86_64");
+	char text[24];
+
+	if (!x86 && strcmp(dump->hdr.machine, "aarch64"))
+		return fail(-ENOTSUP, "machine '%s': ELF output knows x86_64 and aarch64", dump->hdr.machine);
+	if (!x86)
+		kernel.end = 0;
+	e->vt = (struct vtop){ .read = read_phys, .ctx = e, .kernel = &kernel, .page_size = (uint32_t)e->page };
+	(x86 ? vtop_x86_64 : vtop_arm64)(&e->vt, &e->info);
+	if (!vmcoreinfo_string(&e->info, "KERNELOFFSET", text, sizeof(text)))
+		e->job->kernel_offset = strtoull(text, NULL, 16);
+	return 0;
+}
+
 /* Headers need the runs, the runs need the descriptors, the addresses need the page tables */
 int elf_write(struct elf_job *job, struct outfile *out)
 {
 	struct elf e = { .job = job, .page = (uint64_t)job->dump->hdr.block_size };
-	struct vmap_source src = {
-		.machine = job->dump->hdr.machine, .page_size = (uint32_t)e.page,
-		.phys_base = job->dump->sub.phys_base, .max_tables = job->dump->nr_descs,
-		.read = read_phys, .ctx = &e,
-	};
-	struct vmap map = { 0 };
-	char *vmcoreinfo = NULL;
-	int rc = kdump_vmcoreinfo(job->dump, job->path, &vmcoreinfo);
+	int rc = kdump_vmcoreinfo(job->dump, job->path, &e.info);
 
 	if (!rc)
 		rc = kdump_notes(job->dump, job->path, &e.notes, &e.notes_len);
 	if (!rc)
 		rc = open_reader(&e);
-	src.vmcoreinfo = vmcoreinfo;
 	if (!rc)
-		rc = vmap_build(&map, &src);
+		rc = open_tables(&e);
 	if (!rc) {
-		vmcoreinfo_value(vmcoreinfo, "KERNELOFFSET", &job->kernel_offset);
-		job->identity = !map.walked;
 		order_notes(&e);
 		number_idle(&e);
-		rc = write_all(&e, &map, out);
+		rc = write_all(&e, out);
 	}
 	if (e.ctx)
 		kdump_free(e.ctx);
-	vmap_free(&map);
-	free(vmcoreinfo);
 	free(e.notes);
 	free(e.runs);
 	free(e.segs);

@@ -10,17 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stub/bits.h"
 #include "tools/media/kdump.h"
 #include "tools/util.h"
 
-#define NOTES_MAX	 (16u << 20) /* 8192 CPUs with room; a hostile header cannot ask for more */
-#define VMCOREINFO_LIMIT (1u << 20)
-
-/* Is [offset, offset + len) inside [0, end)? */
-static bool inside(uint64_t offset, uint64_t len, uint64_t end)
-{
-	return offset <= end && len <= end - offset;
-}
+#define NOTES_MAX	(16u << 20) /* 8192 CPUs with room; a hostile header cannot ask for more */
 
 /* makedumpfile fills all 65 bytes if the name is that long */
 static void terminate_strings(struct disk_dump_header *h)
@@ -84,7 +78,7 @@ static int check_geometry(struct kdump *k, const char *path)
 	bitmaps = (uint64_t)h->bitmap_blocks * block;
 	one = bitmaps / 2;
 	k->max_mapnr = k->sub.max_mapnr_64;
-	if (h->bitmap_blocks % 2 || !inside(sub_end, bitmaps, k->limit) ||
+	if (h->bitmap_blocks % 2 || !range_inside(sub_end, bitmaps, 0, k->limit) ||
 	    (k->max_mapnr + 7) / 8 > one || k->max_mapnr > UINT64_MAX - 7)
 		return fail(-EINVAL, "%s: damaged dump header: bitmaps of %u blocks for %llu pages",
 			    path, h->bitmap_blocks, (unsigned long long)k->max_mapnr);
@@ -141,7 +135,7 @@ int kdump_open(struct kdump *k, const char *path, int fd, uint64_t limit)
 		return -ENOMSG;
 	terminate_strings(&k->hdr);
 	if (k->hdr.block_size > 0 &&
-	    inside((uint64_t)k->hdr.block_size, sizeof(k->sub), limit)) {
+	    range_inside((uint64_t)k->hdr.block_size, sizeof(k->sub), 0, limit)) {
 		rc = read_at(fd, &k->sub, sizeof(k->sub), (uint64_t)k->hdr.block_size);
 		if (rc)
 			return fail(rc, "%s: reading the dump header failed: %s", path,
@@ -151,45 +145,34 @@ int kdump_open(struct kdump *k, const char *path, int fd, uint64_t limit)
 	return rc ? rc : count_bitmap2(k, path);
 }
 
-/*
- * One of the areas that the sub-header names. A NUL is put behind it, for those that are text. *ret
- * is the caller's to free(), and set on success only.
- */
-static int read_piece(const struct kdump *k, const char *path, const char *what, int64_t offset,
-		      uint64_t size, uint64_t max, char **ret)
+/* One of the areas that the sub-header names, which must have been checked for its size */
+static int read_piece(const struct kdump *k, const char *path, const char *what, int64_t offset, void *buf,
+		      uint64_t size)
 {
-	char *buf;
 	int rc;
 
-	if (size > max || offset < 0 || !inside((uint64_t)offset, size, k->limit))
+	if (offset < 0 || !range_inside((uint64_t)offset, size, 0, k->limit))
 		return fail(-EINVAL, "%s: damaged dump header: %s outside the file", path, what);
-	buf = must_alloc(size + 1, 1);
 	rc = read_at(k->fd, buf, size, (uint64_t)offset);
-	if (rc) {
-		free(buf);
-		return fail(rc, "%s: reading %s failed: %s", path, what, strerror(-rc));
-	}
-	*ret = buf;
-	return 0;
+	return rc ? fail(rc, "%s: reading %s failed: %s", path, what, strerror(-rc)) : 0;
 }
 
 int kdump_notes(const struct kdump *k, const char *path, uint8_t **ret_notes, size_t *ret_len)
 {
-	char *notes;
-	int rc = read_piece(k, path, "the CPU notes", k->sub.offset_note, k->sub.size_note,
-			    NOTES_MAX, &notes);
-
-	if (rc)
-		return rc;
-	*ret_notes = (uint8_t *)notes;
 	*ret_len = k->sub.size_note;
-	return 0;
+	if (*ret_len > NOTES_MAX)
+		return fail(-EINVAL, "%s: damaged dump header: %zu bytes of CPU notes", path, *ret_len);
+	*ret_notes = must_alloc(*ret_len, 1);
+	return read_piece(k, path, "the CPU notes", k->sub.offset_note, *ret_notes, *ret_len);
 }
 
-int kdump_vmcoreinfo(const struct kdump *k, const char *path, char **ret_text)
+int kdump_vmcoreinfo(const struct kdump *k, const char *path, struct vmcoreinfo *ret)
 {
-	return read_piece(k, path, "VMCOREINFO", k->sub.offset_vmcoreinfo, k->sub.size_vmcoreinfo,
-			  VMCOREINFO_LIMIT, ret_text);
+	size_t size = min_u64(k->sub.size_vmcoreinfo, sizeof(ret->text) - 1);
+	int rc = read_piece(k, path, "VMCOREINFO", k->sub.offset_vmcoreinfo, ret->text, size);
+
+	ret->len = rc ? 0 : vmcoreinfo_end(ret->text, size, size < k->sub.size_vmcoreinfo);
+	return rc;
 }
 
 void kdump_walk_start(struct kdump_walk *w, const struct kdump *k)
@@ -254,7 +237,7 @@ static enum page_state desc_state(const struct kdump *k, const struct page_desc 
 	if (!d->offset)
 		return PAGE_BAD;
 	if (d->offset < 0 || (uint64_t)d->offset < k->data || d->size == 0 || d->size > block ||
-	    !inside((uint64_t)d->offset, d->size, k->limit))
+	    !range_inside((uint64_t)d->offset, d->size, 0, k->limit))
 		return PAGE_BAD;
 	switch (d->flags) {
 	case 0:
@@ -324,43 +307,5 @@ int kdump_count(const struct kdump *k, const char *path, struct kdump_counts *re
 	if (rc < 0)
 		return fail(rc, "%s: reading the page descriptors failed: %s", path, strerror(-rc));
 	*ret = c;
-	return 0;
-}
-
-/* Only at the start of a line: a key may be the end of another */
-const char *vmcoreinfo_find(const char *text, const char *key)
-{
-	size_t len = strlen(key);
-
-	while (text && *text) {
-		if (!strncmp(text, key, len) && text[len] == '=')
-			return text + len + 1;
-		text = strchr(text, '\n');
-		text += text != NULL;
-	}
-	return NULL;
-}
-
-/*
- * Same reading as crash and makedumpfile: a number ends at the end of its line. SYMBOL() and
- * KERNELOFFSET are hexadecimal without 0x: the kernel prints them with %lx.
- */
-int vmcoreinfo_value(const char *text, const char *key, uint64_t *ret)
-{
-	const char *value = vmcoreinfo_find(text, key);
-	int base = strncmp(key, "SYMBOL(", 7) && strcmp(key, "KERNELOFFSET") ? 0 : 16;
-	unsigned long long v;
-	char *end;
-
-	if (!value || *value == '\n' || *value == ' ')
-		return -ENOENT;
-	/* NUMBER() is decimal: a leading zero must not make it octal */
-	if (base == 0 && strncmp(value, "0x", 2))
-		base = 10;
-	errno = 0;
-	v = strtoull(value, &end, base);
-	if (errno || end == value || (*end && *end != '\n'))
-		return -ENOENT;
-	*ret = v;
 	return 0;
 }

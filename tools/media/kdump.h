@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "capstub/kdump_format.h"
+#include "stub/format/vmcoreinfo.h"
 
 struct kdump {
 	int fd;
@@ -34,12 +35,12 @@ struct kdump {
 int kdump_open(struct kdump *k, const char *path, int fd, uint64_t limit);
 
 /*
- * The raw notes (NT_PRSTATUS of the CPUs, VMCOREINFO): malloc()ed, at most 16 MiB. 0 or -errno,
- * said.
+ * The raw notes (NT_PRSTATUS of the CPUs, VMCOREINFO), at most 16 MiB; *ret_notes is to be freed in any
+ * case. 0 or -errno, said.
  */
 int kdump_notes(const struct kdump *k, const char *path, uint8_t **ret_notes, size_t *ret_len);
-/* The VMCOREINFO text: malloc()ed and NUL-terminated; "" when there is none. 0 or -errno, said. */
-int kdump_vmcoreinfo(const struct kdump *k, const char *path, char **ret_text);
+/* Length 0 when there is none. 0 or -errno, said. */
+int kdump_vmcoreinfo(const struct kdump *k, const char *path, struct vmcoreinfo *ret);
 
 /* Walks over the pages of bitmap2 in pfn order. 28 KiB: one at a time on the stack. */
 struct kdump_walk {
@@ -77,13 +78,5 @@ struct kdump_counts {
 
 /* Walk once and count. 0 or -errno with a message. */
 int kdump_count(const struct kdump *k, const char *path, struct kdump_counts *ret);
-
-/* "NUMBER(phys_base)" → the text after '=', NULL when absent; ends at a newline */
-const char *vmcoreinfo_find(const char *text, const char *key);
-/*
- * Hexadecimal for SYMBOL() and KERNELOFFSET, decimal or 0x for the others: 0, or -ENOENT when it is
- * absent or no number
- */
-int vmcoreinfo_value(const char *text, const char *key, uint64_t *ret);
 
 #endif

@@ -16,7 +16,7 @@
 
 #include "capstub/kdump_format.h"
 #include "capstub/stopcode.h"
-#include "stub/format/crc.h"
+#include "stub/bits.h"
 #include "stub/format/vouch.h"
 #include "tools/media/inuse.h"
 #include "tools/media/target.h"
@@ -67,63 +67,6 @@ const char *compress_name(uint32_t method)
 	}
 }
 
-/* The bytes are in the order in which they are printed (RFC 4122), unlike those of a GPT entry */
-void uuid_format(char text[UUID_TEXT], const uint8_t u[16])
-{
-	snprintf(text, UUID_TEXT,
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-		 u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7],
-		 u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
-}
-
-/* -1: none */
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* @uuid is written on success only; upper and lower case are the same */
-int uuid_parse_text(const char *text, uint8_t uuid[16])
-{
-	uint8_t parsed[16];
-	unsigned i;
-
-	for (i = 0; i < 16; i++) {
-		int hi, lo;
-
-		if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-')
-			return -EINVAL;
-		hi = hex_digit(text[0]);
-		lo = hi < 0 ? -1 : hex_digit(text[1]);
-		if (lo < 0)
-			return -EINVAL;
-		parsed[i] = (uint8_t)(hi << 4 | lo);
-		text += 2;
-	}
-	if (*text)
-		return -EINVAL;
-	memcpy(uuid, parsed, sizeof(parsed));
-	return 0;
-}
-
-/* Over the whole label with the CRC field as 0 (include/capstub/label.h) */
-static uint32_t label_crc(const struct capstub_label *label)
-{
-	struct capstub_label l = *label;
-
-	l.crc32c = 0;
-	return crc32c(0, &l, sizeof(l));
-}
-
-/* Is [offset, offset + len) inside [0, end)? */
-static bool inside(uint64_t offset, uint64_t len, uint64_t end)
-{
-	return offset <= end && len <= end - offset;
-}
-
 /*
  * Offsets and lengths inside the target, strings terminated, page size possible. A right CRC proves
  * that the label is as it was written, not that its writer was sane or honest: after this check
@@ -137,7 +80,7 @@ static bool label_fields_ok(const struct target *t)
 	return memchr(l->name, 0, sizeof(l->name)) && memchr(l->release, 0, sizeof(l->release)) &&
 	       memchr(l->machine, 0, sizeof(l->machine)) && l->state <= CAPSTUB_SAVED &&
 	       l->dump_bytes <= room && l->log_bytes <= CAPSTUB_LOG_SIZE &&
-	       (l->dmesg_bytes == 0 || inside(l->dmesg_offset, l->dmesg_bytes, room)) &&
+	       (l->dmesg_bytes == 0 || range_inside(l->dmesg_offset, l->dmesg_bytes, 0, room)) &&
 	       l->page_size <= 65536 && (l->page_size & (l->page_size - 1)) == 0;
 }
 
@@ -160,21 +103,12 @@ static enum label_status check_ends(struct target *t)
 	return rc == -EEXIST ? LABEL_FOREIGN : rc ? LABEL_UNREADABLE : LABEL_OK;
 }
 
-/*
- * In the order of what each test needs: a field means nothing before CRC and version are right
- */
-static enum label_status label_check(struct target *t)
+static enum label_status check(struct target *t)
 {
-	const struct capstub_label *l = &t->label;
+	enum label_status status = label_check(&t->label, t->end);
 
-	if (memcmp(l->magic, CAPSTUB_LABEL_MAGIC, sizeof(l->magic)))
-		return LABEL_NONE;
-	if (l->crc32c != label_crc(l))
-		return LABEL_BAD_CRC;
-	if (l->version != CAPSTUB_LABEL_VERSION)
-		return LABEL_BAD_VERSION;
-	if (l->target_bytes != t->end)
-		return LABEL_BAD_SIZE;
+	if (status != LABEL_OK)
+		return status;
 	return label_fields_ok(t) ? check_ends(t) : LABEL_BAD_FIELDS;
 }
 
@@ -305,7 +239,7 @@ int target_open(struct target *t, const char *path, int flags)
 		fail(rc, "%s: the label cannot be read: %s", path, strerror(-rc));
 		goto out;
 	}
-	t->status = label_check(t);
+	t->status = check(t);
 	/* Whoever is going to write a label looks at the place it goes to, and no further */
 	if (t->status == LABEL_NONE && (flags & O_ACCMODE) == O_RDONLY)
 		look_behind(t);
@@ -334,7 +268,7 @@ static bool peek(const struct target *t, const char *path, struct capstub_label 
 		other.end = other.bytes & ~(uint64_t)4095;
 		if (other.end >= CAPSTUB_TARGET_MIN &&
 		    !read_at(other.fd, &other.label, sizeof(other.label), other.end - CAPSTUB_LABEL_SIZE))
-			other.status = label_check(&other);
+			other.status = check(&other);
 		else
 			other.status = LABEL_NONE;
 		*ret = other.label;
@@ -408,7 +342,7 @@ static int write_label(struct target *t)
 	if (memcmp(&back, &t->label, sizeof(back)))
 		return fail(-EIO, "%s: the label reads back changed: the device is faulty",
 			    t->path);
-	t->status = label_check(t);
+	t->status = check(t);
 	return 0;
 }
 

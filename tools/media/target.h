@@ -12,19 +12,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "capstub/label.h"
+#include "stub/format/label.h"
 #include "stub/format/stopcode.h"
-
-enum label_status {
-	LABEL_OK,
-	LABEL_NONE,		/* no magic: never formatted, or not at this size */
-	LABEL_BAD_CRC,
-	LABEL_BAD_VERSION,
-	LABEL_BAD_SIZE,		/* the target was resized after it was formatted */
-	LABEL_BAD_FIELDS,	/* CRC right, contents impossible */
-	LABEL_FOREIGN,		/* itself good, but no longer what lies at both ends (stub/format/vouch.h) */
-	LABEL_UNREADABLE,	/* itself good, but an end cannot be read */
-};
+#include "stub/format/uuid.h"
 
 struct target {
 	const char *path;
@@ -81,9 +71,5 @@ const char *state_name(uint32_t state);		/* "empty", "dumping", … or "unknown"
 const char *state_text(uint32_t state, uint32_t stop);
 const char *compress_name(uint32_t method);	/* "none", "lzo", … */
 extern const char *const class_names[CAPSTUB_NR_CLASSES];
-
-#define UUID_TEXT	37	/* with NUL */
-void uuid_format(char text[UUID_TEXT], const uint8_t uuid[16]);
-int uuid_parse_text(const char *text, uint8_t uuid[16]);	/* 0 or -EINVAL */
 
 #endif

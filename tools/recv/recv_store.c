@@ -70,37 +70,23 @@ int store_parse_meta(const uint8_t *blob, size_t len, struct serial_meta *m, str
 /* Number of @pfn's descriptor. False: not RAM. */
 static bool lookup(const struct store *s, uint64_t pfn, uint64_t *ret_index)
 {
-	unsigned low = 0, high = s->meta.nr_ranges;
+	unsigned i = FIRST_ABOVE(s->ranges, s->meta.nr_ranges, pfn, pfn);
+	const struct store_range *r = &s->ranges[i - !!i];
 
-	while (low < high) {
-		unsigned mid = low + (high - low) / 2;
-
-		if (s->ranges[mid].pfn + s->ranges[mid].nr > pfn)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	if (low == s->meta.nr_ranges || s->ranges[low].pfn > pfn)
+	if (!i || pfn - r->pfn >= r->nr)
 		return false;
-	*ret_index = s->ranges[low].index + (pfn - s->ranges[low].pfn);
+	*ret_index = r->index + (pfn - r->pfn);
 	return true;
 }
 
 /* The other way round: the frame of descriptor @index, and how many follow in its range */
 static void find_frame(const struct store *s, uint64_t index, uint64_t *ret_pfn, uint64_t *ret_run)
 {
-	unsigned low = 0, high = s->meta.nr_ranges - 1;
+	/* There is one: the first range has descriptor 0 */
+	const struct store_range *r = &s->ranges[FIRST_ABOVE(s->ranges, s->meta.nr_ranges, index, index) - 1];
 
-	while (low < high) {
-		unsigned mid = low + (high - low) / 2;
-
-		if (s->ranges[mid].index + s->ranges[mid].nr > index)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	*ret_pfn = s->ranges[low].pfn + (index - s->ranges[low].index);
-	*ret_run = s->ranges[low].nr - (index - s->ranges[low].index);
+	*ret_pfn = r->pfn + (index - r->index);
+	*ret_run = r->nr - (index - r->index);
 }
 
 /*---------------------------------------------------------------- open */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stub/bits.h"
 #include "tools/util.h"
 
 void spans_free(struct spans *s)
@@ -22,17 +23,7 @@ void spans_free(struct spans *s)
 /* First interval that ends at or after @at: the first one that [at, ...) can touch */
 static unsigned find(const struct spans *s, uint64_t at)
 {
-	unsigned low = 0, high = s->nr;
-
-	while (low < high) {
-		unsigned mid = low + (high - low) / 2;
-
-		if (s->v[mid].to >= at)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return low;
+	return at ? FIRST_ABOVE(s->v, s->nr, to, at - 1) : 0;
 }
 
 /* Room for one more interval before number @at; its contents are the caller's to write */

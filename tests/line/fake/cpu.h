@@ -13,5 +13,8 @@
 #define ARCH_PAGE_SIZE		4096u
 #define ARCH_PAGE_SIZE_MAX	65536u	/* the larger of the two real ones, so that tests meet it */
 #endif
+#ifndef ARCH_VTOP
+#define ARCH_VTOP		vtop_x86_64
+#endif
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/format/crc.c arch/arm64/devtree.c arch/arm64/uefi.c tests/unit/fake/log.c */
+/* needs: arch/arm64/devtree.c arch/arm64/uefi.c tests/unit/fake/log.c */
 /* Device trees of real machines' shapes, and broken ones; the walk from EFI to the RSDP. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * The log reader over a made-up dead kernel: both kinds of log, their wrap-around, the last lines
  * only, and damage.
  */
-/* needs: stub/dead/dmesg.c stub/dead/vread.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vtop_x86_64.c tests/host/machine.c tests/unit/fake/log.c */
+/* needs: stub/dead/dmesg.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

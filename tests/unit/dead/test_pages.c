@@ -3,7 +3,7 @@
  * The page classifier over a machine whose pages have known classes, in the struct page styles of
  * several kernels; then with damage and with missing VMCOREINFO entries.
  */
-/* needs: stub/dead/pages.c stub/dead/vread.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vtop_x86_64.c tests/host/machine.c tests/unit/fake/log.c tests/unit/fake/arena.c */
+/* needs: stub/dead/pages.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c tests/unit/fake/arena.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

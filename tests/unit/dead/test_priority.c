@@ -3,7 +3,7 @@
  * Ranks of pages over a made-up dead kernel: essential ranges, classes, a table that is too small,
  * damage.
  */
-/* needs: stub/dead/priority.c stub/dead/dmesg.c stub/dead/pages.c stub/dead/vread.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vtop_x86_64.c tests/host/machine.c tests/unit/fake/log.c tests/unit/fake/arena.c */
+/* needs: stub/dead/priority.c stub/dead/dmesg.c stub/dead/pages.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c tests/unit/fake/arena.c */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/disk/target.c stub/disk/part.c stub/disk/blk.c stub/format/crc.c stub/format/vouch.c tests/unit/fake/arena.c */
+/* needs: stub/disk/target.c stub/disk/part.c stub/disk/blk.c tests/unit/fake/arena.c */
 /* needs: tests/unit/fake/disks.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /*
  * Labels decide where the stub may write: the right one is found, every damaged, foreign or doubled

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/disk/part.c stub/format/crc.c tests/unit/fake/log.c */
+/* needs: stub/disk/part.c tests/unit/fake/log.c */
 /*
  * Partition tables built here field by field, good ones and damaged ones, in blocks of 512 bytes to
  * 4 KiB.

@@ -87,6 +87,23 @@ static void test_range_inside(void **state)
 	assert_false(range_inside(20, 0, 20, 10));
 }
 
+static void test_first_above(void **state)
+{
+	struct { uint32_t other; uint64_t end; } v[5] = { { 0, 3 }, { 0, 3 }, { 0, 7 }, { 0, 9 }, { 0, UINT64_MAX } };
+
+	(void)state;
+	for (unsigned nr = 0; nr <= ARRAY_SIZE(v); nr++)
+		for (uint64_t value = 0; value < 12; value++) {
+			unsigned want = 0;
+
+			while (want < nr && v[want].end <= value)
+				want++;
+			assert_int_equal(FIRST_ABOVE(v, nr, end, value), want);
+		}
+	assert_int_equal(FIRST_ABOVE(v, 5, end, UINT64_MAX), 5);
+	assert_int_equal(FIRST_ABOVE((&v[0]), 0, end, 1), 0);
+}
+
 struct outer {
 	int before;
 	struct {
@@ -111,6 +128,7 @@ int main(void)
 		cmocka_unit_test(test_masks),	  cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_alignment), cmocka_unit_test(test_division),
 		cmocka_unit_test(test_functions), cmocka_unit_test(test_range_inside),
+		cmocka_unit_test(test_first_above),
 		cmocka_unit_test(test_structs),
 	};
 

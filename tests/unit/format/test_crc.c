@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/format/crc.c */
 /* Both CRCs against published check values and against the definition, bit by bit. */
 #include <setjmp.h>
 #include <stdarg.h>

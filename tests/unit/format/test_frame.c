@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/format/frame.c stub/format/crc.c */
 /* Frames: what goes in comes out, on good lines and bad ones, and text between frames stays text. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/format/reason.c */
 /* Logs of kernels that died in many ways, shortened: which lines say why. */
 #include <setjmp.h>
 #include <stdarg.h>

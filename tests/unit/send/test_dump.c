@@ -5,8 +5,8 @@
  * After each run the power goes and the disk is read as crash and libkdumpfile would: whatever they take for a page must be it. And the label must vouch for both ends: for what a capture left there, however it
  * ended, and for nothing else.
  */
-/* needs: stub/format/vouch.c stub/overlay.c stub/send/dump.c stub/dead/capture.c stub/format/stopcode.c stub/send/out.c stub/disk/blk.c stub/format/crc.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vread.c tests/unit/fake/arena.c */
-/* needs: stub/dead/pages.c stub/dead/dmesg.c stub/dead/vtop_x86_64.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
+/* needs: stub/overlay.c stub/send/dump.c stub/dead/capture.c stub/send/out.c stub/disk/blk.c stub/dead/vmcore.c tests/unit/fake/arena.c */
+/* needs: stub/dead/pages.c stub/dead/dmesg.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 #include <errno.h>
 #include <lzo/lzo1x.h>
 #include <setjmp.h>

@@ -9,12 +9,20 @@
 #define STUB_VMCOREINFO_H
 
 #include "stub/bits.h"
-#include "stub/dead/vmcore.h"
+
+/* of the text that is looked at; the whole note goes to the dump */
+#define VMCOREINFO_MAX		6144
 
 struct vmcoreinfo {
 	size_t len;
 	char text[VMCOREINFO_MAX];	/* NUL-terminated */
 };
+
+/*
+ * NUL-terminate a text of which @len bytes were read. @cut: there was more, and half a line would be a
+ * wrong number. Its length.
+ */
+size_t vmcoreinfo_end(char *text, size_t len, bool cut);
 
 /* SYMBOL(name)=hex */
 int vmcoreinfo_symbol(const struct vmcoreinfo *vi, const char *name, uint64_t *ret);

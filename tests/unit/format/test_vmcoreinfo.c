@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/dead/vmcoreinfo.c */
 /* Look-ups in VMCOREINFO: lines as Linux 4.19 to 6.16 write them, and lines nobody should write. */
 #include <errno.h>
 #include <setjmp.h>
@@ -10,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "stub/dead/vmcoreinfo.h"
+#include "stub/format/vmcoreinfo.h"
 
 static struct vmcoreinfo vi;
 

@@ -3,7 +3,7 @@
  * Address translation of a dead arm64 kernel: every page size and address width that Linux has,
  * 52-bit kernels on 48-bit hardware, 52-bit physical addresses, tags, missing entries, damage.
  */
-/* needs: stub/dead/vread.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vtop_arm64.c tests/unit/fake/log.c */
+/* needs: stub/dead/vmcore.c tests/unit/fake/log.c */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
+
+#define ARCH_VTOP vtop_arm64
 
 #include "stub/dead/vtop.h"
 
@@ -336,11 +338,41 @@ static void test_tables(void **state)
 	}
 	build(&configs[1]);
 	for (unsigned i = 0; i < 512; i++)
-		*slot(base + PGD_OFFSET, i) = (base + PGD_OFFSET) | 3;
+		*slot(base + PGD_OFFSET, i) = (i % 2 ? base + PGD_OFFSET : base + MIB(6)) | 3;
 	vtop_init(&vt, &vc, &vi);
 	tables = 0;
 	vtop_tables(&vt, count_table, NULL);
 	assert_int_equal(tables, 131072);
+}
+
+/* Every mapping, in order, and as vtop() finds it */
+static uint64_t next_va, mapped;
+
+static int check_leaf(void *ctx, uint64_t va, phys_addr_t pa, uint64_t size)
+{
+	phys_addr_t got;
+
+	(void)ctx;
+	assert_true(va >= next_va && IS_ALIGNED(va | pa, size));
+	assert_int_equal(vtop(&vt, va + size - 1, &got, NULL), 0);
+	assert_true(got == pa + size - 1);
+	next_va = va + size;
+	mapped += size;
+	return 0;
+}
+
+static void test_leaves(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(configs); i++) {
+		struct vtop_visit visit = { .leaf = check_leaf, .left = 100000 };
+
+		build(&configs[i]);
+		vtop_init(&vt, &vc, &vi);
+		next_va = mapped = 0;
+		assert_int_equal(vtop_visit(&vt, &visit), 0);
+		assert_true(mapped > RAM_SIZE && visit.left);
+	}
 }
 
 int main(void)
@@ -351,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_missing_entries),
 		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_leaves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

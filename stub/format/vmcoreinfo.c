@@ -5,12 +5,25 @@
  * one pass over VMCOREINFO_MAX bytes at most, and nobody makes one for each element of something
  * that old memory describes.
  */
-#include "stub/dead/vmcoreinfo.h"
+#include "stub/format/vmcoreinfo.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+size_t vmcoreinfo_end(char *text, size_t len, bool cut)
+{
+	char *end = memchr(text, 0, len);
+
+	if (end)
+		len = end - text;
+	else if (cut)
+		while (len > 0 && text[len - 1] != '\n')
+			len--;
+	text[len] = 0;
+	return len;
+}
 
 /* End of the line at @p: its '\n' or the end of the text */
 static const char *line_end(const char *p, const char *end)

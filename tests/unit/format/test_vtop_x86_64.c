@@ -3,7 +3,7 @@
  * Address translation of a dead x86_64 kernel: 4 and 5 levels, every leaf size, encryption bit,
  * damage.
  */
-/* needs: stub/dead/vread.c stub/dead/vmcore.c stub/dead/vmcoreinfo.c stub/dead/vtop_x86_64.c tests/host/machine.c tests/unit/fake/log.c */
+/* needs: stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -228,14 +228,50 @@ static void test_tables(void **state)
 		 */
 		assert_int_equal(tables, 1 + 2 + 3 + 2 * la57);
 	}
-	/* every entry of the top table is the table itself: a tree of 256^4 without the bound */
+	/* a table all of whose entries are one table is looked at once */
 	build(true);
 	for (unsigned i = 0; i < 512; i++)
 		set(machine.pgd + i * 8, machine.pgd | 0x67);
 	tables = 0;
 	assert_int_equal(vtop_tables(&vt, count_table, NULL), 0);
+	assert_int_equal(tables, 5);
+	/* every other entry of the top table is the table itself: a tree of 128^4 without the bound */
+	for (unsigned i = 0; i < 512; i += 2)
+		set(machine.pgd + i * 8, MIB(32) | 0x67);
+	tables = 0;
+	assert_int_equal(vtop_tables(&vt, count_table, NULL), 0);
 	assert_int_equal(tables, 131072);
 	assert_int_equal(machine.stray, 0);
+}
+
+/* Every mapping, in order, and as vtop() finds it */
+static uint64_t next_va, mapped;
+
+static int check_leaf(void *ctx, uint64_t va, phys_addr_t pa, uint64_t size)
+{
+	phys_addr_t got;
+
+	(void)ctx;
+	assert_true(va >= next_va && IS_ALIGNED(va | pa, size));
+	assert_int_equal(vtop(&vt, va + size - 1, &got, NULL), 0);
+	assert_true(got == pa + size - 1);
+	next_va = va + size;
+	mapped += size;
+	return 0;
+}
+
+static void test_leaves(void **state)
+{
+	(void)state;
+	for (int la57 = 0; la57 < 2; la57++) {
+		struct vtop_visit visit = { .leaf = check_leaf, .left = 1000 };
+
+		build(la57);
+		vt.image.size = 0;
+		next_va = mapped = 0;
+		assert_int_equal(vtop_visit(&vt, &visit), 0);
+		assert_true(mapped > MACHINE_RAM && visit.left);
+	}
 }
 
 int main(void)
@@ -248,6 +284,7 @@ int main(void)
 		cmocka_unit_test(test_damaged_tables),
 		cmocka_unit_test(test_missing_entries),
 		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_leaves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
