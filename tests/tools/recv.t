@@ -129,6 +129,8 @@ for what, data in (("a vmcore", b"KDUMP   " + random.Random(6).randbytes(1 << 20
     ok(not os.path.exists(path(f"recv{n}")), f"{what}: no empty folder stays")
 expect(1, "No such file", "recv", "-o", path("recvx"), path("nosuch"))
 ok(not os.path.exists(path("recvx")), "... and none of a line that is not there")
+expect(1, "No such file", "recv", "-o", path("recvx/a/b"), path("nosuch"))
+ok(not os.path.exists(path("recvx")), "... nor what is above it")
 
 # Cut anywhere: what is there is right, and it says that it is not all
 wire = one.wire(g.EIGHT)

@@ -4,7 +4,6 @@
  * permission to write that the stub ever gets, so nothing is labelled that could belong to
  * somebody.
  */
-#include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "stub/format/vouch.h"
+#include "tools/cmd/args.h"
 #include "tools/cmd/commands.h"
 #include "tools/media/device.h"
 #include "tools/media/estimate.h"
@@ -39,24 +39,10 @@ struct format_args {
 	bool force, new_uuid, no_type;
 };
 
-enum { OPT_NEW_UUID = 0x100, OPT_NO_TYPE };
-
-static const struct argp_option options[] = {
-	{"force", 'f', NULL, 0,
-	 "Format even if a filesystem, a partition table or an unsaved dump "
-	 "is there",
-	 0},
-	{"name", 'n', "NAME", 0, "A name, at most 63 bytes (default: that of the label it has)", 0},
-	{"new-uuid", OPT_NEW_UUID, NULL, 0, "A new UUID in place of that of the label it has", 0},
-	{"no-type", OPT_NO_TYPE, NULL, 0, "Leave the type of a GPT partition as it is", 0},
-	{"size", 's', "SIZE", 0, "Create the image file TARGET with this size (4G, 512M, bytes)",
-	 0},
-	{"uuid", 'U', "UUID", 0, "Use this UUID (default: that of the label it has, or a random one)", 0},
-	{0},
-};
+static struct format_args format_args;
 
 /* The name is printed on consoles and terminals: no control characters */
-static void parse_name(struct format_args *a, const char *name, struct argp_state *state)
+static void parse_name(const char *name, struct argp_state *state)
 {
 	const char *p;
 
@@ -65,56 +51,45 @@ static void parse_name(struct format_args *a, const char *name, struct argp_stat
 	for (p = name; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			argp_error(state, "the name holds a control character");
-	a->name = name;
+	format_args.name = name;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static void parse_size(const char *text, struct argp_state *state)
 {
-	struct format_args *a = state->input;
+	uint64_t *size = &format_args.size;
 
-	switch (key) {
-	case 'f':
-		a->force = true;
-		return 0;
-	case 'n':
-		parse_name(a, arg, state);
-		return 0;
-	case 's':
-		if (parse_bytes(arg, &a->size) || !a->size || a->size > INT64_MAX)
-			argp_error(state, "'%s' is not a size", arg);
-		return 0;
-	case 'U':
-		if (uuid_parse(arg, a->uuid_buf))
-			argp_error(state, "'%s' is not a UUID", arg);
-		a->uuid = a->uuid_buf;
-		return 0;
-	case OPT_NEW_UUID:
-		a->new_uuid = true;
-		return 0;
-	case OPT_NO_TYPE:
-		a->no_type = true;
-		return 0;
-	case ARGP_KEY_END:
-		if (a->uuid && a->new_uuid)
-			argp_error(state, "--uuid and --new-uuid exclude each other");
-		return 0;
-	case ARGP_KEY_ARG:
-		if (a->path)
-			argp_error(state, "one TARGET at a time");
-		a->path = arg;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which TARGET? A partition, a whole disk or an image file");
-		return EINVAL;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	if (parse_bytes(text, size) || !*size || *size > INT64_MAX)
+		argp_error(state, "'%s' is not a size", text);
 }
 
-static const struct argp argp = {
-	.options = options,
-	.parser = parse,
-	.args_doc = "TARGET",
+static void parse_uuid(const char *text, struct argp_state *state)
+{
+	if (uuid_parse(text, format_args.uuid_buf))
+		argp_error(state, "'%s' is not a UUID", text);
+	format_args.uuid = format_args.uuid_buf;
+}
+
+static void check_args(struct argp_state *state)
+{
+	if (format_args.uuid && format_args.new_uuid)
+		argp_error(state, "--uuid and --new-uuid exclude each other");
+}
+
+static const struct arg options[] = {
+	{ "force", 'f', NULL, "Format even if a filesystem, a partition table or an unsaved dump is there",
+	  &format_args.force, NULL },
+	{ "name", 'n', "NAME", "A name, at most 63 bytes (default: that of the label it has)", NULL, parse_name },
+	{ "new-uuid", 0x100, NULL, "A new UUID in place of that of the label it has", &format_args.new_uuid, NULL },
+	{ "no-type", 0x101, NULL, "Leave the type of a GPT partition as it is", &format_args.no_type, NULL },
+	{ "size", 's', "SIZE", "Create the image file TARGET with this size (4G, 512M, bytes)", NULL, parse_size },
+	{ "uuid", 'U', "UUID", "Use this UUID (default: that of the label it has, or a random one)", NULL, parse_uuid },
+	{ 0 }
+};
+
+static const struct args args = {
+	.options = options, .paths = &format_args.path, .max = 1, .check = check_args,
+	.usage = "TARGET", .which = "which TARGET? A partition, a whole disk or an image file",
+	.too_many = "one TARGET at a time",
 	.doc = "Write a capstub label to TARGET, a block device or an image file. "
 	       "All its contents are lost.",
 };
@@ -404,8 +379,6 @@ static int format(const struct format_args *a)
 
 int format_main(int argc, char **argv)
 {
-	struct format_args a = { 0 };
-
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	return format(&a) ? EXIT_FAILED : EXIT_OK;
+	args_parse(&args, argc, argv);
+	return format(&format_args) ? EXIT_FAILED : EXIT_OK;
 }

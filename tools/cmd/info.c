@@ -8,7 +8,6 @@
  * panic or comes from a file that somebody sent, so text goes through json_text() or print_text(),
  * and figures are shown as they are but never used as a size without a bound.
  */
-#include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -16,6 +15,7 @@
 #include <string.h>
 
 #include "stub/format/reason.h"
+#include "tools/cmd/args.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/info.h"
 #include "tools/media/inuse.h"
@@ -31,54 +31,26 @@ static const char *const label_names[] = {
 	"ok", "none", "bad-crc", "bad-version", "bad-size", "bad-fields", "foreign", "unreadable",
 };
 
-struct info_args {
-	const char *path;
-	bool json, dmesg, log;
-};
+static const char *path;
+static bool as_json, only_dmesg, only_log;
 
-static const struct argp_option options[] = {
-	{ "json", 'j', NULL, 0, "For scripts: one JSON object", 0 },
-	{ "dmesg", 'd', NULL, 0, "Only the whole dmesg of the dead kernel", 0 },
-	{ "log", 'l', NULL, 0, "Only the stub's own log of the capture", 0 },
+static const struct arg options[] = {
+	{ "json", 'j', NULL, "For scripts: one JSON object", &as_json, NULL },
+	{ "dmesg", 'd', NULL, "Only the whole dmesg of the dead kernel", &only_dmesg, NULL },
+	{ "log", 'l', NULL, "Only the stub's own log of the capture", &only_log, NULL },
 	{ 0 }
 };
 
-/* argp; wrong usage ends here with status 2 */
-static error_t parse(int key, char *arg, struct argp_state *state)
+static void check_args(struct argp_state *state)
 {
-	struct info_args *a = state->input;
-
-	switch (key) {
-	case 'j':
-		a->json = true;
-		return 0;
-	case 'd':
-		a->dmesg = true;
-		return 0;
-	case 'l':
-		a->log = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (a->path)
-			argp_error(state, "one TARGET at a time");
-		a->path = arg;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which TARGET? A dump target, or a saved vmcore");
-		return EINVAL;
-	case ARGP_KEY_END:
-		if (a->json + a->dmesg + a->log > 1)
-			argp_error(state, "--json, --dmesg and --log exclude each other");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	if (as_json + only_dmesg + only_log > 1)
+		argp_error(state, "--json, --dmesg and --log exclude each other");
 }
 
-static const struct argp argp = {
-	.options = options,
-	.parser = parse,
-	.args_doc = "TARGET",
+static const struct args args = {
+	.options = options, .paths = &path, .max = 1, .check = check_args,
+	.usage = "TARGET", .which = "which TARGET? A dump target, or a saved vmcore",
+	.too_many = "one TARGET at a time",
 	.doc = "Show the label, the result of the last capture and the end of the dead kernel's "
 	       "dmesg. TARGET is a block device or an image file; a saved vmcore is described too.",
 };
@@ -602,18 +574,18 @@ static void print_info(const struct info *info, const char *dmesg, size_t dmesg_
 }
 
 /* --dmesg and --log: the bare text for a pager or grep, nothing around it */
-static int only_text(const struct info *info, const struct info_args *a)
+static int only_text(const struct info *info)
 {
 	size_t len;
 	char *text;
-	int rc = a->dmesg ? info_dmesg(info, &text, &len) : info_log(info, &text, &len);
+	int rc = only_dmesg ? info_dmesg(info, &text, &len) : info_log(info, &text, &len);
 
 	if (rc)
 		return rc;
 	if (!len)
 		rc = fail(-ENODATA, "%s holds no %s%s", info->t.path,
-			  a->dmesg ? "dmesg" : "log of the stub",
-			  info->kind == KIND_KDUMP && a->dmesg ?
+			  only_dmesg ? "dmesg" : "log of the stub",
+			  info->kind == KIND_KDUMP && only_dmesg ?
 			  ": try 'makedumpfile --dump-dmesg'" : "");
 	print_text(stdout, text, len);
 	free(text);
@@ -624,20 +596,20 @@ static int only_text(const struct info *info, const struct info_args *a)
  * -EBADMSG when something is damaged, so that scripts see it without reading JSON. What can be
  * shown is shown before that.
  */
-static int show(const struct target *t, const struct info_args *a)
+static int show(const struct target *t)
 {
 	struct info info;
 	char *dmesg;
 	size_t len;
 	int rc = info_collect(&info, t);
 
-	if (!rc && (a->dmesg || a->log))
-		return only_text(&info, a);
+	if (!rc && (only_dmesg || only_log))
+		return only_text(&info);
 	if (!rc)
 		rc = info_dmesg(&info, &dmesg, &len);
 	if (rc)
 		return rc;
-	if (a->json)
+	if (as_json)
 		info_json(&info, stdout, dmesg, len, NULL);
 	else
 		print_info(&info, dmesg, len);
@@ -649,15 +621,14 @@ static int show(const struct target *t, const struct info_args *a)
 
 int info_main(int argc, char **argv)
 {
-	struct info_args a = { 0 };
 	struct target t;
 	int rc;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	rc = target_open(&t, a.path, O_RDONLY);
+	args_parse(&args, argc, argv);
+	rc = target_open(&t, path, O_RDONLY);
 	if (rc)
 		return EXIT_FAILED;
-	rc = show(&t, &a);
+	rc = show(&t);
 	target_close(&t);
 	return rc ? EXIT_FAILED : EXIT_OK;
 }

@@ -4,7 +4,6 @@
  * line has a session (tools/recv/recv_session.h) that writes the files; here is what is around it:
  * options, several lines at once, what people see.
  */
-#include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/cmd/args.h"
 #include "tools/cmd/commands.h"
 #include "tools/media/outfile.h"
 #include "tools/recv/recv_line.h"
@@ -54,63 +54,32 @@ struct port {
 
 static volatile sig_atomic_t stop;
 
-static const struct argp_option options[] = {
-	{"baud", 'b', "BAUD", 0, "Speed of the lines (default: as they are)", 0},
-	{"output", 'o', "DIR", 0, "Folder for the captures, one folder each (default: .)", 0},
-	{"rtscts", 'r', NULL, 0, "Hardware flow control", 0},
-	{"xonxoff", 'x', NULL, 0, "Software flow control", 0},
-	{"listen", 'l', NULL, 0, "Never send anything: one way", 0},
-	{"once", '1', NULL, 0, "Stop when each line has delivered a complete capture", 0},
-	{"quiet", 'q', NULL, 0, "No console text, no progress", 0},
-	{0},
-};
+static struct recv_args recv_args = { .dir = "." };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static void parse_baud(const char *text, struct argp_state *state)
 {
-	struct recv_args *a = state->input;
+	uint32_t *baud = &recv_args.line.baud;
 	char *end;
 
-	switch (key) {
-	case 'b':
-		a->line.baud = (uint32_t)strtoul(arg, &end, 10);
-		if (*end || a->line.baud < 50 || a->line.baud > 16000000)
-			argp_error(state, "'%s' is no speed", arg);
-		return 0;
-	case 'o':
-		a->dir = arg;
-		return 0;
-	case 'r':
-		a->line.rts_cts = true;
-		return 0;
-	case 'x':
-		a->line.xon_xoff = true;
-		return 0;
-	case 'l':
-		a->line.listen = true;
-		return 0;
-	case '1':
-		a->once = true;
-		return 0;
-	case 'q':
-		a->quiet = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (a->nr_paths == MAX_LINES)
-			argp_error(state, "at most %u lines", MAX_LINES);
-		a->paths[a->nr_paths++] = arg;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which TTY, FILE or -?");
-		return EINVAL;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	*baud = (uint32_t)strtoul(text, &end, 10);
+	if (*end || *baud < 50 || *baud > 16000000)
+		argp_error(state, "'%s' is no speed", text);
 }
 
-static const struct argp argp = {
-	.options = options,
-	.parser = parse,
-	.args_doc = "TTY|FILE|-...",
+static const struct arg options[] = {
+	{ "baud", 'b', "BAUD", "Speed of the lines (default: as they are)", NULL, parse_baud },
+	{ "output", 'o', "DIR", "Folder for the captures, one folder each (default: .)", &recv_args.dir, NULL },
+	{ "rtscts", 'r', NULL, "Hardware flow control", &recv_args.line.rts_cts, NULL },
+	{ "xonxoff", 'x', NULL, "Software flow control", &recv_args.line.xon_xoff, NULL },
+	{ "listen", 'l', NULL, "Never send anything: one way", &recv_args.line.listen, NULL },
+	{ "once", '1', NULL, "Stop when each line has delivered a complete capture", &recv_args.once, NULL },
+	{ "quiet", 'q', NULL, "No console text, no progress", &recv_args.quiet, NULL },
+	{ 0 }
+};
+
+static const struct args args = {
+	.options = options, .paths = recv_args.paths, .max = MAX_LINES,
+	.usage = "TTY|FILE|-...", .which = "which TTY, FILE or -?", .too_many = "at most 64 lines",
 	.doc = "Receive dumps that the stub sends over serial lines (dump=ttyS0), or take them out of recorded console logs."
 	       "\vA terminal is set to raw mode and locked. What is written before the end is a valid vmcore at every moment. "
 	       "Started again, it goes on where it was. The protocol: docs/serial-protocol.md.",
@@ -424,28 +393,26 @@ static int run(const struct recv_args *a, struct port *ports, int dirfd)
 
 int recv_main(int argc, char **argv)
 {
-	struct recv_args a = { .dir = "." };
+	struct recv_args *a = &recv_args;
 	struct sigaction act = { .sa_handler = on_signal };
 	struct port *ports;
 	int dirfd, status;
-	bool made;
+	size_t made;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	made = access(a.dir, F_OK);
-	dirfd = outdir_open(a.dir);
+	a->nr_paths = args_parse(&args, argc, argv);
+	dirfd = outdir_open(a->dir, &made);
 	if (dirfd < 0)
 		return EXIT_FAILED;
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGHUP, &act, NULL);
-	ports = must_alloc(a.nr_paths, sizeof(*ports));
-	status = run(&a, ports, dirfd);
-	for (unsigned i = 0; i < a.nr_paths; i++)
+	ports = must_alloc(a->nr_paths, sizeof(*ports));
+	status = run(a, ports, dirfd);
+	for (unsigned i = 0; i < a->nr_paths; i++)
 		close_port(&ports[i]);
 	free(ports);
 	close(dirfd);
 	/* Fails, and is to fail, when anything came */
-	if (made)
-		rmdir(a.dir);
+	outdir_unmake(a->dir, made);
 	return status;
 }

@@ -5,7 +5,6 @@
  * whatever cuts a run short, the next one with the same words succeeds: a new directory has its
  * name only when it is whole, and a file that is there with the right contents is no obstacle.
  */
-#include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -14,9 +13,10 @@
 #include <unistd.h>
 
 #include "stub/format/crc.h"
+#include "tools/cmd/args.h"
 #include "tools/cmd/commands.h"
-#include "tools/media/elf.h"
 #include "tools/cmd/info.h"
+#include "tools/media/elf.h"
 #include "tools/media/outfile.h"
 #include "tools/util.h"
 
@@ -53,64 +53,30 @@ struct save {
 	struct elf_job elf;
 };
 
-enum { OPT_IF_NEEDED = 0x100 };
+static struct save_args save_args;
 
-static const struct argp_option options[] = {
-	{"output", 'o', "DIR", 0, "Directory for the files (default: ./HOST-RELEASE-TIME)", 0},
-	{"format", 'F', "FORMAT", 0,
-	 "kdump: as captured, for crash, drgn, makedumpfile (default); "
-	 "elf: for gdb",
-	 0},
-	{"force", 'f', NULL, 0,
-	 "Save again what is saved, overwrite files, try to read a target "
-	 "with a damaged label",
-	 0},
-	{"keep", 'k', NULL, 0, "Do not mark the target saved: it is only read", 0},
-	{"if-needed", OPT_IF_NEEDED, NULL, 0,
-	 "Succeed without a word when there is nothing to save", 0},
-	{0},
-};
-
-/* argp; wrong usage ends here with status 2 */
-static error_t parse(int key, char *arg, struct argp_state *state)
+static void parse_format(const char *value, struct argp_state *state)
 {
-	struct save_args *a = state->input;
-
-	switch (key) {
-	case 'o':
-		a->dir = arg;
-		return 0;
-	case 'F':
-		if (strcmp(arg, "kdump") && strcmp(arg, "elf"))
-			argp_error(state, "the format is kdump or elf, not '%s'", arg);
-		a->format = *arg == 'e' ? FORMAT_ELF : FORMAT_KDUMP;
-		return 0;
-	case 'f':
-		a->force = true;
-		return 0;
-	case 'k':
-		a->keep = true;
-		return 0;
-	case OPT_IF_NEEDED:
-		a->if_needed = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (a->path)
-			argp_error(state, "one TARGET at a time");
-		a->path = arg;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which TARGET?");
-		return EINVAL;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	if (strcmp(value, "kdump") && strcmp(value, "elf"))
+		argp_error(state, "the format is kdump or elf, not '%s'", value);
+	save_args.format = *value == 'e' ? FORMAT_ELF : FORMAT_KDUMP;
 }
 
-static const struct argp argp = {
-	.options = options,
-	.parser = parse,
-	.args_doc = "TARGET",
+static const struct arg options[] = {
+	{ "output", 'o', "DIR", "Directory for the files (default: ./HOST-RELEASE-TIME)", &save_args.dir, NULL },
+	{ "format", 'F', "FORMAT", "kdump: as captured, for crash, drgn, makedumpfile (default); elf: for gdb",
+	  NULL, parse_format },
+	{ "force", 'f', NULL, "Save again what is saved, overwrite files, try to read a target with a damaged label",
+	  &save_args.force, NULL },
+	{ "keep", 'k', NULL, "Do not mark the target saved: it is only read", &save_args.keep, NULL },
+	{ "if-needed", 0x100, NULL, "Succeed without a word when there is nothing to save",
+	  &save_args.if_needed, NULL },
+	{ 0 }
+};
+
+static const struct args args = {
+	.options = options, .paths = &save_args.path, .max = 1,
+	.usage = "TARGET", .which = "which TARGET?", .too_many = "one TARGET at a time",
 	.doc = "Copy the dump on TARGET to DIR/vmcore, with dmesg.txt, capstub.log and info.json, "
 	       "verify the copy, and mark the target saved. With --format elf TARGET may also be a "
 	       "vmcore that was saved before.",
@@ -646,8 +612,6 @@ static int save(const struct save_args *a)
 
 int save_main(int argc, char **argv)
 {
-	struct save_args a = { 0 };
-
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	return save(&a) < 0 ? EXIT_FAILED : EXIT_OK;
+	args_parse(&args, argc, argv);
+	return save(&save_args) < 0 ? EXIT_FAILED : EXIT_OK;
 }

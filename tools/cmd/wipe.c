@@ -3,57 +3,32 @@
  * capstub wipe: take back the permission to write. Only the label goes; what else is on the target
  * may be somebody's by now, and is not looked at.
  */
-#include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
 
+#include "tools/cmd/args.h"
 #include "tools/cmd/commands.h"
 #include "tools/media/inuse.h"
 #include "tools/media/target.h"
 #include "tools/util.h"
 
-struct wipe_args {
-	const char *path;
-	bool force;
-};
+static const char *path;
+static bool force;
 
-static const struct argp_option options[] = {
-	{ "force", 'f', NULL, 0, "Even if the target holds a dump that was not saved", 0 },
+static const struct arg options[] = {
+	{ "force", 'f', NULL, "Even if the target holds a dump that was not saved", &force, NULL },
 	{ 0 }
 };
 
-/* argp; wrong usage ends here with status 2 */
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct wipe_args *a = state->input;
-
-	switch (key) {
-	case 'f':
-		a->force = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (a->path)
-			argp_error(state, "one TARGET at a time");
-		a->path = arg;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which TARGET?");
-		return EINVAL;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp argp = {
-	.options = options,
-	.parser = parse,
-	.args_doc = "TARGET",
+static const struct args args = {
+	.options = options, .paths = &path, .max = 1,
+	.usage = "TARGET", .which = "which TARGET?", .too_many = "one TARGET at a time",
 	.doc = "Remove the capstub label of TARGET, its last 4 KiB, and nothing else: the stub will "
 	       "not write there any more.",
 };
 
 /* A damaged label is one too: the next `capstub` may know how to read it. In use is never overruled. */
-static int check_target(const struct target *t, bool force)
+static int check_target(const struct target *t)
 {
 	int rc;
 
@@ -68,20 +43,20 @@ static int check_target(const struct target *t, bool force)
 		    "use --force", t->path, state_name(t->label.state), human_time(t->label.crash_time), t->path);
 }
 
-static int wipe(const struct wipe_args *a)
+static int wipe(void)
 {
 	struct target t;
 	char uuid[UUID_TEXT];
-	int rc = target_open(&t, a->path, O_RDWR | O_EXCL);
+	int rc = target_open(&t, path, O_RDWR | O_EXCL);
 
 	if (rc)
 		return rc;
 	uuid_format(uuid, t.label.uuid);
-	rc = check_target(&t, a->force);
+	rc = check_target(&t);
 	if (!rc)
 		rc = target_wipe_label(&t);
 	if (!rc)
-		printf("%s: label %s removed, %u bytes at %llu are zeros now\n", a->path, uuid, CAPSTUB_LABEL_SIZE,
+		printf("%s: label %s removed, %u bytes at %llu are zeros now\n", path, uuid, CAPSTUB_LABEL_SIZE,
 		       (unsigned long long)(t.end - CAPSTUB_LABEL_SIZE));
 	target_close(&t);
 	return rc;
@@ -89,8 +64,6 @@ static int wipe(const struct wipe_args *a)
 
 int wipe_main(int argc, char **argv)
 {
-	struct wipe_args a = { 0 };
-
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	return wipe(&a) ? EXIT_FAILED : EXIT_OK;
+	args_parse(&args, argc, argv);
+	return wipe() ? EXIT_FAILED : EXIT_OK;
 }

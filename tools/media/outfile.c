@@ -84,15 +84,26 @@ static size_t make_parents(const char *path)
 	return made;
 }
 
-int outdir_open(const char *path)
+int outdir_open(const char *path, size_t *ret_made)
 {
 	int fd;
 
-	make_parents(path);
-	if (mkdir(path, 0700) && errno != EEXIST)
+	*ret_made = make_parents(path);
+	if (!mkdir(path, 0700))
+		*ret_made = *ret_made ? *ret_made : strlen(path);
+	else if (errno != EEXIST)
 		return fail(-errno, "%s cannot be made: %s", path, strerror(errno));
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? fail(-errno, "%s: %s", path, strerror(errno)) : fd;
+}
+
+void outdir_unmake(const char *path, size_t made)
+{
+	char *p = strdup(path), *slash;
+
+	while (p && made && !rmdir(p) && (slash = strrchr(p, '/')) && slash >= p + made)
+		*slash = 0;
+	free(p);
 }
 
 /* Nobody else's, and under no other name that somebody gave it: writing to it harms nobody */
@@ -129,9 +140,10 @@ int dir_ours(const char *path, bool make)
 {
 	char *parent = strdup(path), *name = strdup(path);
 	int fd = -ENOMEM, at = -1;
+	size_t made;
 
 	if (parent && name)
-		at = make ? outdir_open(dirname(parent)) :
+		at = make ? outdir_open(dirname(parent), &made) :
 			    open(dirname(parent), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (at >= 0) {
 		if (make)
@@ -242,15 +254,11 @@ int outdir_commit(struct outdir *o)
 
 void outdir_end(struct outdir *o)
 {
-	bool failed = o->path && !o->whole;
-	char *slash;
-
-	if (failed && rmdir(o->path) && errno == ENOTEMPTY)
+	if (o->path && !o->whole && rmdir(o->path) && errno == ENOTEMPTY)
 		note("%s has what was written so far; the next run begins anew there", o->path);
-	while (failed && o->made && (slash = strrchr(o->final, '/')) &&
-	       slash >= o->final + o->made) {
-		*slash = 0;
-		failed = !rmdir(o->final);
+	if (o->path && !o->whole && o->made) {
+		*strrchr(o->final, '/') = 0;
+		outdir_unmake(o->final, o->made);
 	}
 	if (o->fd >= 0)
 		close(o->fd);

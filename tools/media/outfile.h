@@ -23,9 +23,11 @@ struct outfile {
 
 /*
  * mkdir -p, mode 0700 (a dump holds every secret of the machine). The directory's fd, or -errno,
- * said.
+ * said. *ret_made: so much of @path is the first directory that this made; 0: none.
  */
-int outdir_open(const char *path);
+int outdir_open(const char *path, size_t *ret_made);
+/* Remove those again, as far as they are empty */
+void outdir_unmake(const char *path, size_t made);
 
 /*
  * Whoever may write to a directory could have us, as root, write through a link of theirs. So no

@@ -33,10 +33,12 @@ int fsync(int fd)
 
 static int set_up(void **state)
 {
+	size_t made;
+
 	(void)state;
 	if (!mkdtemp(dir))
 		return -1;
-	dirfd = outdir_open(dir);
+	dirfd = outdir_open(dir, &made);
 	return dirfd < 0;
 }
 

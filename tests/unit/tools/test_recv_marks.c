@@ -24,10 +24,12 @@ static bool model[NR];
 
 static int set_up(void **state)
 {
+	size_t made;
+
 	(void)state;
 	if (!mkdtemp(dir))
 		return -1;
-	dirfd = outdir_open(dir);
+	dirfd = outdir_open(dir, &made);
 	return dirfd < 0;
 }
 
