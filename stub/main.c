@@ -245,7 +245,8 @@ static enum capstub_stop dump_to(const struct boot_info *bi, const struct target
  */
 static bool stored_something(enum capstub_stop stop)
 {
-	return stop == STOP_OK || stop == STOP_SPACE || stop == STOP_DEADLINE;
+	return stop == STOP_OK || stop == STOP_SPACE || stop == STOP_DEADLINE ||
+	       stop == STOP_RAM_MISSING;
 }
 
 static int read_ram(void *dst, phys_addr_t pa, size_t len)

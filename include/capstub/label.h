@@ -95,7 +95,8 @@ struct capstub_label {
 	uint64_t first_block_us;	/* 0x178 entry to first completed write */
 	uint64_t data_us;		/* 0x180 spent writing page data (pass 2) */
 	struct capstub_vouch vouch;	/* 0x188 */
-	uint8_t  rsvd198[4096 - 0x198];
+	uint64_t ram_missing;		/* 0x198 bytes of RAM, at least, that exist and are no page here */
+	uint8_t  rsvd1a0[4096 - 0x1a0];
 };
 
 _Static_assert(sizeof(struct capstub_label) == CAPSTUB_LABEL_SIZE, "label size");
@@ -104,7 +105,7 @@ _Static_assert(offsetof(struct capstub_label, machine) == 0x0c9, "label layout")
 _Static_assert(offsetof(struct capstub_label, dump_bytes) == 0x0d8, "label layout");
 _Static_assert(offsetof(struct capstub_label, pages_by_class) == 0x138, "label layout");
 _Static_assert(offsetof(struct capstub_label, data_us) == 0x180, "label layout");
-_Static_assert(offsetof(struct capstub_label, rsvd198) == 0x198, "label layout");
+_Static_assert(offsetof(struct capstub_label, ram_missing) == 0x198, "label layout");
 
 /*
  * Is there a dump, or a part of one, that nobody has saved? The dead kernel's log is written before the state

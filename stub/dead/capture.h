@@ -8,6 +8,7 @@
 #include "capstub/stopcode.h"
 #include "stub/boot/boot_info.h"
 #include "stub/boot/cmdline.h"
+#include "stub/dead/pages.h"
 #include "stub/format/vmcoreinfo.h"
 #include "stub/dead/vtop.h"
 
@@ -35,5 +36,17 @@ enum capstub_stop capture_open(struct capture *c, const struct boot_info *bi,
 
 /* Then fill @c from it. STOP_OK, or why there is nothing to dump, logged. Only reads old memory. */
 enum capstub_stop capture_init(struct capture *c);
+
+/*
+ * Bytes of RAM, at least, that are known to exist and are not among c->vc's ranges; 0: none. After
+ * pages_init(). What the table of ranges could not take may be just what the kernel's own sections have
+ * more, hence the larger of the two. Of headers that are cut off nobody knows what they named.
+ */
+static inline uint64_t ram_missing(const struct capture *c)
+{
+	uint64_t bytes = max_u64(c->vc.dropped_bytes, pages_unlisted());
+
+	return bytes || !c->vc.cut ? bytes : c->vc.page_size;
+}
 
 #endif

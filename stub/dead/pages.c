@@ -32,7 +32,10 @@
  * pointer has none
  */
 #define SECTION_PRESENT	BIT(0)
+#define SECTION_ONLINE	BIT(2)		/* since 4.13 */
 #define SECTION_FLAGS	GENMASK(4, 0)
+#define SECTION_PROBES	16u		/* pages of a section that tell whether it is in use */
+#define MAX_STEPS	BIT(20)		/* sections and pages of them that are looked at: some seconds */
 #define MAPPING_ANON	BIT(0)		/* page->mapping: include/linux/page-flags.h */
 #define COMPOUND_TAIL	BIT(0)		/* page->compound_head */
 /* Of page->flags, where PG_reserved is looked for: zone, node and section are far above */
@@ -86,6 +89,7 @@ struct pages {
 	struct memory_model model;
 	uint64_t image_start, image_end;	/* frames of the kernel image */
 	uint64_t reserved;		/* PG_reserved as a mask; 0: unknown */
+	uint64_t unlisted;		/* bytes in use that vc does not have */
 
 	/* section looked at last */
 	uint64_t section;
@@ -317,6 +321,7 @@ static void read_compound(struct pages *p, const struct vmcoreinfo *vi)
 /*
  * Address of section @nr's struct mem_section. Only section_mem_map is read, as a coded pointer:
  * the address of the struct page that frame 0 would have if the section's array went that far back.
+ * 1 if the section is online, 0 if it is only present, or -errno.
  */
 static int section_map(const struct memory_model *m, struct vtop *vt, uint64_t nr, uint64_t *ret)
 {
@@ -341,7 +346,7 @@ static int section_map(const struct memory_model *m, struct vtop *vt, uint64_t n
 	if (!(map & SECTION_PRESENT))
 		return -ENOENT;
 	*ret = map & ~SECTION_FLAGS;
-	return 0;
+	return map & SECTION_ONLINE ? 1 : 0;
 }
 
 /*
@@ -640,6 +645,64 @@ static void find_reserved(struct pages *p, const struct vmcoreinfo *vi)
 		log_warn("pages: no PG_reserved by SYMBOL(_stext): freed pages of the image are kept");
 }
 
+/*
+ * Is @pfn, which no range names, memory that the kernel works with? Not what it keeps away from, as
+ * firmware's or that reserved for us, and not a hole, whose struct page is empty on older kernels. A
+ * struct page that itself lies in such memory is as good an answer.
+ */
+static bool in_use(struct pages *p, uint64_t pfn)
+{
+	const unsigned char *page = load(p, pfn);
+	uint64_t va = page ? 0 : struct_page(p, pfn);
+	phys_addr_t pa;
+
+	if (!page)
+		return va && !vtop(p->vt, va, &pa, NULL) && !vmcore_is_ram(p->vc, pa, 1);
+	if (get64(page, p->layout.flags) & p->reserved)
+		return false;
+	for (unsigned i = 0; i < p->layout.size; i += 8)
+		if (get64(page, i))
+			return true;
+	return false;
+}
+
+/*
+ * The elfcorehdr is as old as the load of the stub, unless the kernel keeps it up to date: compare it with the
+ * memory sections that are online. One of which it has anything is taken to be whole: its RAM may
+ * have holes.
+ */
+static void find_unlisted(struct pages *p)
+{
+	const struct memory_model *m = &p->model;
+	uint64_t size = BIT(m->pfn_shift), map, run, end;
+	uint64_t root, steps = 0;
+
+	if (!p->reserved || m->vmemmap)
+		return;
+	for (uint64_t nr = 0; nr < m->nr_sections && steps++ < MAX_STEPS; nr++) {
+		uint64_t first = nr << m->pfn_shift;
+
+		if (m->per_root && nr % m->per_root == 0 &&
+		    (vtop_read(p->vt, &root, m->root + nr / m->per_root * 8, 8) < 0 || !root)) {
+			nr += m->per_root - 1;
+			continue;
+		}
+		if (section_map(m, p->vt, nr, &map) <= 0 ||
+		    (vmcore_next_run(p->vc, first, &run, &end) && run < first + size))
+			continue;
+		for (unsigned i = 0; i < SECTION_PROBES; i++, steps++)
+			if (in_use(p, first + size / SECTION_PROBES * i))
+				p->unlisted += (size / SECTION_PROBES) << p->vt->page_shift;
+	}
+	if (p->unlisted)
+		log_warn("pages: %lu MiB of memory in use are not in the elfcorehdr", p->unlisted >> 20);
+}
+
+uint64_t pages_unlisted(void)
+{
+	return pages.unlisted;
+}
+
 bool pages_freed(uint64_t pfn)
 {
 	struct pages *p = &pages;
@@ -750,6 +813,8 @@ unsigned pages_init(const struct vmcore *vc, const struct vmcoreinfo *vi, struct
 		p->image_end = DIV_ROUND_UP(end, BIT(vt->page_shift));
 	}
 	find_reserved(p, vi);
+	find_unlisted(p);
+	pages_restart();
 	if (ret_reason)
 		*ret_reason = p->reason;
 	return p->level;

@@ -74,6 +74,12 @@ bool pages_freed(uint64_t pfn);
 int pages_struct_page(uint64_t pfn, uint64_t *ret_va, uint64_t *ret_len, unsigned *ret_size);
 
 /*
+ * Bytes of memory, at least, that the kernel had in use and that no range of the elfcorehdr names, as
+ * memory added after it was written. Any time after pages_init().
+ */
+uint64_t pages_unlisted(void);
+
+/*
  * After a counting pass: are the counts plausible (free pages exist, no class larger than RAM)?
  * When not, the level is lowered to what needs no struct page, the reason logged; returns the level
  * in force.

@@ -721,6 +721,9 @@ static enum capstub_stop finish(struct dump *d, bool has_frame, enum capstub_sto
 	l->pages_unreadable += out_unreadable();
 	if (stop == STOP_OK && missing > l->pages_unreadable)
 		stop = out_lost() ? STOP_WRITE_ERROR : STOP_SPACE;
+	l->ram_missing = ram_missing(d->c);
+	if (stop == STOP_OK && l->ram_missing)
+		stop = STOP_RAM_MISSING;
 	/* What the header vouches for comes before it; what a lost flush may have lost is not vouched for */
 	if (has_frame && !missing && (blk_flush(d->t->dev) || write_header(d, false)))
 		stop = target_stop_code(d->t, -EIO);

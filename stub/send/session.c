@@ -962,7 +962,7 @@ static void finish_two_way(struct session *s)
 		pump(s);
 		idle();
 	}
-	if (s->t->late && !s->bye && s->label.stop_code == STOP_OK) {
+	if (s->t->late && !s->bye && s->label.stop_code != STOP_DEADLINE) {
 		end_late(s);
 		send_result(s);
 	}
@@ -1053,6 +1053,8 @@ static enum capstub_stop run(struct session *s, struct capture *c, struct transp
 			       (unsigned)sizeof(s->arena));
 	s->level = pages_init(&c->vc, c->vi, &c->vt, c->cl->level, NULL);
 	mem_close();
+	s->label.ram_missing = ram_missing(c);
+	s->label.stop_code = s->label.ram_missing ? STOP_RAM_MISSING : STOP_OK;
 	vital_init(&s->vital, &c->vc, c->vi, &c->vt);
 	log_info("sending the dump over the serial line: level %u, %u pages first", s->level,
 		 (unsigned)s->vital.pages);

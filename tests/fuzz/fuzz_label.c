@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define BLOCKS 8192u /* of 512 bytes */
 #define BYTES  (BLOCKS * 512)
-#define HEAD   offsetof(struct capstub_label, rsvd198)
+#define HEAD   offsetof(struct capstub_label, ram_missing)
 
 struct control {
 	uint8_t places;	  /* bit n: a label at window n */

@@ -187,7 +187,8 @@ def foreign(path, kind):
 
 def label(target_bytes, state=EMPTY, uuid=bytes(range(16)), name=b"", version=1, stop=0, dump_bytes=0,
           dmesg_at=0, dmesg_bytes=0, log_bytes=0, captures=1, release=b"6.1.0-test-amd64", pages=None,
-          magic=b"CAPSTUB\0", bad_crc=False, crash_time=1750000000, vouch=(0, 0, 0, 0)):
+          magic=b"CAPSTUB\0", bad_crc=False, crash_time=1750000000, vouch=(0, 0, 0, 0),
+          ram_missing=0):
     """The label as include/capstub/label.h lays it out. vouch: bytes and CRC of head and tail; zeros: as labels had it
     before there were such fields"""
     pages = pages or {}
@@ -198,7 +199,7 @@ def label(target_bytes, state=EMPTY, uuid=bytes(range(16)), name=b"", version=1,
         struct.pack_into("<13Q", b, 0xd8, dump_bytes, dmesg_at, dmesg_bytes, log_bytes, 2345678, PAGE,
                          MAX_PFN, pages.get("stored", 0), pages.get("unreadable", 0), pages.get("missing", 0), 4 * MIB, MIB, 1500)
         struct.pack_into("<2Q", b, 0x178, 31000, 1500000)
-    struct.pack_into("<4I", b, 0x188, *vouch)
+    struct.pack_into("<4IQ", b, 0x188, *vouch, ram_missing)
     struct.pack_into("<I", b, 12, crc32c(b) ^ (0xdeadbeef if bad_crc else 0))
     return bytes(b)
 

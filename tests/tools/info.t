@@ -61,6 +61,12 @@ r, j = capstub("info", o), info(o)
 ok("Reason:" not in r.out and len(re.findall(r"^\[ ", r.out, re.M)) == 20 and "line 49" in r.out, "no reason: the last 20 lines", r)
 equal((j["reason"], j["call_trace"]), (None, []), "no reason: JSON")
 
+# Memory that the stub was not told of
+o = g.image(path("memory.img"), whole, state=g.INCOMPLETE, stop=42, ram_missing=512 * g.MIB)
+r, j = capstub("info", o), info(o)
+ok("stop code 42 (ram-missing)" in r.out and "MISSING:    at least 512.0 MiB of RAM" in r.out, "memory that is missing", r)
+equal(j["label"]["ram_missing_bytes"], 512 * g.MIB, "memory that is missing: JSON")
+
 # Every key is documented
 manual = open(os.path.join(TOP, "docs", "capstub.8")).read().replace("\\-", "-").replace("\\_", "_")
 

@@ -99,6 +99,12 @@ for mode, how in ((g.TEXT, "text"), (g.EIGHT, "8 bit")):
         equal(sorted(os.listdir(got[0])), ["capstub.log", "dmesg.txt", "receive.json", "vmcore"], f"{how}: files")
         equal(oct(os.stat(got[0]).st_mode & 0o777) + oct(os.stat(got[0] + "/vmcore").st_mode & 0o777), "0o7000o600", f"{how}: only for the owner")
 
+# The machine had more memory than the stub was told of
+r, got = receive(g.Capture(3, ram_missing=1 << 27).wire(g.TEXT), "-q")
+with open(os.path.join(got[0], "receive.json"), encoding="utf-8") as f:
+    report = json.load(f)
+ok(r.rc == 1 and not report["complete"] and report["pages_missing"] == 0 and report["ram_missing_bytes"] == 1 << 27, "memory that is missing", f"{report} {r}")
+
 # Loggers
 text = one.wire(g.TEXT, console=True)
 # the probe is 256 raw bytes: a logger may do anything to it

@@ -73,8 +73,9 @@ class Capture:
     """One crash as the stub would send it: frames, in order, each with what it is about."""
 
     def __init__(self, salt=1, ranges=((0, 40), (64, 100)), dmesg="Linux version 6.1\nsysrq triggered crash\n", release="6.1.0",
-                 build=True):
+                 build=True, ram_missing=0):
         self.salt, self.ranges, self.dmesg = salt, ranges, dmesg.encode()
+        self.ram_missing = ram_missing
         self.session = salt * 0x123456789abcdef & (1 << 64) - 1
         self.sequence = 0
         self.max = max(a + n for a, n in ranges)
@@ -140,8 +141,9 @@ class Capture:
         out += self._passes(0)
         out += [self._blob(PLAN, struct.pack("<QQ", 40, 200))]
         out += self._passes(1)
-        label = bytearray(4096)         # include/capstub/label.h: pages_unreadable
+        label = bytearray(4096)         # include/capstub/label.h: pages_unreadable, ram_missing
         struct.pack_into("<Q", label, 0x118, len(self.unreadable))
+        struct.pack_into("<Q", label, 0x198, self.ram_missing)
         return out + [self._blob(LOG, b"capstub: log\n"), self._blob(RESULT, bytes(label))]
 
     def lines(self, mode=TEXT, console=False):

@@ -290,6 +290,7 @@ static void json_pages(struct json *j, const struct capstub_label *l)
 	json_u64(j, "pages_stored", l->pages_stored);
 	json_u64(j, "pages_missing", l->pages_missing);
 	json_u64(j, "pages_unreadable", l->pages_unreadable);
+	json_u64(j, "ram_missing_bytes", l->ram_missing);
 	json_u64(j, "data_bytes_raw", l->data_bytes_raw);
 	json_u64(j, "data_bytes_stored", l->data_bytes_stored);
 	if (l->data_bytes_stored)
@@ -442,6 +443,8 @@ static void print_pages(const struct capstub_label *l)
 	if (l->pages_unreadable)
 		printf(", %" PRIu64 " unreadable", l->pages_unreadable);
 	putchar('\n');
+	if (l->ram_missing)
+		printf("%-11s at least %s of RAM are not in the dump\n", "MISSING:", human_bytes(l->ram_missing));
 	print_classes(l);
 	if (l->data_bytes_stored)
 		printf("%-11s %s of pages stored as %s (%s), ratio %.2f\n", "Data:",

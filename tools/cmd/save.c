@@ -434,7 +434,7 @@ static bool is_complete(const struct save *s)
 	const struct capstub_label *l = &s->t.label;
 	const struct kdump_counts *c = &s->info.counts;
 
-	if (c->bad)
+	if (c->bad || (s->t.status == LABEL_OK && l->ram_missing))
 		return false;
 	if (s->t.status == LABEL_OK && !l->stop_code &&
 	    (l->state == CAPSTUB_COMPLETE || l->state == CAPSTUB_SAVED))

@@ -320,6 +320,7 @@ static void write_report(struct session *s, const struct store_counts *counts, b
 	json_u64(&j, "pages_missing", counts->missing);
 	if (c->have_result) {
 		json_u64(&j, "pages_unreadable", c->result.pages_unreadable);
+		json_u64(&j, "ram_missing_bytes", c->result.ram_missing);
 		json_u64(&j, "stop_code", c->result.stop_code);
 		json_u64(&j, "elapsed_us", c->result.elapsed_us);
 	}
@@ -345,7 +346,7 @@ static bool finish_capture(struct session *s)
 	if (!c->have_meta || c->done || store_finish(&c->store, complete, unreadable, &counts))
 		return false;
 	c->done = true;
-	complete = complete && counts.missing == 0;
+	complete = complete && counts.missing == 0 && !(c->have_result && c->result.ram_missing);
 	write_report(s, &counts, complete);
 	unlinkat(c->store.dirfd, STATE_NAME, 0);
 	if (!s->quiet)

@@ -41,7 +41,7 @@ class Label:
            "dmesg_bytes": 0xe8, "log_bytes": 0xf0, "elapsed_us": 0xf8, "page_size": 0x100,
            "pages_total": 0x108, "pages_stored": 0x110, "pages_unreadable": 0x118,
            "pages_missing": 0x120, "data_bytes_raw": 0x128, "data_bytes_stored": 0x130,
-           "first_block_us": 0x178, "data_us": 0x180}
+           "first_block_us": 0x178, "data_us": 0x180, "ram_missing": 0x198}
 
     def __init__(self, raw):
         self.raw = raw

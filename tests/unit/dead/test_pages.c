@@ -441,6 +441,56 @@ static void test_corruption(void **state)
 	assert_int_equal(machine.stray, 0);
 }
 
+/*---------------------------------------------------------------- memory that the header lacks */
+
+#define SECTION		MIB(16)
+#define LAST		(MACHINE_RAM - SECTION)	/* the machine's last section is online, the one before is not */
+
+static uint64_t unlisted(uint64_t end)
+{
+	machine.vc.ranges[machine.vc.nr_ranges - 1].end = end;
+	init(LEVEL_MAX, NULL);
+	return pages_unlisted();
+}
+
+/* Memory added after the elfcorehdr was written: sections of it are counted, by any way to find them */
+static void test_unlisted(void **state)
+{
+	(void)state;
+	for (enum machine_model model = 0; model < MODEL_NR; model++) {
+		machine_build(STYLE_6_3, model, model & 1, 3);
+		assert_int_equal(unlisted(MACHINE_RAM), 0);
+		assert_int_equal(unlisted(LAST), model == MODEL_VMEMMAP ? 0 : SECTION);
+		assert_int_equal(unlisted(LAST - SECTION), model == MODEL_VMEMMAP ? 0 : SECTION);
+		assert_int_equal(unlisted(LAST + 4096), 0);
+		check_classes(LEVEL_MAX);
+	}
+	/* their struct pages may be in that memory too */
+	machine_build(STYLE_6_3, MODEL_EXTREME, false, 3);
+	machine.vc.nr_ranges = 3;
+	machine.vc.ranges[1].end = MIB(8) + LAST / 64;
+	machine.vc.ranges[2] = (struct memory_range){ MIB(9), LAST, MIB(9), 0 };
+	assert_int_equal(unlisted(LAST), SECTION);
+}
+
+/* What is nobody's RAM, or reserved from the start as firmware's and our own memory, is not missed */
+static void test_not_unlisted(void **state)
+{
+	(void)state;
+	machine_build(STYLE_6_3, MODEL_EXTREME, false, 3);
+	for (uint64_t pfn = LAST / 4096; pfn < MACHINE_PFNS; pfn++)
+		memset(machine_page(pfn), 0, 64);
+	assert_int_equal(unlisted(LAST), 0);
+	for (uint64_t pfn = LAST / 4096; pfn < MACHINE_PFNS; pfn++) {
+		memset(machine_page(pfn), 0xff, 64);
+		machine_page(pfn)[1] = pfn < (LAST + SECTION / 4) / 4096 ? 0xef : 0xff;
+	}
+	assert_int_equal(unlisted(LAST), SECTION / 4);
+	/* nothing tells which flag is that of reserved pages */
+	machine_remove("SYMBOL(_stext)");
+	assert_int_equal(unlisted(LAST), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +506,8 @@ int main(void)
 		cmocka_unit_test(test_absurd_entries),
 		cmocka_unit_test(test_plausibility),
 		cmocka_unit_test(test_corruption),
+		cmocka_unit_test(test_unlisted),
+		cmocka_unit_test(test_not_unlisted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

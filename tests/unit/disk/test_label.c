@@ -220,7 +220,7 @@ static void test_damaged(void **state)
 			l->crc32c ^= 1;
 			break;
 		case 1:
-			l->rsvd198[sizeof(l->rsvd198) - 1] = 1;
+			l->rsvd1a0[sizeof(l->rsvd1a0) - 1] = 1;
 			break;
 		case 2:
 			l->version = CAPSTUB_LABEL_VERSION + 1;

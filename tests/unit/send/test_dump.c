@@ -1080,6 +1080,29 @@ static void test_unreadable_end(void **state)
 	refuse_strangers(&v.label);
 }
 
+/* RAM that is known of and not there: the dump has all its pages, and is not complete */
+static void test_ram_missing(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct verdict v;
+
+		setup_machine(0, true, 8u << 20);
+		cap.vc.dropped_bytes = i & 1 ? 0x123000 : 0;
+		cap.vc.cut = i & 2;
+		assert_int_equal(run_dump(), i ? STOP_RAM_MISSING : STOP_OK);
+		v = look();
+		assert_true(v.opens && v.label_valid && !v.missing);
+		assert_int_equal(v.label.state, i ? CAPSTUB_INCOMPLETE : CAPSTUB_COMPLETE);
+		assert_int_equal(v.label.ram_missing, i & 1 ? 0x123000 : i ? PAGE : 0);
+	}
+	/* another reason is told first */
+	setup_machine(0, true, 1u << 20);
+	cap.vc.dropped_bytes = 4096;
+	assert_int_equal(run_dump(), STOP_SPACE);
+	assert_int_equal(look().label.ram_missing, 4096);
+}
+
 /* What was on the disk before looks like descriptors, below a header that was zeroed */
 static void make_garbage(void)
 {
@@ -1120,6 +1143,7 @@ int main(void)
 		cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_old_label),
 		cmocka_unit_test(test_unreadable_end),
+		cmocka_unit_test(test_ram_missing),
 	};
 
 	return cmocka_run_group_tests(tests, once, NULL);
