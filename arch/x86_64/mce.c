@@ -8,7 +8,7 @@
  * A check that is broadcast (all but LMCE, SDM 3B §16.3.1.5) reaches the halted CPUs too. They still run
  * the dead kernel's handler with the dead kernel's tables: Linux looks whether it is crashing on another
  * CPU and then only clears MCG_STATUS (mce_check_crashing_cpu()), all others wait for each other and
- * time out. The banks that they share with us they leave alone.
+ * time out. The banks that they share with us they leave alone. LMCE stays as the dead kernel set it.
  */
 /* Called from exception_handle() */
 #pragma GCC target("general-regs-only")

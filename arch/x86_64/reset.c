@@ -3,7 +3,7 @@
  * Ways to reset the machine, the best first: what the firmware names, the chipset's reset control
  * register, the keyboard controller, a triple fault. Each gets a moment to act before the next is
  * tried; behind the last there is none. EFI's ResetSystem is not among them: it is code of
- * the firmware's, at addresses that the dead kernel gave it, which would run with our stack and page tables.
+ * the firmware's, at addresses that the dead kernel gave it, and a call of it has no bound.
  */
 #include <io.h>
 
