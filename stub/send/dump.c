@@ -753,6 +753,7 @@ void dump_abort(enum capstub_stop stop)
 		return;
 	running = NULL;
 	blk_timeout_us = min_u64(blk_timeout_us, ABORT_TIMEOUT_US);
+	d->label->pages_unreadable += out_unreadable();
 	fill_result(d, d->label->state == CAPSTUB_DUMPING, stop);
 	summary(d, stop);
 	write_log(d);
