@@ -294,7 +294,7 @@ int machine_read(struct machine *m, const char *root, enum arch arch)
 {
 	int rc;
 
-	*m = (struct machine){ .arch = arch };
+	*m = (struct machine){ .arch = arch, .page_size = *root ? 4096 : (uint64_t)sysconf(_SC_PAGESIZE) };
 	rc = read_iomem(m, root);
 	if (!rc)
 		rc = read_cpus(m, root);

@@ -24,6 +24,7 @@ struct ranges {
 
 struct machine {
 	enum arch arch;			/* of the caller: nothing here depends on who runs this program */
+	uint64_t page_size;		/* of the kernel: what is loaded is in whole ones */
 	struct ranges ram;		/* System RAM less the reservation, in the order of /proc/iomem */
 	struct ranges reserved;		/* "Crash kernel"; what is loaded must be in the last one */
 	struct range image;		/* code to the end of BSS; empty: not known */

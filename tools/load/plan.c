@@ -9,7 +9,6 @@
 #include "tools/load/elfcore.h"
 #include "tools/util.h"
 
-#define PAGE		4096u
 /* Room in the elfcorehdr for what may be plugged in, where the kernel follows by itself: 580 program headers */
 #define HOTPLUG_ROOM	KIB(32)
 #define HOTPLUG_LEAST	MIB(1)	/* of a reservation that can afford it */
@@ -23,8 +22,8 @@
 static uint64_t kernel_needs(const struct machine *m)
 {
 	if (m->arch != ARCH_X86_64)
-		return 2 * PAGE;
-	return PAGE * (KERNEL_PAGES + DIV_ROUND_UP(m->ram_end, BIT(39)) +
+		return 2 * m->page_size;
+	return m->page_size * (KERNEL_PAGES + DIV_ROUND_UP(m->ram_end, BIT(39)) +
 		       (m->huge_tables ? 0 : DIV_ROUND_UP(m->ram_end, BIT(30))));
 }
 
@@ -59,9 +58,10 @@ static bool place(struct plan *p, const struct range *within, struct segment *s,
 	return false;
 }
 
-static void set(struct segment *s, const char *what, const void *data, size_t data_size, uint64_t memsz)
+static void set(struct segment *s, const struct machine *m, const char *what, const void *data, size_t data_size,
+		uint64_t memsz)
 {
-	*s = (struct segment){ what, data, data_size, { 0, ALIGN_UP(memsz, PAGE) } };
+	*s = (struct segment){ what, data, data_size, { 0, ALIGN_UP(memsz, m->page_size) } };
 }
 
 static int place_all(struct plan *p, const struct machine *m, const struct stub_image *img)
@@ -71,8 +71,8 @@ static int place_all(struct plan *p, const struct machine *m, const struct stub_
 
 	p->left = size;
 	/* Those that are not placed yet lie at 0, where no reservation is */
-	if (place(p, r, &p->seg[SEG_IMAGE], img->align) && place(p, r, &p->seg[SEG_ELFCORE], PAGE) &&
-	    place(p, r, &p->seg[SEG_PARAMS], PAGE) && p->left >= kernel_needs(m))
+	if (place(p, r, &p->seg[SEG_IMAGE], max_u64(img->align, m->page_size)) && place(p, r, &p->seg[SEG_ELFCORE], m->page_size) &&
+	    place(p, r, &p->seg[SEG_PARAMS], m->page_size) && p->left >= kernel_needs(m))
 		return 0;
 	return fail(-ENOMEM, "the reservation of %s is too small: boot with crashkernel=%lluK", human_bytes(size),
 		    (unsigned long long)(plan_needs(p, m) >> 10));
@@ -94,9 +94,9 @@ int plan_make(struct plan *p, const struct machine *m, const struct stub_image *
 	rc = params_build(&p->params, m, img, &at, words);
 	if (rc)
 		return rc;
-	set(&p->seg[SEG_IMAGE], "image", img->data, img->data_size, img->memsz);
-	set(&p->seg[SEG_ELFCORE], "elfcorehdr", p->elfcore, size, size + (p->hotplug ? HOTPLUG_ROOM : 0));
-	set(&p->seg[SEG_PARAMS], "parameters", NULL, p->params.size, p->params.size);
+	set(&p->seg[SEG_IMAGE], m, "image", img->data, img->data_size, img->memsz);
+	set(&p->seg[SEG_ELFCORE], m, "elfcorehdr", p->elfcore, size, size + (p->hotplug ? HOTPLUG_ROOM : 0));
+	set(&p->seg[SEG_PARAMS], m, "parameters", NULL, p->params.size, p->params.size);
 	rc = place_all(p, m, img);
 	if (rc)
 		return rc;

@@ -219,13 +219,14 @@ static bool verifies_with(const struct cmdline *cl, unsigned seg, size_t off)
 static void check_vmcore(const struct machine *m, const struct plan *p, uint64_t hdr, uint64_t size)
 {
 	static uint8_t zero[16 << 20];
+	static struct memory_range ranges[64];
 	static struct vmcore vc;
 	const struct range *r = machine_reservation(m);
 	uint64_t sum = 0, want = 0;
 
 	/* Notes are looked at too; they are empty before the crash */
 	fake_mem_add(m->notes.v[0].start & ~0xffffULL, zero, sizeof(zero));
-	vc = (struct vmcore){ .read = fake_mem_read, .page_size = 4096 };
+	vc = (struct vmcore){ .read = fake_mem_read, .page_size = 4096, .ranges = ranges, .max_ranges = 64 };
 	assert_int_equal(vmcore_open(&vc, hdr, size), 0);
 	assert_int_equal(vmcore_parse(&vc, p->seg[SEG_IMAGE].at.start, p->seg[SEG_IMAGE].at.end), 0);
 	assert_int_equal(vc.dropped_ranges, 0);
@@ -482,6 +483,25 @@ static void test_arm64(void **state)
 	machine_free(&m);
 }
 
+/* Kernels with pages of 64 KiB, where crashkernel= has to be larger */
+static void test_large_pages(void **state)
+{
+	struct stub_image img = arm64_image();
+	struct machine m;
+	struct plan p;
+
+	(void)state;
+	virt();
+	assert_int_equal(machine_read(&m, root, ARCH_ARM64), 0);
+	m.page_size = 65536;
+	assert_int_equal(plan_make(&p, &m, &img, "dump=any"), 0);
+	check_places(&p, machine_reservation(&m));
+	for (unsigned i = 0; i < NR_SEGS; i++)
+		assert_true(IS_ALIGNED(p.seg[i].at.start, 65536) && IS_ALIGNED(p.seg[i].at.end, 65536));
+	plan_free(&p);
+	machine_free(&m);
+}
+
 /* Words of every length up to the limit, on both architectures: they arrive whole, or are refused. */
 static void test_long_words(void **state)
 {
@@ -580,6 +600,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pc),	   cmocka_unit_test(test_server), cmocka_unit_test(test_room),
 		cmocka_unit_test(test_arm64),	   cmocka_unit_test(test_long_words),
+		cmocka_unit_test(test_large_pages),
 		cmocka_unit_test(test_bad_trees),
 	};
 
