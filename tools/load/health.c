@@ -2,7 +2,7 @@
 #include "tools/load/health.h"
 
 #include <stdio.h>
-#include <string.h>
+#include <unistd.h>
 
 #include "tools/media/device.h"
 #include "tools/util.h"
@@ -50,14 +50,15 @@ static bool line_target(const struct target_spec *spec, char *buf, size_t size)
 
 static bool no_target(const struct health *h, const struct target_spec *spec, char *buf, size_t size)
 {
-	if (spec->kind == TARGET_UUID || spec->kind == TARGET_LABEL)
+	if (!*h->root && geteuid())
+		snprintf(buf, size, "only root can read the disks: run capstub as root");
+	else if (spec->kind == TARGET_UUID || spec->kind == TARGET_LABEL)
 		snprintf(buf, size, "no disk of this machine carries that label; if it was resized or replaced, run 'capstub "
 			 "format' on it again and load anew");
 	else if (spec->kind == TARGET_ANY)
 		snprintf(buf, size, "no disk of this machine carries a label: run 'capstub format' on one");
 	else
 		snprintf(buf, size, "there is no such disk or partition, or it carries no label: run 'capstub format' on it");
-	(void)h;
 	return false;
 }
 
