@@ -83,7 +83,10 @@ static int newest_first(const void *a, const void *b)
 	return x->tv_nsec < y->tv_nsec ? 1 : x->tv_nsec > y->tv_nsec ? -1 : 0;
 }
 
-/* Folders in the current directory that `capstub save` made: by what is in them, whatever they are called */
+/*
+ * Folders in the current directory that `capstub save` made: by what is in them, whatever they are called. Others may be
+ * able to write there too (apport has /var/crash like /tmp), so they count only when they are ours.
+ */
 static void list_dumps(struct dumps *d)
 {
 	DIR *dir = opendir(".");
@@ -98,7 +101,8 @@ static void list_dumps(struct dumps *d)
 		snprintf(json, sizeof(json), "%s/info.json", e->d_name);
 		if (e->d_name[0] == '.' || (len > 5 && !strcmp(e->d_name + len - 5, ".part")) ||
 		    fstatat(AT_FDCWD, json, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode) ||
-		    fstatat(AT_FDCWD, e->d_name, &folder, AT_SYMLINK_NOFOLLOW) || !S_ISDIR(folder.st_mode))
+		    fstatat(AT_FDCWD, e->d_name, &folder, AT_SYMLINK_NOFOLLOW) || !S_ISDIR(folder.st_mode) ||
+		    folder.st_uid != geteuid())
 			continue;
 		d->v = must_grow(d->v, d->nr + 1, sizeof(*d->v));
 		d->v[d->nr++] = (struct dump){ strdup(e->d_name), st.st_mtim };
