@@ -28,6 +28,8 @@ def cmdline():
         "words": "level=31 compress=none after=halt overwrite=no deadline=3600 reset=kbd memmap=exactmap",
         "virtio": "virtio_mmio.device=512@0xfeb00e00:12 virtio_mmio.device=4K@1M:5:1 elfcorehdr=4K@1G",
         "linux": "BOOT_IMAGE=/vmlinuz root=/dev/sda1 ro quiet irqpoll nr_cpus=1 reset_devices",
+        "load": "dump=any elfcorehdr=0x000000000280@0x00001f0bf000 verify=0x00001f0bf000-0x00001f0bf280:0x1234abcd "
+                "verify=0x1f0bd000-0x1f0be040:0xe3069283",
         "bad": 'level=99 after= console=tty0 dump=sda1 compress=zip "unclosed',
     }
     for name, text in lines.items():
