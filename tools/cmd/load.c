@@ -157,6 +157,8 @@ static int load(const struct load_args *a)
 		rc = load_segments(a, &img, a->root ? a->root : "");
 	if (!rc && a->call == CALL_FILE)
 		rc = load_file(a, &img);
+	else if (rc == -EPERM && a->call == CALL_AUTO && !a->dry_run && !stub_image_signed(&img))
+		rc = kexec_not_permitted();
 	else if ((rc == -EPERM || rc == -ENOSYS) && a->call == CALL_AUTO && !a->dry_run)
 		rc = load_file(a, &img);
 	if (!rc && !a->dry_run) {
@@ -164,6 +166,39 @@ static int load(const struct load_args *a)
 		printf("%s is loaded: %s\n", path, a->words);
 	}
 	stub_image_free(&img);
+	return rc;
+}
+
+static bool something_loaded(void)
+{
+	uint64_t loaded = 0;
+
+	return read_number("", "/sys/kernel/kexec_crash_loaded", 10, &loaded) && loaded;
+}
+
+/*
+ * The kernel frees what is loaded before it knows whether it takes what replaces it (linux kernel/kexec.c
+ * do_kexec_load()), so a load that fails late leaves nothing. Then what capstub load had loaded is loaded again, if that is
+ * still the same file.
+ */
+static int load_or_restore(const struct load_args *a)
+{
+	bool was = !a->dry_run && something_loaded();
+	struct record r;
+	struct load_args old = { .words = r.words, .image = r.image };
+	uint32_t crc = 0;
+	char *file;
+	size_t size;
+	int rc = load(a);
+
+	if (!rc || !was || something_loaded())
+		return rc;
+	file = record_read(&r, "") ? read_file("", r.image, &size) : NULL;
+	if (file)
+		crc = crc32c(0, file, size);
+	free(file);
+	if (!file || crc != r.image_crc || load(&old))
+		note("what was loaded before is gone, and nothing is loaded now");
 	return rc;
 }
 
@@ -199,5 +234,5 @@ int load_main(int argc, char **argv)
 	}
 	if (!a.dry_run)
 		set_panic(c.panic_s);
-	return load(&a) ? EXIT_FAILED : EXIT_OK;
+	return load_or_restore(&a) ? EXIT_FAILED : EXIT_OK;
 }

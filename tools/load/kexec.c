@@ -33,7 +33,7 @@ const char *kexec_refused(const char *root)
 	return NULL;
 }
 
-static int fail_eperm(void)
+int kexec_not_permitted(void)
 {
 	const char *why = kexec_refused("");
 
@@ -48,7 +48,7 @@ static int fail_common(int error)
 {
 	switch (error) {
 	case EPERM:
-		return fail_eperm();
+		return kexec_not_permitted();
 	case EBUSY:
 		return fail(-EBUSY, "the kernel is busy with another load: try again");
 	case ENOSYS:
@@ -80,8 +80,7 @@ int kexec_load_plan(const struct plan *p, bool quiet)
 		return fail(-errno, "the reservation is not where /proc/iomem says any more: has somebody shrunk it "
 			    "(/sys/kernel/kexec_crash_size)? Reboot with crashkernel=1M");
 	case ENOMEM:
-		return fail(-errno, "the kernel finds no room for its own page tables beside the stub, and nothing is loaded "
-			    "now: boot with a larger crashkernel=, 2M will do");
+		return fail(-errno, "the kernel finds no room for its own page tables beside the stub: boot with a larger crashkernel=, 2M will do");
 	default:
 		return fail_common(errno);
 	}
@@ -110,8 +109,8 @@ int kexec_load_file(const char *image, const char *words)
 		return fail(-error, "%s: an integrity policy (IMA) refuses it; sign it", image);
 	case EADDRNOTAVAIL:
 	case ENOMEM:
-		return fail(-error, "the kernel finds no room in the reservation, and nothing is loaded now: boot with a "
-			    "larger crashkernel=, 2M will do");
+		return fail(-error, "the kernel finds no room in the reservation: boot with a larger crashkernel=, 2M "
+			    "will do");
 	case ENOEXEC:
 		return fail(-error, "the kernel does not take %s for an image of this machine", image);
 	default:

@@ -15,6 +15,9 @@ int kexec_load_file(const char *image, const char *words);
 /* Nothing loaded is no error. */
 int kexec_unload(void);
 
+/* -EPERM, with why as a message */
+int kexec_not_permitted(void);
+
 /* Does the kernel refuse kexec_load(2), whoever asks? The reason as a sentence, or NULL */
 const char *kexec_refused(const char *root);
 

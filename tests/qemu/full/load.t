@@ -86,10 +86,10 @@ say good --words=dump=any
 say words --words=level=1
 echo x >/not-a-stub
 echo "@@ image: $(capstub load --words=dump=any --image=/not-a-stub 2>&1) loaded $(cat /sys/kernel/kexec_crash_loaded)"
+say restored "--words=dump=any --syscall=file"
 capstub unload && echo "@@ unloaded $(cat /sys/kernel/kexec_crash_loaded)"
-say unsigned "--words=dump=any --syscall=file"
 say again --words=dump=any
-[ -z "$LOCK" ] || echo integrity >/sys/kernel/security/lockdown
+echo integrity >/sys/kernel/security/lockdown
 say lockdown --words=dump=any
 echo 1 >/proc/sys/kernel/kexec_load_disabled
 say disabled --words=dump=any
@@ -99,14 +99,15 @@ capstub unload 2>&1 | sed 's/^/@@ unload: /'
 if wanted("sentences"):
     with case("sentences, and what was loaded stays"):
         stub = os.path.join(BUILD, "x86_64/capstub.bzImage")
-        with Guest(kexec="", mem="256M", panic="wait", before="LOCK=yes" + SAYS,
+        # 6.12's kexec_file_load has no room for its own elfcorehdr in 1 MiB, and finds out when the old image is gone
+        with Guest(suite="trixie", kexec="", mem="256M", panic="wait", before=SAYS,
                    files=["stub=" + stub, "bin/capstub=" + os.path.join(BUILD, "x86_64/loader")]) as guest:
             guest.boot()
             said = guest.console()
             for want in (r"good: /stub is loaded: dump=any +loaded 1", r"words: capstub: no good dump= word.* loaded 1",
-                         r"image: capstub: /not-a-stub is no image of the stub loaded 1", r"unloaded 0",
-                         r"again: /stub is loaded", r"lockdown: .*(not signed|signed images only).*",
-                         r"disabled: .*kexec_load_disabled is 1", r"unload: .*kexec_load_disabled is 1"):
+                         r"image: capstub: /not-a-stub is no image of the stub loaded 1", r"restored: .*larger crashkernel.* is loaded: dump=any +loaded 1", r"unloaded 0",
+                         r"again: /stub is loaded", r"lockdown: .*signed images only.* loaded 1",
+                         r"disabled: .*kexec_load_disabled is 1.* loaded 1", r"unload: .*kexec_load_disabled is 1"):
                 check(re.search("^@@ " + want, said, re.M), "no " + want)
 
 done()
