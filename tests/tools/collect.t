@@ -3,6 +3,7 @@
 """capstub collect: every unsaved dump once, programs that are told, old ones removed, and nothing lost on the way."""
 import os
 import shutil
+import socket
 import sys
 import time
 
@@ -59,6 +60,19 @@ equal(sorted(x for x in lines if "/" in x), [os.path.join(crash, d) for d in sav
 equal(lines.count("vmcore"), 2, "... when they were whole")
 collect(0)
 equal(len(saved()), 2, "once")
+
+# The journal is told, if there is one
+os.makedirs(root + "/run/systemd/journal")
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+    journal.bind(root + "/run/systemd/journal/socket")
+    journal.settimeout(10)
+    target("sda4", 3)
+    collect(0)
+    entry = dict(line.split("=", 1) for line in journal.recv(65536).decode().splitlines())
+os.unlink(root + "/run/systemd/journal/socket")
+ok(len(entry["MESSAGE_ID"]) == 32 and entry["CAPSTUB_TARGET"].endswith("sda4") and entry["CAPSTUB_CRASH_TIME"] == "1750000003" and
+   os.path.exists(entry["CAPSTUB_DIRECTORY"] + "/vmcore"), "the journal's entry", entry)
+shutil.rmtree(entry["CAPSTUB_DIRECTORY"])
 
 # A program that fails
 hook("05-fail", "exit 3")

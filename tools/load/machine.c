@@ -65,17 +65,14 @@ char *read_file(const char *root, const char *path, size_t *ret_size)
 
 bool read_number(const char *root, const char *path, int base, uint64_t *ret)
 {
-	char *text = read_file(root, path, NULL), *end;
-	uint64_t value;
+	char *text = read_file(root, path, NULL), *end = text;
+	uint64_t value = text ? strtoull(text, &end, base) : 0;
+	bool good = end > text;
 
-	if (!text)
-		return false;
-	value = strtoull(text, &end, base);
-	if (end > text)
+	if (good)
 		*ret = value;
-	base = end > text;
 	free(text);
-	return base;
+	return good;
 }
 
 static void ranges_add(struct ranges *r, uint64_t start, uint64_t end)
