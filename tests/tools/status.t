@@ -16,7 +16,7 @@ with open(stub, "rb") as f:
 n = 0
 
 
-def machine(words=f"dump=UUID={UUID} console=ttyS0", loaded="1\n", conf=None, label=True, **files):
+def machine(words=f"dump=UUID={UUID} console=ttyS0", loaded="1\n", conf=None, label=True, elfcore_crc="0", **files):
     """A protected machine, but for what the caller changes"""
     global n
     n += 1
@@ -32,7 +32,7 @@ def machine(words=f"dump=UUID={UUID} console=ttyS0", loaded="1\n", conf=None, la
         "capstub.conf": conf + f"[Load]\nImage={stub}\n",
     }
     if loaded == "1\n" and words is not None:
-        tree["run/capstub/loaded"] = f"1700000000 {stub_crc:08x}\n{stub}\n{words}\n"
+        tree["run/capstub/loaded"] = f"1700000000 {stub_crc:08x} {elfcore_crc}\n{stub}\n{words}\n"
     tree.update({k.replace("__", "/"): v for k, v in files.items()})
     os.makedirs(os.path.join(root, "dev"))
     for name, text in tree.items():
@@ -94,6 +94,8 @@ check(machine(loaded="0\n", sys__kernel__security__lockdown="none [integrity] co
 check(machine(proc__sys__kernel__kexec_load_disabled="1\n"), 0, ("note", "refused", "kexec_load_disabled"))
 check(machine(proc__sys__kernel__panic="0\n"), 0, ("note", "panic", "Panic=10"))
 check(machine(sys__module__kernel__parameters__crash_kexec_post_notifiers="Y\n"), 0, ("note", "notifiers", "before the stub"))
+
+check(machine(elfcore_crc="1234abcd"), 0, ("warning", "memory", "came or went"))
 
 # Words and configuration
 m = machine(words="dump=any")

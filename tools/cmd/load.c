@@ -96,7 +96,7 @@ static void show_plan(const struct plan *p, const struct machine *m)
 		printf("words        %s\n", line);
 }
 
-static int load_segments(const struct load_args *a, const struct stub_image *img, const char *root)
+static int load_segments(const struct load_args *a, const struct stub_image *img, const char *root, uint32_t *ret_elfcore_crc)
 {
 	struct machine m;
 	struct plan p = { 0 };
@@ -108,6 +108,7 @@ static int load_segments(const struct load_args *a, const struct stub_image *img
 		show_plan(&p, &m);
 	else if (!rc)
 		rc = kexec_load_plan(&p, a->call == CALL_AUTO);
+	*ret_elfcore_crc = rc ? 0 : p.elfcore_crc;
 	plan_free(&p);
 	machine_free(&m);
 	return rc;
@@ -129,9 +130,10 @@ static int load_file(const struct load_args *a, const struct stub_image *img)
 	return rc;
 }
 
-static void write_record(const struct load_args *a, const struct stub_image *img)
+static void write_record(const struct load_args *a, const struct stub_image *img, uint32_t elfcore_crc)
 {
-	struct record r = { .time = time(NULL), .image_crc = crc32c(0, img->file, img->file_size) };
+	struct record r = { .time = time(NULL), .image_crc = crc32c(0, img->file, img->file_size),
+			    .elfcore_crc = elfcore_crc };
 
 	/* Another folder is of no use to whoever reads it */
 	if (!realpath(img->path, r.image))
@@ -145,6 +147,7 @@ static int load(const struct load_args *a)
 	enum arch arch = this_arch();
 	struct stub_image img = { 0 };
 	const char *path = a->image;
+	uint32_t elfcore_crc = 0;
 	int rc = words_check(a->words);
 
 	if (!path)
@@ -154,7 +157,7 @@ static int load(const struct load_args *a)
 	if (!rc && !a->root && img.arch != arch)
 		rc = fail(-ENOEXEC, "%s is for %s, and this machine is %s", path, arch_name(img.arch), arch_name(arch));
 	if (!rc && a->call != CALL_FILE)
-		rc = load_segments(a, &img, a->root ? a->root : "");
+		rc = load_segments(a, &img, a->root ? a->root : "", &elfcore_crc);
 	if (!rc && a->call == CALL_FILE)
 		rc = load_file(a, &img);
 	else if (rc == -EPERM && a->call == CALL_AUTO && !a->dry_run && !stub_image_signed(&img))
@@ -162,7 +165,7 @@ static int load(const struct load_args *a)
 	else if ((rc == -EPERM || rc == -ENOSYS) && a->call == CALL_AUTO && !a->dry_run)
 		rc = load_file(a, &img);
 	if (!rc && !a->dry_run) {
-		write_record(a, &img);
+		write_record(a, &img, elfcore_crc);
 		printf("%s is loaded: %s\n", path, a->words);
 	}
 	stub_image_free(&img);

@@ -105,7 +105,8 @@ int plan_make(struct plan *p, const struct machine *m, const struct stub_image *
 	at.elfcore = p->seg[SEG_ELFCORE].at;
 	if (at.verify_elfcore)
 		at.elfcore.end = at.elfcore.start + size;
-	at.elfcore_crc = crc32c(0, p->elfcore, size);
+	if (at.verify_elfcore)
+		at.elfcore_crc = p->elfcore_crc = crc32c(0, p->elfcore, size);
 	free(p->params.data);
 	rc = params_build(&p->params, m, img, &at, words);
 	p->seg[SEG_PARAMS].data = p->params.data;

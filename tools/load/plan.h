@@ -21,6 +21,7 @@ struct plan {
 	uint64_t entry;
 	uint64_t left;		/* of the reservation, for the kernel's own pages */
 	bool hotplug;		/* the kernel is to rewrite the elfcorehdr when memory or CPUs come and go */
+	uint32_t elfcore_crc;	/* CRC-32C of the elfcorehdr; 0 with hotplug */
 	/* Owned: what the segments' data points at */
 	void *elfcore;
 	struct params params;

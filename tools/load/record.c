@@ -20,7 +20,8 @@ void record_write(const struct record *r)
 
 	mkdir(FOLDER, 0755);
 	f = fopen(FILE_NAME ".new", "we");
-	if (!f || fprintf(f, "%" PRId64 " %08" PRIx32 "\n%s\n%s\n", r->time, r->image_crc, r->image, r->words) < 0 ||
+	if (!f || fprintf(f, "%" PRId64 " %08" PRIx32 " %08" PRIx32 "\n%s\n%s\n", r->time, r->image_crc, r->elfcore_crc, r->image,
+			  r->words) < 0 ||
 	    fclose(f) || rename(FILE_NAME ".new", FILE_NAME))
 		note(FILE_NAME ": %m; capstub status will not know what is loaded");
 }
@@ -33,7 +34,8 @@ void record_remove(void)
 bool record_read(struct record *r, const char *root)
 {
 	char *text = read_file(root, FILE_NAME, NULL), *save, *image, *words;
-	bool good = text && sscanf(text, "%" SCNd64 " %" SCNx32, &r->time, &r->image_crc) == 2 && strtok_r(text, "\n", &save) &&
+	bool good = text && sscanf(text, "%" SCNd64 " %" SCNx32 " %" SCNx32, &r->time, &r->image_crc, &r->elfcore_crc) == 3 &&
+		    strtok_r(text, "\n", &save) &&
 		    (image = strtok_r(NULL, "\n", &save)) && (words = strtok_r(NULL, "\n", &save));
 
 	if (good) {

@@ -12,6 +12,7 @@
 struct record {
 	int64_t time;
 	uint32_t image_crc;		/* CRC-32C of the file */
+	uint32_t elfcore_crc;		/* ... of the elfcorehdr; 0: the kernel made its own, or follows what changes */
 	char image[PATH_MAX];
 	char words[WORDS_MAX + 1];
 };
