@@ -81,6 +81,7 @@ SAYS = r"""
 say() {
 	echo "@@ $1: $(capstub load $2 --image=/stub 2>&1 | tr '\n' ' ') loaded $(cat /sys/kernel/kexec_crash_loaded)"
 }
+mkdir -p /run
 mount -t securityfs securityfs /sys/kernel/security
 say good --words=dump=any
 say words --words=level=1
