@@ -85,6 +85,7 @@ struct pages {
 	unsigned level;
 	const char *reason;
 	bool usable;			/* struct pages can be found and read */
+	bool misread;
 	struct page_layout layout;
 	struct memory_model model;
 	uint64_t image_start, image_end;	/* frames of the kernel image */
@@ -732,6 +733,39 @@ enum page_class pages_class(uint64_t pfn)
 	return class;
 }
 
+/* Whatever else it is. A slab page has other things in place of the type, and is not offline. */
+static bool is_unreadable(const struct page_layout *l, const unsigned char *page)
+{
+	uint64_t flags = get64(page, l->flags);
+
+	return flags & l->hwpoison ||
+	       (l->offline_known && get32(page, l->mapcount) == l->offline_type && !(flags & l->slab));
+}
+
+uint64_t pages_kept_until(uint64_t pfn, uint64_t end)
+{
+	struct pages *p = &pages;
+	const struct page_layout *l = &p->layout;
+
+	if (p->level & LEVEL_STRUCT_PAGE)
+		return pfn;
+	if (!p->usable || (!l->hwpoison && !l->offline_known))
+		return end;
+	while (pfn < end) {
+		const unsigned char *page = load(p, pfn);
+		uint64_t stop = pfn + 1;
+
+		if (!page && !struct_page(p, pfn))
+			stop = ALIGN_UP(stop, BIT(p->model.pfn_shift));
+		if (page)
+			stop = p->batch_end;
+		for (stop = min_u64(stop, end); pfn < stop; pfn++, page += page ? l->size : 0)
+			if (page && is_unreadable(l, page))
+				return pfn;
+	}
+	return end;
+}
+
 bool pages_excluded(enum page_class class)
 {
 	unsigned level = pages.level;
@@ -778,6 +812,7 @@ void pages_restart(void)
 	p->range_start = p->range_end = 0;
 	p->range_class = PAGE_KERNEL;
 	p->range_skip = false;
+	p->misread = false;
 }
 
 unsigned pages_init(const struct vmcore *vc, const struct vmcoreinfo *vi, struct vtop *vt,
@@ -825,8 +860,14 @@ static unsigned implausible(struct pages *p, const char *why)
 	p->reason = why;
 	p->level &= ~LEVEL_STRUCT_PAGE;
 	p->usable = false;
+	p->misread = true;
 	log_warn("pages: %s: level %u", why, p->level);
 	return p->level;
+}
+
+bool pages_misread(void)
+{
+	return pages.misread;
 }
 
 unsigned pages_check(const uint64_t counts[PAGE_NR_CLASSES], uint64_t total)
@@ -834,7 +875,7 @@ unsigned pages_check(const uint64_t counts[PAGE_NR_CLASSES], uint64_t total)
 	struct pages *p = &pages;
 	uint64_t sum = 0, kept, struct_pages;
 
-	if (!(p->level & LEVEL_STRUCT_PAGE))
+	if (!p->usable)
 		return p->level;
 	for (unsigned i = 0; i < PAGE_NR_CLASSES; i++) {
 		if (counts[i] > total || counts[i] > total - sum)

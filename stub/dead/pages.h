@@ -55,6 +55,13 @@ enum page_class pages_class(uint64_t pfn);
 void pages_restart(void);
 
 /*
+ * How far from @pfn on, of [pfn, end), need pages_class() not be asked, because the level keeps them
+ * all? Levels 0 and 1 keep all but pages that nobody must read, and those are found much faster
+ * than classes.
+ */
+uint64_t pages_kept_until(uint64_t pfn, uint64_t end);
+
+/*
  * Does the level that pages_init() returned leave this class out of the dump? (PAGE_ZERO: never,
  * see the writer)
  */
@@ -85,5 +92,6 @@ uint64_t pages_unlisted(void);
  * in force.
  */
 unsigned pages_check(const uint64_t counts[PAGE_NR_CLASSES], uint64_t total);
+bool pages_misread(void);	/* since pages_restart(): count again, whatever the level is now */
 
 #endif

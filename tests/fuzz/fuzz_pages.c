@@ -40,6 +40,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		/* all frames of one window, some of the others */
 		pfn += pfn >> 10 == head >> 4 ? 1 : 1 + pfn % 97;
 	}
+	for (uint64_t pfn = 256; pfn < MACHINE_PFNS; pfn++) {
+		uint64_t stop = pages_kept_until(pfn, MACHINE_PFNS);
+
+		if (stop < pfn || stop > MACHINE_PFNS)
+			abort();
+		/* Nothing to be found here at these levels */
+		if (head & LEVEL_MAX & ~LEVEL_ZERO)
+			break;
+		pfn = stop;
+	}
 	pages_check(counts, total);
 	priority_init(&machine.vc, &machine.vi, &vt);
 	if ((unsigned)pages_rank(head * 64, PAGE_USER) >= PRIORITY_NR_RANKS)

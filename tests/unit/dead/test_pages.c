@@ -70,6 +70,48 @@ static void test_styles(void **state)
 	}
 }
 
+/* Levels 0 and 1: all pages but those that nobody must read, as the classes have them, and no struct page is needed for the rest */
+static void test_unreadable(void **state)
+{
+	(void)state;
+	for (int style = 0; style < STYLE_NR; style++) {
+		for (int model = 0; model < MODEL_NR; model++) {
+			uint64_t stops = 0, none = 0;
+
+			machine_build(style, model, model % 2, 2000 + style * 10 + model);
+			for (unsigned level = 0; level <= LEVEL_MAX; level++) {
+				init(level, NULL);
+				for (uint64_t pfn = 0; pfn < MACHINE_PFNS; pfn++) {
+					uint64_t stop = pages_kept_until(pfn, MACHINE_PFNS);
+
+					if (level & ~LEVEL_ZERO) {
+						assert_int_equal(stop, pfn);
+						continue;
+					}
+					for (; pfn < stop; pfn++)
+						assert_true(in_hole(pfn) || machine.class[pfn] < PAGE_OFFLINE);
+					if (stop == MACHINE_PFNS)
+						continue;
+					assert_true(pages_excluded(pages_class(stop)));
+					assert_int_equal(pages_class(stop), machine.class[stop]);
+					stops++;
+				}
+			}
+			for (uint64_t pfn = 0; pfn < MACHINE_PFNS; pfn++)
+				none += !in_hole(pfn) && machine.class[pfn] >= PAGE_OFFLINE;
+			assert_int_equal(stops, 2 * none);
+			assert_true(none);
+			assert_int_equal(machine.stray, 0);
+			/* Bounded by what is asked for; and without VMCOREINFO there is nothing to know */
+			init(0, NULL);
+			assert_in_range(pages_kept_until(0, 1), 0, 1);
+			machine.vi.len = 0;
+			init(0, NULL);
+			assert_int_equal(pages_kept_until(0, MACHINE_PFNS), MACHINE_PFNS);
+		}
+	}
+}
+
 /* The dump loop asks for the pages that stay, in ascending order, once per rank. */
 static void test_second_pass(void **state)
 {
@@ -404,9 +446,18 @@ static void test_plausibility(void **state)
 	bad[PAGE_KERNEL] = 100;
 	bad[PAGE_FREE] = 999900;
 	assert_int_equal(pages_check(bad, 1000000), LEVEL_ZERO);
-	/* levels that never looked at struct page are not touched */
+	assert_true(pages_misread());
+	pages_restart();
+	assert_false(pages_misread());
+	/* Nor are all pages poisoned: levels that leave out no others keep them all then */
 	init(LEVEL_ZERO, NULL);
+	assert_int_equal(pages_check(good, 1000000), LEVEL_ZERO);
+	assert_false(pages_misread());
+	bad[PAGE_FREE] = 0;
+	bad[PAGE_HWPOISON] = 999900;
 	assert_int_equal(pages_check(bad, 1000000), LEVEL_ZERO);
+	assert_true(pages_misread());
+	assert_int_equal(pages_kept_until(0, MACHINE_PFNS), MACHINE_PFNS);
 }
 
 /* Seeded damage: no read outside RAM, a bounded number of reads, and an end */
@@ -495,6 +546,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_styles),
+		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_second_pass),
 		cmocka_unit_test(test_image),
 		cmocka_unit_test(test_image_flag_unknown),
