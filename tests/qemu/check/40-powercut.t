@@ -9,20 +9,18 @@ moments of an earlier run; ARCH=x86_64|arm64 is for one of them alone.
 """
 import os
 import random
-import re
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from harness import (BUILD, GIB, KIB, MIB, STATES, Disk, Guest, bitmap2, capstub, case, check, crash, debug_vmlinux,  # noqa: E402
-                     descriptors, done, elfcorehdr_in, is_begun, kernel_image, note, program_headers, range_bits, run)
+from harness import (GIB, KIB, MIB, Disk, Guest, bitmap2, case, check, crash, debug_vmlinux, done, elfcorehdr_in,  # noqa: E402
+                     judge, kernel_image, note, put_back, range_bits, slowed)
 
 FULL = bool(os.environ.get("FULL"))
 CUTS = 20 if FULL else 3
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 30))
 MEM = 256 * MIB
-SLOWED = {"driver": "throttle", "throttle-group": "slow",
-          "file": {"driver": "raw", "file": {"driver": "file", "filename": "@PATH@"}}}
+RAW = {"driver": "raw", "file": {"driver": "file", "filename": "@PATH@"}}
 # driver, level, compression, about what is written, in some six seconds
 ROWS = [("virtio", 31, "lzo", 24 * MIB), ("nvme", 1, "none", 80 * MIB)]
 # machine, start of its RAM
@@ -39,46 +37,6 @@ def moment(i):
         return r"^capstub: version", rng.uniform(0, 0.6), 0
     step = 1.0 / (CUTS - CUTS // 4)
     return r"^capstub: dumping to", rng.uniform(0, 0.1), step * (i - CUTS // 4 + rng.random())
-
-
-def judge(disk, guest, ram):
-    """ram: FILE@START. Returns the number of pages that can be read."""
-    label = disk.label()
-    if disk.read(0, 8) != b"KDUMP   ":
-        check(STATES[label.state] == "empty", "no dump header, but the label says " + STATES[label.state])
-        check(disk.read(0, 4096) == b"\0" * 4096, "block 0 is neither a header nor empty")
-        return 0
-    check(label.captures == 1, "%d captures" % label.captures)
-    argv = [os.path.join(BUILD, "pages"), "-m"]
-    for start, end in guest.reserved:
-        argv += ["-x", "%#x-%#x" % (start, end)]
-    out = run(*argv, disk.path, ram, ok=(0, 1))    # 1: no page yet
-    note("%s: %s" % (STATES[label.state], out.strip().replace("\n", ", ")))
-    counts = {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", out)}
-    # Readers refuse a descriptor that was only begun
-    begun = sum(map(is_begun, descriptors(disk.path)[1]))
-    check(counts["differing"] == 0 and counts["unreadable"] == begun, "%d begun: %s" % (begun, out))
-    check(counts["compared"] + counts["skipped"] + begun == counts["present"], out)
-    # The host's tool must agree: whoever looks after the reboot looks with it.
-    info = capstub("info", disk.path)
-    check(STATES[label.state] in info, info)
-    saved = disk.path + ".saved"
-    capstub("save", "-o", saved, disk.path)
-    check(os.path.exists(os.path.join(saved, "vmcore")), "no vmcore: %s" % os.listdir(saved))
-    return counts["compared"]
-
-
-def put_back(guest, memory, base):
-    """What kexec's purgatory moved away (low memory, which the stub uses) is put back in the file of the guest's RAM."""
-    start, end = guest.reserved[0]
-    with open(memory, "r+b") as f:
-        f.seek(start - base)
-        for p in program_headers(elfcorehdr_in(f.read(end - start))[1]):
-            if p[0] == 1 and p[2] != p[4]:
-                f.seek(p[2] - base)
-                data = f.read(p[5])
-                f.seek(p[4] - base)
-                f.write(data)
 
 
 def open_with_crash(disk, guest, memory):
@@ -110,10 +68,10 @@ def cut(arch, i):
     pattern, delay, share = moment(i)
     with case("%s, cut %d: %s, level %d, %.2f s after '%s' and %d KiB" %
               (arch, i + 1, driver, level, delay, pattern.split(": ")[1], total * share / KIB)) as c:
-        disk = Disk("512M", driver=driver, blockdev=SLOWED).format("target")
+        node, slow = slowed(RAW, total // 6)
+        disk = Disk("512M", driver=driver, blockdev=node).format("target")
         memory = c.path("ram")
-        extra = ["-object", "memory-backend-file,id=ram,size=%d,mem-path=%s,share=on" % (MEM, memory),
-                 "-object", "throttle-group,id=slow,x-bps-write=%d" % (total // 6)]
+        extra = ["-object", "memory-backend-file,id=ram,size=%d,mem-path=%s,share=on" % (MEM, memory)] + slow
         # nokaslr: the kernel image is among the first pages, so that crash has something to open. On arm64 kexec-tools
         # 2.0.25 does not load beside it ("setup_2nd_dtb failed")
         with Guest(disks=[disk], arch=arch, mem=MEM, machine=machine + ",memory-backend=ram", level=level,

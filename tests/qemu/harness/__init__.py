@@ -31,4 +31,6 @@ from .disk import Disk
 from .elfcore import elfcorehdr_in, kernel_image, program_headers
 from .guest import Guest
 from .label import END_AREAS, LABEL_SIZE, STATES, VOUCH, Label, crc32c, stop_codes
-from .readers import bitmap2, crash, descriptors, is_begun, makedumpfile, makedumpfile_argv, range_bits
+from .nbd import CachedDisk
+from .powercut import judge, put_back, slowed
+from .readers import bitmap2, crash, makedumpfile, makedumpfile_argv, range_bits
