@@ -55,6 +55,8 @@
 #define PROGRESS_US		5000000
 #define PROGRESS_CHECK_PAGES	256		/* look at the clock this often */
 #define ZERO_PAGE_TRIES		4
+#define GAP_BLOCKS		256		/* of a bitmap without RAM: zeros in large requests */
+#define ZERO_PIECE		MIB(64)		/* of zeros between two looks at the clock */
 #define LZO_OUT_MAX(n)		((n) + (n) / 16 + 64 + 3)	/* lzo1x worst case, LZO.FAQ */
 
 /* Where things are in the target, bytes */
@@ -82,7 +84,6 @@ struct dump {
 	uint64_t data_next;	/* raw: offset of the next page */
 	uint64_t zero_offset;	/* of the shared zero page; 0: none */
 	bool full;
-	uint64_t deadline_us;	/* 0: none */
 	uint64_t progress_us;	/* next progress line */
 	uint64_t pass_start_us;
 	enum capstub_stop stop;	/* why it is incomplete, while the target still works */
@@ -121,7 +122,7 @@ static int take_memory(struct dump *d)
  */
 static bool deadline_over(struct dump *d)
 {
-	if (!d->deadline_us || arch_time_us() < d->deadline_us)
+	if (!idle_deadline_over())
 		return false;
 	if (d->stop == STOP_OK)
 		log_warn("the deadline of %u s passed", (unsigned)d->c->cl->deadline_s);
@@ -297,33 +298,37 @@ static uint64_t ram_block(const struct dump *d, uint64_t first)
 }
 
 /*
- * The same for those that the level keeps; counts classes. Levels 0 and 1 need no look at struct
- * pages, and do without the time. Zero pages stay in: finding them costs reading every page, which
- * pass 2 does anyway.
+ * The same for those that the level keeps; counts classes. Pages that nobody must read (poison,
+ * offline) are left out at every level. Zero pages stay in: finding them costs reading every page,
+ * which pass 2 does anyway.
  */
-static void kept_block(struct dump *d, uint64_t first)
+static uint64_t kept_block(struct dump *d, uint64_t first)
 {
-	uint64_t pfn = first, end, count;
-
-	if (!(d->level & ~LEVEL_ZERO)) {
-		count = ram_block(d, first);
-		d->kept += count;
-		d->label->pages_by_class[PAGE_KERNEL] += count;
-		return;
-	}
+	uint64_t pfn = first, end, count = 0, *counts = d->label->pages_by_class;
+	bool each = d->level & ~LEVEL_ZERO;	/* to be looked at */
 
 	memset(target_block, 0, BLOCK);
 	while (vmcore_next_run(&d->c->vc, pfn, &pfn, &end) && pfn < first + PFNS_PER_BLOCK) {
-		for (end = min_u64(end, first + PFNS_PER_BLOCK); pfn < end; pfn++) {
-			enum page_class class = pages_class(pfn);
+		end = min_u64(end, first + PFNS_PER_BLOCK);
+		count += end - pfn;
+		while (pfn < end) {
+			uint64_t stop = each ? pfn : pages_kept_until(pfn, end);
 
-			d->label->pages_by_class[class]++;
-			if (pages_excluded(class))
-				continue;
-			target_block[(pfn - first) / 8] |= (uint8_t)(1u << (pfn - first) % 8);
-			d->kept++;
+			set_bits(target_block, (unsigned)(pfn - first), (unsigned)(stop - first));
+			d->kept += stop - pfn;
+			counts[PAGE_KERNEL] += stop - pfn;
+			for (pfn = stop, stop = each ? end : min_u64(stop + 1, end); pfn < stop; pfn++) {
+				enum page_class class = pages_class(pfn);
+
+				counts[class]++;
+				if (pages_excluded(class))
+					continue;
+				target_block[(pfn - first) / 8] |= (uint8_t)(1u << (pfn - first) % 8);
+				d->kept++;
+			}
 		}
 	}
+	return count;
 }
 
 /*
@@ -344,24 +349,56 @@ static void progress(struct dump *d, const char *what, uint64_t done, uint64_t t
 		    (((total - done) * d->page_size >> 20) / rate));
 }
 
+/* -ETIMEDOUT with d->stop set when the deadline passed */
+static int write_zeros(struct dump *d, uint64_t offset, uint64_t len)
+{
+	int rc = 0;
+
+	for (uint64_t done = 0; done < len && !rc; done += ZERO_PIECE)
+		rc = deadline_over(d) ? -ETIMEDOUT : out_zeros(offset + done, min_u64(len - done, ZERO_PIECE));
+	return rc;
+}
+
+/*
+ * First block of a bitmap from @block on that has RAM in it, or its number of blocks: the address
+ * space may have gaps that are larger than all RAM by far
+ */
+static uint64_t next_block(const struct dump *d, uint64_t block)
+{
+	uint64_t pfn, end, nr = d->at.bitmap_len / BLOCK;
+
+	if (!vmcore_next_run(&d->c->vc, block * PFNS_PER_BLOCK, &pfn, &end))
+		return nr;
+	return min_u64(pfn / PFNS_PER_BLOCK, nr);
+}
+
 /*
  * One bitmap, written block by block, padded with zeros to whole blocks of the dump. bitmap1 (@kept
  * false) counts the RAM, bitmap2 what is kept. Drained, because bitmap2 is read back later.
- * -ETIMEDOUT with d->stop set when the deadline passed.
  */
 static int write_bitmap(struct dump *d, uint64_t offset, bool kept)
 {
-	uint64_t blocks = d->at.bitmap_len / BLOCK;
+	uint64_t blocks = d->at.bitmap_len / BLOCK, looked = 0;
 	int rc = out_stream_start(offset);
 
-	for (uint64_t i = 0; i < blocks && !rc; i++) {
+	for (uint64_t i = 0, next; i < blocks && !rc; i++) {
+		next = next_block(d, i);
+		if (next - i >= GAP_BLOCKS) {
+			rc = out_stream_end();
+			if (!rc)
+				rc = write_zeros(d, offset + i * BLOCK, (next - i) * BLOCK);
+			if (!rc)
+				rc = out_stream_start(offset + next * BLOCK);
+			i = next - 1;
+			continue;
+		}
 		if (kept)
-			kept_block(d, i * PFNS_PER_BLOCK);
+			looked += kept_block(d, i * PFNS_PER_BLOCK);
 		else
 			d->label->pages_total += ram_block(d, i * PFNS_PER_BLOCK);
 		idle_busy();
 		rc = out_stream_write(target_block, BLOCK);
-		progress(d, "looking at pages", i * PFNS_PER_BLOCK, d->max_pfn);
+		progress(d, "looking at pages", looked, d->label->pages_total);
 		if (deadline_over(d))
 			return -ETIMEDOUT;
 	}
@@ -386,9 +423,9 @@ static int write_bitmaps(struct dump *d)
 		pages_restart();
 		rc = write_bitmap(d, d->at.bitmap2, true);
 		level = rc ? d->level : pages_check(d->label->pages_by_class, d->label->pages_total);
-		if (level == d->level)
+		if (level == d->level && !pages_misread())
 			break;
-		d->level = level;	/* always lower, so this ends */
+		d->level = level;	/* without struct pages: this ends */
 	}
 	return rc;
 }
@@ -438,7 +475,7 @@ static int write_frame(struct dump *d)
 		return rc;
 	if (!plan_table(d))
 		return -ENOSPC;
-	rc = out_zeros(d->at.table, d->at.data - d->at.table);
+	rc = write_zeros(d, d->at.table, d->at.data - d->at.table);
 	if (!rc)
 		rc = blk_flush(d->t->dev);
 	if (!rc)
@@ -611,14 +648,17 @@ static int sweep_block(struct dump *d, uint64_t first, int rank, bool fresh, uin
  */
 static int sweep(struct dump *d, int rank, bool fresh)
 {
-	uint64_t index = 0;
+	uint64_t index = 0, nr = d->at.bitmap_len / BLOCK;
 	int rc = out_desc_start(d->at.table, d->kept, fresh, d->zero_offset), ended;
 
 	pages_restart();
-	for (uint64_t first = 0; first < d->max_pfn && !rc && !d->full; first += PFNS_PER_BLOCK)
-		rc = sweep_block(d, first, rank, fresh, &index);
+	for (uint64_t i = next_block(d, 0); i < nr && !rc && !d->full; i = next_block(d, i + 1))
+		rc = sweep_block(d, i * PFNS_PER_BLOCK, rank, fresh, &index);
+	/* What fails after the deadline is not tried for long (stub/send/out.c) */
+	if (rc && !d->t->dev->failed && deadline_over(d))
+		rc = -ETIMEDOUT;
 	ended = out_desc_end();
-	return rc && !(rc == -ETIMEDOUT && d->stop == STOP_DEADLINE) ? rc : ended;
+	return rc && d->stop != STOP_DEADLINE ? rc : ended;
 }
 
 /*
@@ -817,8 +857,6 @@ enum capstub_stop dump_to_target(struct capture *c, struct target *t)
 		blk_shutdown(t->dev);
 		return log_err(STOP_UNSAVED_DUMP, "%s holds an unsaved dump: run capstub save", t->name);
 	}
-	if (c->cl->deadline_s)
-		d.deadline_us = c->cl->deadline_s * 1000000ULL;
 	d.level = pages_init(&c->vc, c->vi, &c->vt, c->cl->level, NULL);
 	priority_init(&c->vc, c->vi, &c->vt);
 	log_info("dumping to %s: level %u%s, %s", t->name, d.level, d.level == c->cl->level ? "" : " (lowered)",

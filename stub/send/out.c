@@ -157,6 +157,7 @@ static struct {
 
 	uint16_t *log;
 	uint64_t log_words;
+	uint64_t log_base;	/* the position that the first word has, or had a round ago */
 	struct place head;
 	struct place at[NR_STEPS];	/* how far the steps are; the last one's is the log's tail */
 	struct place limit[NR_STEPS];	/* how far they may go */
@@ -248,10 +249,13 @@ static bool alive(void)
 	return !out.broken && !out.t->dev->failed;
 }
 
-/* One more, of data (@rc) or of the table. So many that the disk is evidently broken end it all. */
+/*
+ * One more, of data or of the table. When there are so many that the disk is evidently broken, or
+ * there is no more time for them, no more data is written.
+ */
 static bool too_many_failures(int rc)
 {
-	if (++out.failures <= OUT_MAX_FAILURES)
+	if (++out.failures <= OUT_MAX_FAILURES && !idle_deadline_over())
 		return false;
 	fail(rc);
 	return true;
@@ -380,25 +384,32 @@ static uint64_t oldest_seq(void)
 
 /* ---- the table ---- */
 
+static uint16_t *log_word(uint64_t pos)
+{
+	uint64_t i = pos - out.log_base;
+
+	return &out.log[i < out.log_words ? i : i - out.log_words];
+}
+
 static uint64_t log_get(uint64_t pos, unsigned words)
 {
 	uint64_t v = 0;
 
 	while (words--)
-		v = v << 16 | out.log[(pos + words) % out.log_words];
+		v = v << 16 | *log_word(pos + words);
 	return v;
 }
 
 static void log_put(uint64_t v, unsigned words)
 {
 	for (; words--; v >>= 16)
-		out.log[out.head.pos++ % out.log_words] = (uint16_t)v;
+		*log_word(out.head.pos++) = (uint16_t)v;
 }
 
 /* Is a jump at @p? Then where to. */
 static bool jump(const struct place *p, struct place *ret)
 {
-	if (log_get(p->pos, 1) != LOG_JUMP)
+	if (*log_word(p->pos) != LOG_JUMP)
 		return false;
 	*ret = (struct place){ p->pos + 9, log_get(p->pos + 1, 4), log_get(p->pos + 5, 4) };
 	return true;
@@ -407,7 +418,7 @@ static bool jump(const struct place *p, struct place *ret)
 /* The descriptor at @p, which moves on */
 static struct page_desc next_desc(struct place *p)
 {
-	uint32_t word = (uint32_t)log_get(p->pos, 1);
+	uint32_t word = *log_word(p->pos);
 	struct page_desc desc = { .offset = (int64_t)p->offset, .size = out.page_size };
 
 	p->pos++;
@@ -812,7 +823,8 @@ int out_desc_start(uint64_t table_offset, uint64_t nr, bool fresh, uint64_t zero
 	out.seen_at = UINT64_MAX;
 	out.unreadable = 0;
 	out.nr_bad = 0;
-	out.head.index = out.head.offset = 0;
+	out.head = (struct place){ 0 };
+	out.log_base = 0;
 	for (unsigned s = 0; s < NR_STEPS; s++)
 		out.at[s] = out.limit[s] = out.head;
 	out.batch = BATCH_OPEN;
@@ -854,6 +866,8 @@ int out_desc_put(uint64_t index, const struct page_desc *desc)
 	}
 	if (out.error)
 		return out.error;
+	if (out.at[NR_STEPS - 1].pos - out.log_base >= out.log_words)
+		out.log_base += out.log_words;
 	if (index != out.head.index || offset != out.head.offset) {
 		log_put(LOG_JUMP, 1);
 		log_put(index, 4);

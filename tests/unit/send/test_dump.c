@@ -20,10 +20,12 @@
 #include "capstub/kdump_format.h"
 #include "stub/format/crc.h"
 #include "stub/format/vouch.h"
+#include "stub/idle.h"
 #include "stub/overlay.h"
 #include "stub/send/dump.h"
 #include "stub/dead/pages.h"
 #include "stub/dead/priority.h"
+#include "tests/unit/fake/arena.h"
 #include "tests/unit/fake/bus.h"
 
 #define PAGE		4096u
@@ -39,6 +41,8 @@ static uint8_t ram[RAM_PAGES * PAGE];
 static uint8_t low[LOW_PAGES * PAGE];
 static uint8_t disk[DISK_BYTES], garbage[DISK_BYTES];
 static uint64_t poisoned;		/* frame that cannot be read; 0: none */
+static bool odd_poisoned;		/* nor can any with an odd number */
+static uint64_t far;			/* so many frames further up is the RAM */
 
 static uint32_t seed;
 
@@ -52,6 +56,8 @@ static uint32_t rnd(void)
 
 static uint8_t *dead(phys_addr_t pa, size_t len)
 {
+	if (odd_poisoned && (pa / PAGE & 1 || (pa + len - 1) / PAGE & 1))
+		return NULL;
 	if (poisoned && pa < (poisoned + 1) * PAGE && pa + len > poisoned * PAGE)
 		return NULL;
 	if (range_inside(pa, len, RAM_START, RAM_START + sizeof(ram)))
@@ -96,7 +102,7 @@ int arch_mem_is_zero(phys_addr_t pa, size_t len)
 
 static const uint8_t *page_of(uint64_t pfn)
 {
-	return pfn < LOW_PAGES ? low + pfn * PAGE : ram + (pfn - 256) * PAGE;
+	return pfn < LOW_PAGES ? low + pfn * PAGE : ram + (pfn - far - 256) * PAGE;
 }
 
 /* A third zero, a third text-like, a third noise */
@@ -151,7 +157,38 @@ static struct {
 	unsigned tear;		/* unit in which a cut request is written or not: 512, or a disk that writes 4 KiB at once */
 	unsigned keep_one_in;	/* of what was not flushed when the power goes; 0: nothing is kept */
 	unsigned flushes;
+	uint64_t fail_takes_us;	/* a write that fails takes so long */
+	unsigned requests;
+	struct { uint64_t from, to; } holes[2];	/* bytes that read as zeros, and only zeros are written to */
+	uint64_t hole_written, hole_read;
 } sim;
+
+#define IN_HOLE		UINT64_MAX
+
+/* Where on the medium, which has no room for holes */
+static uint64_t where(uint64_t at)
+{
+	uint64_t shift = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sim.holes); i++) {
+		if (at >= sim.holes[i].from && at < sim.holes[i].to)
+			return IN_HOLE;
+		if (at >= sim.holes[i].to)
+			shift += sim.holes[i].to - sim.holes[i].from;
+	}
+	return at - shift;
+}
+
+static void use_hole(enum blk_op op, uint8_t *mem)
+{
+	static const uint8_t zeros[BLOCK];
+
+	if (op == BLK_READ)
+		memset(mem, 0, BLOCK);
+	else
+		assert_memory_equal(mem, zeros, BLOCK);
+	*(op == BLK_READ ? &sim.hole_read : &sim.hole_written) += BLOCK;
+}
 
 /*
  * The volatile cache: disk[] is what the device would read, medium[] what is left without power. Blocks find their way to the
@@ -228,23 +265,28 @@ static void apply(const struct blk_req *req, bool torn)
 		for (uint32_t done = 0; done < req->segs[i].len; done += BLOCK, at += BLOCK) {
 			phys_addr_t pa = req->segs[i].pa + done;
 			uint8_t *mem = dead(pa, BLOCK);
+			uint64_t to = where(at);
 
-			if (!mem && pa / PAGE == poisoned)
+			if (!mem && range_inside(pa, BLOCK, RAM_START, RAM_START + sizeof(ram)))
 				continue;
 			if (!mem)
 				mem = (uint8_t *)(uintptr_t)pa;
-			assert_true(at + BLOCK <= DISK_BYTES);
+			if (to == IN_HOLE) {
+				use_hole(req->op, mem);
+				continue;
+			}
+			assert_true(to + BLOCK <= DISK_BYTES);
 			if (torn && done % sim.tear == 0)
 				keep = rnd() % 2;
 			if (torn && !keep)
 				continue;
 			if (req->op == BLK_READ) {
-				memcpy(mem, disk + at, BLOCK);
+				memcpy(mem, disk + to, BLOCK);
 				continue;
 			}
-			before_write(at / BLOCK);
-			memcpy(disk + at, mem, BLOCK);
-			after_write(at / BLOCK);
+			before_write(to / BLOCK);
+			memcpy(disk + to, mem, BLOCK);
+			after_write(to / BLOCK);
 		}
 	}
 }
@@ -253,6 +295,9 @@ static bool fails(const struct blk_req *req)
 {
 	if (req->op != BLK_WRITE)
 		return sim.bad_read && req->lba == sim.bad_read;
+	for (unsigned i = 0; odd_poisoned && i < req->nr_segs; i++)
+		if (range_inside(req->segs[i].pa, 1, RAM_START, RAM_START + sizeof(ram)) && !dead(req->segs[i].pa, req->segs[i].len))
+			return true;
 	for (unsigned i = 0; i < req->nr_segs; i++)
 		if (poisoned && req->segs[i].pa < (poisoned + 1) * PAGE &&
 		    req->segs[i].pa + req->segs[i].len > poisoned * PAGE)
@@ -286,6 +331,7 @@ static int sim_submit(struct blk_dev *dev, struct blk_req *req)
 		sim.flushes++;
 	}
 	sim.queue[sim.nr++] = req;
+	sim.requests++;
 	exception();
 	return 0;
 }
@@ -320,6 +366,7 @@ static int sim_poll(struct blk_dev *dev)
 		flush_done();
 		req->status = 0;
 	} else if (fails(req)) {
+		fake_now_us += sim.fail_takes_us;
 		apply(req, true);
 		req->status = -EIO;
 	} else {
@@ -406,7 +453,11 @@ static uint64_t end_bytes;
 static int read_medium(void *ctx, uint64_t offset, void *block)
 {
 	(void)ctx;
-	memcpy(block, disk + target.first_block * BLOCK + offset, VOUCH_BLOCK);
+	offset = where(target.first_block * BLOCK + offset);
+	if (offset == IN_HOLE)
+		memset(block, 0, VOUCH_BLOCK);
+	else
+		memcpy(block, disk + offset, VOUCH_BLOCK);
 	return 0;
 }
 
@@ -431,7 +482,11 @@ static void setup_machine(unsigned level, bool lzo, uint64_t bytes)
 	memset(&sim, 0, sizeof(sim));
 	sim.tear = BLOCK;
 	poisoned = 0;
+	odd_poisoned = false;
+	fake_arena_most = SIZE_MAX;
+	far = 0;
 	ranks_change = false;
+	idle_set_deadline(0);
 	end_bytes = bytes;
 	cl.level = level;
 	cl.compress = lzo ? KDUMP_COMPRESSED_LZO : 0;
@@ -470,8 +525,8 @@ struct verdict {
 };
 
 /*
- * What readers make of a descriptor: crash (diskdump.c, cache_page()) and libkdumpfile (diskdump.c, read_page()). True: they take
- * @ret_page for the page. What is not compressed crash copies from a buffer, however little it read into it.
+ * What readers make of a descriptor: crash (diskdump.c, cache_page()) and libkdumpfile (diskdump.c, read_page()), those that look
+ * at it at all. True: they take @ret_page for the page. What is not compressed crash copies from a buffer, however little it read into it.
  */
 static bool decode(const struct page_desc *d, uint64_t end, uint8_t *ret_page)
 {
@@ -480,36 +535,25 @@ static bool decode(const struct page_desc *d, uint64_t end, uint8_t *ret_page)
 	if (d->offset < 0 || !range_inside((uint64_t)d->offset, d->size, 0, end))
 		return false;
 	if (d->flags == KDUMP_COMPRESSED_LZO)
-		return lzo1x_decompress_safe(disk + d->offset, d->size, ret_page, &len, NULL) == LZO_E_OK && len == PAGE;
-	memcpy(ret_page, disk + d->offset, d->size);
+		return lzo1x_decompress_safe(disk + where(d->offset), d->size, ret_page, &len, NULL) == LZO_E_OK && len == PAGE;
+	memcpy(ret_page, disk + where(d->offset), d->size);
 	return true;
-}
-
-static bool crash_reads(const struct page_desc *d, uint64_t end, uint8_t *ret_page)
-{
-	memset(ret_page, 0xee, PAGE);
-	return d->size <= PAGE && d->offset && decode(d, end, ret_page);
-}
-
-static bool kdumpfile_reads(const struct page_desc *d, uint64_t end, uint8_t *ret_page)
-{
-	return (d->flags || d->size == PAGE) && decode(d, end, ret_page);
 }
 
 /* False: missing, for both. A descriptor that was begun has an LZO stream of 1 byte, which is none. */
 static bool check_page(const struct page_desc *d, uint64_t pfn, uint64_t end)
 {
-	static uint8_t a[PAGE], b[PAGE];
-	bool in_crash = crash_reads(d, end, a), in_kdumpfile = kdumpfile_reads(d, end, b);
+	bool in_crash = d->size <= PAGE && d->offset, in_kdumpfile = d->flags || d->size == PAGE;
+	static uint8_t page[PAGE];
 
-	if (in_crash)
-		assert_memory_equal(a, page_of(pfn), PAGE);
-	if (in_kdumpfile)
-		assert_memory_equal(b, page_of(pfn), PAGE);
-	assert_int_equal(in_crash, in_kdumpfile);
-	if (!in_crash)
-		assert_true((!d->offset && !d->size && !d->flags) || (d->size == 1 && d->flags == KDUMP_COMPRESSED_LZO));
-	return in_crash;
+	memset(page, 0xee, PAGE);
+	if ((in_crash || in_kdumpfile) && decode(d, end, page)) {
+		assert_memory_equal(page, page_of(pfn), PAGE);
+		assert_true(in_crash && in_kdumpfile);
+		return true;
+	}
+	assert_true((!d->offset && !d->size && !d->flags) || (d->size == 1 && d->flags == KDUMP_COMPRESSED_LZO));
+	return false;
 }
 
 /* Read the disk as a reader does: everything present must be right */
@@ -517,10 +561,9 @@ static struct verdict look(void)
 {
 	const struct disk_dump_header *h = (const void *)disk;
 	struct verdict v = { 0 };
-	const uint8_t *bitmap1, *bitmap2;
-	uint64_t at, index = 0;
+	uint64_t at, bitmap1, bitmap2, index = 0;
 
-	memcpy(&v.label, disk + end_bytes - CAPSTUB_LABEL_SIZE, sizeof(v.label));
+	memcpy(&v.label, disk + where(end_bytes - CAPSTUB_LABEL_SIZE), sizeof(v.label));
 	v.label_valid = !memcmp(v.label.magic, CAPSTUB_LABEL_MAGIC, 8) && v.label.crc32c == label_crc(&v.label);
 	if (v.label_valid)
 		assert_int_equal(ours(&v.label), 0);
@@ -530,18 +573,19 @@ static struct verdict look(void)
 	v.status = h->status;
 	assert_int_equal(h->block_size, PAGE);
 	at = (uint64_t)(1 + h->sub_hdr_size) * PAGE;
-	bitmap1 = disk + at;
+	bitmap1 = at;
 	bitmap2 = bitmap1 + (uint64_t)h->bitmap_blocks / 2 * PAGE;
 	at += (uint64_t)h->bitmap_blocks * PAGE;
-	for (uint64_t pfn = 0; pfn < MAX_PFN; pfn++) {
+	for (uint64_t i = 0; i < MAX_PFN; i++) {
 		struct page_desc d;
-		bool is_ram = pfn < LOW_PAGES || pfn >= 256;
+		bool is_ram = i < LOW_PAGES || i >= 256;
+		uint64_t pfn = i < 256 ? i : i + far;
 
-		assert_int_equal(bitmap1[pfn / 8] >> pfn % 8 & 1, is_ram);
-		assert_int_equal(bitmap2[pfn / 8] >> pfn % 8 & 1, is_ram);
+		assert_int_equal(disk[where(bitmap1 + pfn / 8)] >> pfn % 8 & 1, is_ram);
+		assert_int_equal(disk[where(bitmap2 + pfn / 8)] >> pfn % 8 & 1, is_ram);
 		if (!is_ram)
 			continue;
-		memcpy(&d, disk + at + index++ * sizeof(d), sizeof(d));
+		memcpy(&d, disk + where(at) + index++ * sizeof(d), sizeof(d));
 		if (check_page(&d, pfn, end_bytes - CAPSTUB_LOG_OFFSET))
 			v.present++;
 		else
@@ -749,6 +793,7 @@ static void test_unreadable_bitmap(void **state)
 	assert_int_equal(v.label.stop_code, STOP_READ_ERROR);
 }
 
+/* Of memory, by the CPU or by the device that reads it: one page, and nobody's fault */
 static void test_unreadable_page(void **state)
 {
 	(void)state;
@@ -757,12 +802,90 @@ static void test_unreadable_page(void **state)
 
 		setup_machine(i & 1, i & 2, 12u << 20);
 		poisoned = 700;
-		run_dump();
+		assert_int_equal(run_dump(), STOP_OK);
 		v = look();
 		assert_true(v.opens);
 		assert_int_equal(v.missing, 1);
 		assert_true(v.status & KDUMP_INCOMPLETE);
-		assert_int_equal(v.label.pages_unreadable + v.label.pages_missing, 1);
+		assert_int_equal(v.label.pages_unreadable, 1);
+		assert_int_equal(v.label.pages_missing, 0);
+		assert_int_equal(v.label.state, CAPSTUB_COMPLETE);
+	}
+}
+
+/* With little memory and descriptors that do not follow each other the log goes round several times */
+static void test_little_memory(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct verdict v;
+
+		setup_machine(i & 1, true, 12u << 20);
+		fake_arena_most = KIB(48);
+		odd_poisoned = true;
+		fake_step_us = i & 2 ? 5000 : 10;
+		assert_int_equal(run_dump(), STOP_OK);
+		v = look();
+		assert_true(v.opens && v.label_valid);
+		assert_int_equal(v.present, (RAM_PAGES + LOW_PAGES) / 2);
+		assert_int_equal(v.label.pages_unreadable, v.missing);
+	}
+}
+
+/* A disk that takes nine seconds for each write and then fails it: minutes, not hours; less with a deadline */
+static void test_slow_failures(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct verdict v;
+		uint64_t start;
+
+		setup_machine(0, i & 1, 12u << 20);
+		dev.queue_depth = 2;
+		blk_timeout_us = 600000000;
+		sim.fail_takes_us = 9000000;
+		sim.bad_from = MIB(1) / BLOCK;
+		sim.bad_to = MIB(10) / BLOCK;
+		start = fake_now_us;
+		if (i & 2)
+			idle_set_deadline(start + 20000000);
+		assert_int_equal(run_dump(), i & 2 ? STOP_DEADLINE : STOP_WRITE_ERROR);
+		assert_in_range((fake_now_us - start) / 1000000, 20, i & 2 ? 100 : 700);
+		v = look();
+		assert_true(v.opens && v.label_valid && v.present > 50);
+		assert_int_equal(v.label.state, CAPSTUB_INCOMPLETE);
+		assert_int_equal(v.label.pages_stored, v.present);
+		blk_timeout_us = 60000000;
+	}
+}
+
+/* RAM at 0 and at 2^46: the bitmaps between are 4 GiB of zeros, written once and not looked at */
+static void test_far_ram(void **state)
+{
+	const uint64_t half = BIT(46) / PAGE / 8;
+
+	(void)state;
+	for (unsigned lzo = 0; lzo < 2; lzo++) {
+		struct verdict v;
+
+		setup_machine(1, lzo, 2 * half + (12u << 20));
+		far = BIT(46) / PAGE - 256;
+		cap.vc.ranges[1].start += far * PAGE;
+		cap.vc.ranges[1].end += far * PAGE;
+		dev.nr_blocks = end_bytes / BLOCK;
+		dev.max_bytes = MIB(1);
+		sim.holes[0].from = 3 * PAGE;
+		sim.holes[0].to = 2 * PAGE + half;
+		sim.holes[1].from = 2 * PAGE + half + PAGE + PAGE;
+		sim.holes[1].to = 2 * PAGE + 2 * half + PAGE;
+		assert_int_equal(run_dump(), STOP_OK);
+		v = look();
+		assert_true(v.opens && v.label_valid);
+		assert_int_equal(v.present, RAM_PAGES + LOW_PAGES);
+		assert_int_equal(v.label.state, CAPSTUB_COMPLETE);
+		assert_int_equal(sim.hole_written, 2 * (half - PAGE));
+		assert_true(sim.hole_read <= MIB(1));
+		assert_true(sim.requests < 4096 + 1000);
 	}
 }
 
@@ -834,6 +957,7 @@ static void test_deadline(void **state)
 	(void)state;
 	setup_machine(0, true, 12u << 20);
 	cl.deadline_s = 1;
+	idle_set_deadline(fake_now_us + 200000);
 	fake_step_us = 2000;
 	assert_int_equal(run_dump(), STOP_DEADLINE);
 	fake_step_us = 10;
@@ -1134,6 +1258,9 @@ int main(void)
 		cmocka_unit_test(test_broken_disk),
 		cmocka_unit_test(test_unreadable_bitmap),
 		cmocka_unit_test(test_unreadable_page),
+		cmocka_unit_test(test_little_memory),
+		cmocka_unit_test(test_slow_failures),
+		cmocka_unit_test(test_far_ram),
 		cmocka_unit_test(test_small_target),
 		cmocka_unit_test(test_changing_ranks),
 		cmocka_unit_test(test_unsaved),
