@@ -44,7 +44,7 @@
 #include "stub/overlay.h"
 #include "stub/send/out.h"
 #include "stub/dead/pages.h"
-#include "stub/dead/priority.h"
+#include "stub/dead/select.h"
 
 /*
  * BLOCK is what the target is written in, whatever its own block size and the page size: bitmaps
@@ -73,6 +73,7 @@ struct layout {
 struct dump {
 	struct capture *c;
 	struct target *t;
+	struct select *select;
 	struct capstub_label *label;
 	struct layout at;
 	unsigned level;
@@ -607,6 +608,13 @@ static int put_page(struct dump *d, uint64_t index, uint64_t pfn)
 	return d->compress ? put_compressed(d, index, source) : put_raw(d, index, source);
 }
 
+/* Is @pfn of pass @rank? rank < 0: whatever it is. Struct pages need not be looked at for the vital passes. */
+static bool belongs(const struct dump *d, int rank, uint64_t pfn)
+{
+	return rank < 0 ||
+	       (int)select_pass(d->select, pfn, rank < SELECT_NR_VITAL ? PAGE_KERNEL : pages_class(pfn)) == rank;
+}
+
 /*
  * Frames of one block of bitmap2 that belong to @rank (or all, rank < 0) and are not in the dump yet;
  * *index runs over the set bits, taken or not, because it is what ties a descriptor to its frame.
@@ -627,7 +635,7 @@ static int sweep_block(struct dump *d, uint64_t first, int rank, bool fresh, uin
 		 */
 		if (!(target_block[bit / 8] & 1u << bit % 8) || *index >= d->kept)
 			continue;
-		if ((rank < 0 || rank == pages_rank(pfn, pages_class(pfn))) && (fresh || !out_desc_has(*index))) {
+		if (belongs(d, rank, pfn) && (fresh || !out_desc_has(*index))) {
 			/* A disk that is faster than we are is never waited for */
 			idle_busy();
 			rc = put_page(d, *index, pfn);
@@ -663,8 +671,8 @@ static int sweep(struct dump *d, int rank, bool fresh)
 
 /*
  * All pages in one sweep when they surely fit, even if none shrinks; else the most valuable first,
- * one sweep for each rank, until the target is full. Sweeps after the first find descriptors in the
- * table. Ranks come from struct pages, which may have changed from sweep to sweep: the last one takes
+ * one sweep for each pass of stub/dead/select.h, until the target is full. Sweeps after the first
+ * find descriptors in the table. Passes come from struct pages, which may have changed from sweep to sweep: the last one takes
  * whatever is not there yet.
  */
 static int write_pages(struct dump *d)
@@ -682,8 +690,9 @@ static int write_pages(struct dump *d)
 	if (!rc && fits)
 		return sweep(d, -1, true);
 	log_info("the target may be too small: the most valuable pages first");
-	for (int rank = 0; rank < PRIORITY_NR_RANKS && !rc && !d->full && d->stop == STOP_OK; rank++) {
-		bool last = rank == PRIORITY_NR_RANKS - 1;
+	select_build(d->select);
+	for (int rank = 0; rank < SELECT_NR_PASSES && !rc && !d->full && d->stop == STOP_OK; rank++) {
+		bool last = rank == SELECT_NR_PASSES - 1;
 
 		if (last)
 			d->label->pages_unreadable = 0;	/* it looks at all of them again */
@@ -837,6 +846,8 @@ static enum capstub_stop run(struct dump *d)
 	if (rc == -ENOSPC)
 		log_warn("%s: %lu MiB do not even hold the headers", d->t->name,
 			 (d->t->end >> 20));
+	/* What a deadline or an error left on its way, too: the label vouches for what is there in the end */
+	out_drain();
 	return finish(d, has_frame, rc ? stop_for(d, rc) : d->stop);
 }
 
@@ -858,10 +869,10 @@ enum capstub_stop dump_to_target(struct capture *c, struct target *t)
 		return log_err(STOP_UNSAVED_DUMP, "%s holds an unsaved dump: run capstub save", t->name);
 	}
 	d.level = pages_init(&c->vc, c->vi, &c->vt, c->cl->level, NULL);
-	priority_init(&c->vc, c->vi, &c->vt);
+	d.select = select_take(&c->vc, c->vi, &c->vt);
 	log_info("dumping to %s: level %u%s, %s", t->name, d.level, d.level == c->cl->level ? "" : " (lowered)",
 		 d.compress ? "lzo" : "raw");
-	stop = take_memory(&d) ? log_err(STOP_ASSERT, "no memory for a dump to a disk") : run(&d);
+	stop = !d.select || take_memory(&d) ? log_err(STOP_ASSERT, "no memory for a dump to a disk") : run(&d);
 	blk_shutdown(t->dev);
 	return stop;
 }

@@ -20,11 +20,10 @@
 #include "capstub/label.h"
 #include "stub/arch.h"
 #include "stub/dead/dmesg.h"
+#include "stub/dead/select.h"
 #include "stub/idle.h"
 #include "stub/log.h"
 #include "stub/mem.h"
-#include "stub/dead/pages.h"
-#include "stub/dead/vital.h"
 
 /*
  * Units in a frame until a receiver asks for another number: more are fewer bytes, fewer are less
@@ -64,11 +63,7 @@
 #define SERVED_FACTOR		4u
 #define SERVED_FREE		KIB(256)
 
-/* Class passes, after those of enum vital_stage */
-enum class_pass {
-	PASS_IMAGE = VITAL_NR_STAGES, PASS_KERNEL, PASS_USER, PASS_CACHE, PASS_REST, NR_PASSES
-};
-_Static_assert(NR_PASSES <= SERIAL_MAX_PASSES, "passes");
+_Static_assert(SELECT_NR_PASSES <= SERIAL_MAX_PASSES, "passes");
 
 struct want {
 	uint8_t what;
@@ -110,7 +105,7 @@ struct session {
 	struct want wants[SERIAL_CTRL_MAX_WANTS];
 
 	uint64_t next_hello_us, next_probe_us, next_meta_us, next_progress_us;
-	uint64_t pass_units[NR_PASSES];	/* to be sent, at most */
+	uint64_t pass_units[SELECT_NR_PASSES];	/* to be sent, at most */
 	uint64_t sent_units, all_units;
 	uint64_t stored_units;		/* with data or zero */
 	uint64_t lost_unit;		/* was readable when its frame was planned, and then not */
@@ -118,7 +113,7 @@ struct session {
 
 	struct frame_enc enc;
 	struct frame_dec dec;
-	struct vital vital;
+	struct select *select;
 	z_stream z;
 	size_t arena_used;
 	uint64_t piece_from, piece_to, piece_at; /* of a blob: what the emitter passes over */
@@ -313,8 +308,8 @@ static void emit_meta(struct session *s, emit_fn emit, void *ctx)
 		.max_pfn = vmcore_max_pfn(vc),
 		.dump_level = s->level,
 		.nr_cpus = vc->nr_cpus,
-		.nr_passes = NR_PASSES,
-		.nr_vital = VITAL_NR_STAGES,
+		.nr_passes = SELECT_NR_PASSES,
+		.nr_vital = SELECT_NR_VITAL,
 	};
 	uint64_t run[2], end;
 
@@ -415,26 +410,6 @@ static void send_blob(struct session *s, unsigned blob, uint64_t from, uint64_t 
 
 /*---------------------------------------------------------------- pages */
 
-static unsigned class_to_pass(const struct session *s, uint64_t pfn, enum page_class class)
-{
-	const struct memory_range *image = &s->c->vc.image;
-	uint64_t pa = pfn * s->c->vc.page_size;
-
-	if (vital_stage(&s->vital, pfn) >= 0)
-		return (unsigned)vital_stage(&s->vital, pfn);
-	switch (class) {
-	case PAGE_KERNEL:
-		return pa >= image->start && pa < image->end ? PASS_IMAGE : PASS_KERNEL;
-	case PAGE_USER:
-		return PASS_USER;
-	case PAGE_CACHE:
-	case PAGE_CACHE_PRIVATE:
-		return PASS_CACHE;
-	default:
-		return PASS_REST;
-	}
-}
-
 static bool read_unit(struct session *s, uint64_t unit)
 {
 	phys_addr_t source;
@@ -463,9 +438,9 @@ static enum serial_run unit_run(struct session *s, unsigned pass, uint64_t unit,
 
 	/* Said twice: a frame can tell of very many of these, and one way it may be lost */
 	if (pages_excluded(class))
-		return pass == PASS_IMAGE || pass == PASS_REST ? SERIAL_RUN_EXCLUDED
+		return pass == SELECT_IMAGE || pass == SELECT_REST ? SERIAL_RUN_EXCLUDED
 							       : SERIAL_RUN_OTHER;
-	if (class_to_pass(s, pfn, class) != pass)
+	if (select_pass(s->select, pfn, class) != pass)
 		return SERIAL_RUN_OTHER;
 	if (!read_unit(s, unit))
 		return SERIAL_RUN_UNREADABLE;
@@ -492,9 +467,7 @@ static bool next_span(const struct session *s, unsigned pass, uint64_t unit, uin
 {
 	uint64_t start, end;
 
-	if (pass < VITAL_NR_STAGES
-		    ? !vital_next(&s->vital, pass, unit >> s->unit_shift, &start, &end)
-		    : !vmcore_next_run(&s->c->vc, unit >> s->unit_shift, &start, &end))
+	if (!select_next(s->select, pass, unit >> s->unit_shift, &start, &end))
 		return false;
 	*ret_start = max_u64(start << s->unit_shift, unit);
 	*ret_end = end << s->unit_shift;
@@ -611,7 +584,7 @@ static void restart_classes(struct session *s, unsigned pass, uint64_t unit)
 		 start, end;
 
 	pages_restart();
-	if (pass < VITAL_NR_STAGES)
+	if (pass < SELECT_NR_VITAL)
 		return;
 	while (!over(s) && vmcore_next_run(&s->c->vc, first, &start, &end) && start < pfn) {
 		for (first = start; first < end && first < pfn && !over(s); first++) {
@@ -760,7 +733,7 @@ static void serve(struct session *s)
 		s->again = SERIAL_FLAG_AGAIN;
 		if (w.what < SERIAL_NR_BLOBS)
 			send_blob(s, w.what, w.from, w.to);
-		else if (w.what >= SERIAL_WANT_PASS && w.what < SERIAL_WANT_PASS + NR_PASSES)
+		else if (w.what >= SERIAL_WANT_PASS && w.what < SERIAL_WANT_PASS + SELECT_NR_PASSES)
 			send_pages(s, w.what - SERIAL_WANT_PASS, w.from, w.to);
 		s->again = 0;
 		s->served_bytes += s->t->sent - before;
@@ -880,12 +853,12 @@ static void plan(struct session *s)
 			for (uint64_t p = pfn; p < end; p++) {
 				/* Not looked at any more: a page like any other */
 				enum page_class class = over(s) ? PAGE_KERNEL : pages_class(p);
-				unsigned pass = class_to_pass(s, p, class);
+				unsigned pass = select_pass(s->select, p, class);
 
 				s->label.pages_by_class[class]++;
 				if (!(p % PUMP_PAGES))
 					pump(s);
-				if (pages_excluded(class) || pass < VITAL_NR_STAGES)
+				if (pages_excluded(class) || pass < SELECT_NR_VITAL)
 					continue;
 				s->pass_units[pass] += 1ULL << s->unit_shift;
 				s->all_units += 1ULL << s->unit_shift;
@@ -905,7 +878,7 @@ static void send_blobs(struct session *s)
 
 static void send_vital(struct session *s)
 {
-	for (unsigned pass = 0; pass < VITAL_NR_STAGES && !over(s); pass++)
+	for (unsigned pass = 0; pass < SELECT_NR_VITAL && !over(s); pass++)
 		send_pages(s, pass, 0, s->max_unit);
 }
 
@@ -981,7 +954,7 @@ static void finish_one_way(struct session *s)
 	s->units = REPEAT_UNITS;
 	for (unsigned n = 0; n < REPEATS && !s->heard_us && !over(s); n++) {
 		send_blobs(s);
-		for (unsigned pass = 0; pass < (n ? VITAL_LISTS : VITAL_NR_STAGES) && !over(s);
+		for (unsigned pass = 0; pass < (n ? SELECT_LISTS : SELECT_NR_VITAL) && !over(s);
 		     pass++)
 			send_pages(s, pass, 0, s->max_unit);
 		if (!over(s))
@@ -1032,7 +1005,7 @@ static void send_all(struct session *s)
 		send_blob(s, SERIAL_PLAN, 0, ~0ULL);
 	if (!s->heard_us)
 		s->units = CLASS_UNITS;
-	for (unsigned pass = PASS_IMAGE; pass < NR_PASSES && !over(s); pass++)
+	for (unsigned pass = SELECT_IMAGE; pass < SELECT_NR_PASSES && !over(s); pass++)
 		send_pages(s, pass, 0, s->max_unit);
 	s->label.dump_level = s->level;
 	if (s->t->late)
@@ -1052,12 +1025,15 @@ static enum capstub_stop run(struct session *s, struct capture *c, struct transp
 		return log_err(STOP_ASSERT, "serial: deflate needs more than %u bytes",
 			       (unsigned)sizeof(s->arena));
 	s->level = pages_init(&c->vc, c->vi, &c->vt, c->cl->level, NULL);
+	s->select = select_take(&c->vc, c->vi, &c->vt);
 	mem_close();
+	if (!s->select)
+		return log_err(STOP_ASSERT, "no memory for a dump over a serial line");
 	s->label.ram_missing = ram_missing(c);
 	s->label.stop_code = s->label.ram_missing ? STOP_RAM_MISSING : STOP_OK;
-	vital_init(&s->vital, &c->vc, c->vi, &c->vt);
+	select_build(s->select);
 	log_info("sending the dump over the serial line: level %u, %u pages first", s->level,
-		 (unsigned)s->vital.pages);
+		 (unsigned)s->select->vital);
 	send_all(s);
 	session_stats.line_bytes = t->sent;
 	if (t->dead && !t->late)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: tests/unit/fake/arena.c stub/idle.c stub/send/session.c stub/send/line.c stub/dead/vital.c stub/dead/kallsyms.c stub/dead/vmcore.c */
+/* needs: tests/unit/fake/arena.c stub/idle.c stub/send/session.c stub/send/line.c stub/dead/select.c stub/dead/kallsyms.c stub/dead/vmcore.c */
 /* needs: stub/dead/pages.c stub/dead/dmesg.c */
 /*
  * A hostile receiver for the stub's side of the serial protocol. The input is a script: what the

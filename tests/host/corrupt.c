@@ -2,11 +2,11 @@
 /*
  * Damage to a real dump: `corrupt [-n SEEDS] [-s FIRST] DUMP`. For each seed the data that old
  * memory answers is changed at random (struct pages, mem_section, page tables, log buffer, whatever
- * is read), and everything that reads it runs: page classes in two passes, priority, log. Then each
+ * is read), and everything that reads it runs: page classes in two passes, what is worth most, log. Then each
  * line of VMCOREINFO is removed in turn. Fails on a read outside RAM, on more work than a bound, on
  * a crash, and when less VMCOREINFO loses a page that more of it keeps.
  */
-/* needs: tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/pages.c stub/dead/dmesg.c stub/dead/priority.c tests/unit/fake/arena.c */
+/* needs: tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/pages.c stub/dead/dmesg.c stub/dead/select.c stub/dead/kallsyms.c tests/unit/fake/arena.c */
 #include <err.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "stub/dead/dmesg.h"
-#include "stub/dead/priority.h"
+#include "stub/dead/select.h"
 #include "tests/host/dumpfile.h"
 #include "tests/host/host.h"
 
@@ -86,6 +86,7 @@ static int count_text(void *ctx, const char *text, size_t len)
 static void run_all(unsigned level, unsigned char *excluded)
 {
 	uint64_t counts[PAGE_NR_CLASSES] = { 0 }, pfn, end, total = 0;
+	struct select *s;
 
 	vtop_init(&vt, &dump_vmcore, &dump_vmcoreinfo);
 	pages_init(&dump_vmcore, &dump_vmcoreinfo, &vt, level, NULL);
@@ -108,10 +109,11 @@ static void run_all(unsigned level, unsigned char *excluded)
 	}
 	if (excluded)
 		return;
-	priority_init(&dump_vmcore, &dump_vmcoreinfo, &vt);
+	s = select_take(&dump_vmcore, &dump_vmcoreinfo, &vt);
+	select_build(s);
 	for (pfn = 0; pfn < dump_max_pfn(); pfn += 997)
-		if ((unsigned)pages_rank(pfn, pfn % PAGE_NR_CLASSES) >= PRIORITY_NR_RANKS)
-			errx(1, "rank of pfn %#" PRIx64, pfn);
+		if ((unsigned)select_pass(s, pfn, pfn % PAGE_NR_CLASSES) >= SELECT_NR_PASSES)
+			errx(1, "pass of pfn %#" PRIx64, pfn);
 	emitted = 0;
 	dmesg_emit(&vt, &dump_vmcoreinfo, 0, count_text, NULL);
 	dmesg_emit(&vt, &dump_vmcoreinfo, 20, count_text, NULL);
@@ -120,10 +122,9 @@ static void run_all(unsigned level, unsigned char *excluded)
 static void damage(uint64_t first, uint64_t seeds)
 {
 	/*
-	 * Per frame one read and a failed walk in each pass; tables: 64 reads each, 131072 of them
-	 * at most; the log
+	 * Per frame one read and a failed walk in each pass; what is worth most: 16 M; the log
 	 */
-	const uint64_t bound = 24 * dump_max_pfn() + 64 * 131072 + 40 * (1 << 20);
+	const uint64_t bound = 24 * dump_max_pfn() + 16000000 + 40 * (1 << 20);
 	uint64_t most = 0;
 
 	for (uint64_t seed = first; seed < first + seeds; seed++) {

@@ -24,7 +24,7 @@
 #include "stub/overlay.h"
 #include "stub/send/dump.h"
 #include "stub/dead/pages.h"
-#include "stub/dead/priority.h"
+#include "stub/dead/select.h"
 #include "tests/unit/fake/arena.h"
 #include "tests/unit/fake/bus.h"
 
@@ -125,17 +125,26 @@ static void fill_ram(void)
  */
 static bool ranks_change;
 
-void priority_init(struct vmcore *vc, const struct vmcoreinfo *vi, struct vtop *vt)
+struct select *select_take(struct vmcore *vc, const struct vmcoreinfo *vi, struct vtop *vt)
 {
+	static struct select none;
+
 	(void)vc;
 	(void)vi;
 	(void)vt;
+	return &none;
 }
 
-int pages_rank(uint64_t pfn, enum page_class class)
+void select_build(struct select *s)
 {
+	(void)s;
+}
+
+enum select_pass select_pass(const struct select *s, uint64_t pfn, enum page_class class)
+{
+	(void)s;
 	(void)class;
-	return (int)(ranks_change ? rnd() : pfn / 5) % PRIORITY_NR_RANKS;
+	return (ranks_change ? rnd() : pfn / 5) % SELECT_NR_PASSES;
 }
 
 /* ---- the disk ---- */
@@ -520,6 +529,7 @@ struct verdict {
 	bool opens;
 	uint32_t status;
 	unsigned present, missing, zero;
+	enum select_pass last_present, first_missing;
 	struct capstub_label label;
 	bool label_valid;
 };
@@ -560,7 +570,7 @@ static bool check_page(const struct page_desc *d, uint64_t pfn, uint64_t end)
 static struct verdict look(void)
 {
 	const struct disk_dump_header *h = (const void *)disk;
-	struct verdict v = { 0 };
+	struct verdict v = { .first_missing = SELECT_NR_PASSES };
 	uint64_t at, bitmap1, bitmap2, index = 0;
 
 	memcpy(&v.label, disk + where(end_bytes - CAPSTUB_LABEL_SIZE), sizeof(v.label));
@@ -586,10 +596,13 @@ static struct verdict look(void)
 		if (!is_ram)
 			continue;
 		memcpy(&d, disk + where(at) + index++ * sizeof(d), sizeof(d));
-		if (check_page(&d, pfn, end_bytes - CAPSTUB_LOG_OFFSET))
+		if (check_page(&d, pfn, end_bytes - CAPSTUB_LOG_OFFSET)) {
 			v.present++;
-		else
+			v.last_present = max_u64(v.last_present, pfn / 5 % SELECT_NR_PASSES);
+		} else {
 			v.missing++;
+			v.first_missing = min_u64(v.first_missing, pfn / 5 % SELECT_NR_PASSES);
+		}
 	}
 	return v;
 }
@@ -903,6 +916,8 @@ static void test_small_target(void **state)
 		assert_int_equal(stop, STOP_SPACE);
 		assert_true(v.opens && v.label_valid);
 		assert_true(v.present > 100 && v.missing > 100);
+		/* It ended in the middle of one pass */
+		assert_true(v.last_present <= v.first_missing);
 		assert_int_equal(v.label.pages_stored, v.present);
 		assert_int_equal(v.label.pages_missing, v.missing);
 		assert_int_equal(v.label.state, CAPSTUB_INCOMPLETE);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What goes first over a slow line, over a made-up dead kernel: variables, roots, lists, trees and
- * modules where they are sound; where they are not, a bounded amount of work and nothing but RAM.
+ * What goes first, over a made-up dead kernel: variables, roots, lists, trees and modules where
+ * they are sound; where they are not, a bounded amount of work and nothing but RAM. All else by its
+ * class.
  */
-/* needs: stub/dead/vital.c stub/dead/kallsyms.c stub/dead/pages.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c tests/unit/fake/arena.c */
+/* needs: stub/dead/select.c stub/dead/dmesg.c stub/dead/kallsyms.c stub/dead/pages.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c tests/unit/fake/arena.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +15,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "stub/dead/vital.h"
+#include "stub/dead/select.h"
 #include "tests/host/machine.h"
 
 #define PFN(pa)		((pa) >> 12)
@@ -33,7 +34,7 @@
 #define RETURN_ADDRESS	(IMAGE_VA + 0x1c0123)
 
 static struct vtop vt;
-static struct vital vital;
+static struct select *sel;
 
 static void put(uint64_t pa, uint64_t value)
 {
@@ -70,18 +71,18 @@ static void check_table(void)
 {
 	uint64_t pages = 0;
 
-	assert_true(vital.nr <= VITAL_MAX_RANGES);
-	for (unsigned i = 0; i < vital.nr; i++) {
-		const struct vital_range *r = &vital.ranges[i];
+	assert_true(sel->nr <= SELECT_MAX_RANGES);
+	for (unsigned i = 0; i < sel->nr; i++) {
+		const struct select_range *r = &sel->ranges[i];
 
-		assert_true(r->nr && r->stage < VITAL_NR_STAGES);
+		assert_true(r->nr && r->pass <= SELECT_IMAGE);
 		assert_true(vmcore_is_ram(&machine.vc, (uint64_t)r->start << 12,
 					  (uint64_t)r->nr << 12));
 		if (i)
 			assert_true(r[-1].start + r[-1].nr <= r->start);
-		pages += r->nr;
+		pages += r->pass < SELECT_NR_VITAL ? r->nr : 0;
 	}
-	assert_int_equal(pages, vital.pages);
+	assert_int_equal(pages, sel->vital);
 	assert_int_equal(machine.stray, 0);
 }
 
@@ -90,7 +91,9 @@ static void init(void)
 	vtop_init(&vt, &machine.vc, &machine.vi);
 	pages_init(&machine.vc, &machine.vi, &vt, LEVEL_MAX, NULL);
 	machine.reads = 0;
-	vital_init(&vital, &machine.vc, &machine.vi, &vt);
+	sel = select_take(&machine.vc, &machine.vi, &vt);
+	assert_non_null(sel);
+	select_build(sel);
 	check_table();
 	/*
 	 * However it is damaged: 1 M looks of a walk and a read each, 128 Ki page tables in pieces of 8
@@ -99,9 +102,17 @@ static void init(void)
 	assert_true(machine.reads < 16000000);
 }
 
+/* -1: none, but by its class */
+static int pass_of(const struct select *s, uint64_t pfn)
+{
+	enum select_pass pass = select_pass(s, pfn, PAGE_USER);
+
+	return pass == SELECT_USER ? -1 : (int)pass;
+}
+
 static int stage(uint64_t pa)
 {
-	return vital_stage(&vital, PFN(pa));
+	return pass_of(sel, PFN(pa));
 }
 
 /* Each page of [from, to) is of stage @want. */
@@ -118,38 +129,38 @@ static void check_stage(uint64_t from, uint64_t to, int want)
 /* Look-ups in a table by hand, against looking at each range */
 static void test_lookup(void **state)
 {
-	static const struct vital_range ranges[] = {
-		{ 0, 1, VITAL_ROOTS },	     { 1, 2, VITAL_DATA },
-		{ 5, 1, VITAL_ROOTS },	     { 6, 4, VITAL_LISTS },
-		{ 100, 65535, VITAL_DATA },  { 65635, 1, VITAL_DATA },
-		{ UINT32_MAX - 1, 1, VITAL_ROOTS },
+	static struct select table;
+	static const struct select_range ranges[] = {
+		{ 0, 1, SELECT_ROOTS },	     { 1, 2, SELECT_DATA },
+		{ 5, 1, SELECT_ROOTS },	     { 6, 4, SELECT_LISTS },
+		{ 100, 65535, SELECT_DATA },  { 65635, 1, SELECT_DATA },
+		{ UINT32_MAX - 1, 1, SELECT_ROOTS },
 	};
 	static const uint64_t beyond[] = { 65634, 65635, 65636, UINT32_MAX - 2,
 					   UINT32_MAX - 1, UINT32_MAX, BIT(32), ~0ULL };
 	uint64_t start, end;
 
 	(void)state;
-	memset(&vital, 0, sizeof(vital));
-	assert_int_equal(vital_stage(&vital, 0), -1);
-	assert_false(vital_next(&vital, VITAL_DATA, 0, &start, &end));
-	memcpy(vital.ranges, ranges, sizeof(ranges));
-	vital.nr = ARRAY_SIZE(ranges);
+	assert_int_equal(pass_of(&table, 0), -1);
+	assert_false(select_next(&table, SELECT_DATA, 0, &start, &end));
+	memcpy(table.ranges, ranges, sizeof(ranges));
+	table.nr = ARRAY_SIZE(ranges);
 	for (uint64_t k = 0; k < 120 + ARRAY_SIZE(beyond); k++) {
 		uint64_t pfn = k < 120 ? k : beyond[k - 120];
 		int want = -1;
 
 		for (unsigned i = 0; i < ARRAY_SIZE(ranges); i++)
 			if (pfn >= ranges[i].start && pfn - ranges[i].start < ranges[i].nr)
-				want = ranges[i].stage;
-		assert_int_equal(vital_stage(&vital, pfn), want);
-		for (unsigned s = 0; s < VITAL_NR_STAGES; s++) {
+				want = ranges[i].pass;
+		assert_int_equal(pass_of(&table, pfn), want);
+		for (unsigned s = 0; s < SELECT_NR_VITAL; s++) {
 			unsigned i = 0;
 
 			while (i < ARRAY_SIZE(ranges) &&
-			       (ranges[i].stage != s ||
+			       (ranges[i].pass != s ||
 				(uint64_t)ranges[i].start + ranges[i].nr <= pfn))
 				i++;
-			assert_int_equal(vital_next(&vital, s, pfn, &start, &end),
+			assert_int_equal(select_next(&table, s, pfn, &start, &end),
 					 i < ARRAY_SIZE(ranges));
 			if (i == ARRAY_SIZE(ranges))
 				continue;
@@ -182,10 +193,10 @@ static void test_merge(void **state)
 	}
 	init();
 	for (unsigned i = 0; i < ARRAY_SIZE(want); i++)
-		assert_int_equal(stage(FREE + 4096 * i), want[i] ? VITAL_LISTS : -1);
+		assert_int_equal(stage(FREE + 4096 * i), want[i] ? SELECT_LISTS : -1);
 	check_stage(FREE + 4096 * ARRAY_SIZE(want), FREE + 4096 * ARRAY_SIZE(want) + MIB(1), -1);
-	for (unsigned i = 0; i < vital.nr; i++)
-		nr += vital.ranges[i].start >= PFN(FREE);
+	for (unsigned i = 0; i < sel->nr; i++)
+		nr += sel->ranges[i].start >= PFN(FREE);
 	assert_true(nr < 200);		/* of some 330 pages */
 }
 
@@ -198,10 +209,10 @@ static void test_one_range(void **state)
 		for (unsigned i = 0; i < 300; i++)
 			put(DATA + 8 * i, DIRECT + FREE + 4096 * (down ? 299 - i : i));
 		init();
-		check_stage(FREE, FREE + 300 * 4096, VITAL_LISTS);
-		for (unsigned i = 0; i < vital.nr; i++)
-			if (vital.ranges[i].start == PFN(FREE))
-				assert_int_equal(vital.ranges[i].nr, 300);
+		check_stage(FREE, FREE + 300 * 4096, SELECT_LISTS);
+		for (unsigned i = 0; i < sel->nr; i++)
+			if (sel->ranges[i].start == PFN(FREE))
+				assert_int_equal(sel->ranges[i].nr, 300);
 	}
 }
 
@@ -215,15 +226,17 @@ static void test_full(void **state)
 	for (unsigned i = 0; i < 4000; i++)
 		put(DATA + 8 * i, DIRECT + FREE + 8192 * i);
 	init();
-	assert_int_equal(vital.nr, VITAL_MAX_RANGES);
+	/* and what comes after that has room, too */
+	assert_in_range(sel->nr, 1025, SELECT_MAX_RANGES);
+	check_stage(machine.vmemmap_pa + MIB(1) - 4096, machine.vmemmap_pa + MIB(1), SELECT_IMAGE);
 	for (unsigned i = 0; i < 4000; i++) {
-		bool here = stage(FREE + 8192 * i) == VITAL_LISTS;
+		bool here = stage(FREE + 8192 * i) == SELECT_LISTS;
 
-		assert_true(i == 0 || !here || stage(FREE + 8192 * (i - 1)) == VITAL_LISTS);
+		assert_true(i == 0 || !here || stage(FREE + 8192 * (i - 1)) == SELECT_LISTS);
 		got += here;
 	}
-	assert_in_range(got, 500, VITAL_MAX_RANGES);
-	check_stage(DATA, DATA + DATA_BYTES, VITAL_DATA);
+	assert_in_range(got, 500, 1024);
+	check_stage(DATA, DATA + DATA_BYTES, SELECT_DATA);
 }
 
 /*---------------------------------------------------------------- stages */
@@ -233,13 +246,13 @@ static void test_stages(void **state)
 	(void)state;
 	build();
 	init();
-	check_stage(DATA, DATA + DATA_BYTES, VITAL_DATA);
+	check_stage(DATA, DATA + DATA_BYTES, SELECT_DATA);
 	/* top table, the others, sections */
-	assert_int_equal(stage(machine.pgd), VITAL_ROOTS);
-	check_stage(IMAGE_END, IMAGE_END + 5 * 4096, VITAL_ROOTS);
-	assert_int_equal(stage(machine.sections_pa), VITAL_ROOTS);
+	assert_int_equal(stage(machine.pgd), SELECT_ROOTS);
+	check_stage(IMAGE_END, IMAGE_END + 5 * 4096, SELECT_ROOTS);
+	assert_int_equal(stage(machine.sections_pa), SELECT_ROOTS);
 	/* text of a function that a debugger disassembles */
-	check_stage(IMAGE + 0x40000, IMAGE + 0x43000, VITAL_TEXT);
+	check_stage(IMAGE + 0x40000, IMAGE + 0x43000, SELECT_TEXT);
 	check_stage(IMAGE + 0x44000, DATA, -1);
 	check_stage(FREE, MACHINE_RAM, -1);
 }
@@ -250,8 +263,97 @@ static void test_no_symbols(void **state)
 	(void)state;
 	machine_build(STYLE_5_10, MODEL_EXTREME, false, 1);
 	init();
-	check_stage(IMAGE, IMAGE_END, VITAL_DATA);
+	check_stage(IMAGE, IMAGE_END, SELECT_DATA);
 	check_stage(FREE, MACHINE_RAM, -1);
+}
+
+/* What is in none of the essential ranges */
+static void test_classes(void **state)
+{
+	static const enum select_pass pass[PAGE_NR_CLASSES] = {
+		[PAGE_KERNEL] = SELECT_KERNEL, [PAGE_USER] = SELECT_USER, [PAGE_CACHE] = SELECT_CACHE,
+		[PAGE_CACHE_PRIVATE] = SELECT_CACHE, [PAGE_ZERO] = SELECT_REST, [PAGE_FREE] = SELECT_REST,
+		[PAGE_OFFLINE] = SELECT_REST, [PAGE_HWPOISON] = SELECT_REST,
+	};
+
+	(void)state;
+	build();
+	init();
+	for (int class = 0; class < PAGE_NR_CLASSES; class++) {
+		assert_int_equal(select_pass(sel, PFN(FREE), class), pass[class]);
+		assert_int_equal(select_pass(sel, BIT(40), class), pass[class]);
+		assert_int_equal(select_pass(sel, ~0ULL, class), pass[class]);
+		assert_int_equal(select_pass(sel, PFN(DATA), class), SELECT_DATA);
+	}
+	assert_int_equal(select_pass(sel, PFN(IMAGE + 0x44000), PAGE_KERNEL), SELECT_IMAGE);
+	assert_int_equal(select_pass(sel, PFN(IMAGE + 0x44000), PAGE_USER), SELECT_USER);
+}
+
+/* With the image: the log's buffers, and the struct pages of all RAM */
+static void test_log_and_map(void **state)
+{
+	const uint64_t map = machine.vmemmap_pa, log = machine.log_pa;
+
+	(void)state;
+	for (int la57 = 0; la57 < 2; la57++) {
+		machine_build(STYLE_5_10, MODEL_EXTREME, la57, 1);
+		init();
+		/* of 64 MiB; its first page is a root, and those of the hole's end have one of their own */
+		for (unsigned i = 0; i < 256; i++)
+			if (i && i != 3)
+				assert_int_equal(stage(map + 4096 * i), SELECT_IMAGE);
+		/* descriptors, infos, text; the array of sections seems to go on into them */
+		for (unsigned i = 0; i < 10; i++)
+			if (i != 1 && i != 2 && i != 3 && i != 6 && i != 7)
+				assert_in_range(stage(log + 4096 * i), SELECT_ROOTS, SELECT_IMAGE);
+		assert_int_equal(machine.stray, 0);
+	}
+}
+
+/* Page tables scattered so that each is a range of its own: what comes after them has room left. */
+static void test_many_tables(void **state)
+{
+	uint64_t tables = MIB(20);
+	unsigned got = 0;
+
+	(void)state;
+	build();
+	/* second-level tables whose 512 entries lead to every second page */
+	for (uint64_t i = 0; i < 4 * 512; i++) {
+		put(tables + 8 * i, (MIB(24) + i * 8192) | 0x67);
+		memset(machine.ram + MIB(24) + i * 8192, 0, 4096);
+	}
+	for (uint64_t i = 0; i < 4; i++)
+		put(MIB(22) + 8 * i, (tables + 4096 * i) | 0x67);
+	put(machine.pgd + 300 * 8, MIB(22) | 0x67);
+	init();
+	for (uint64_t i = 0; i < 4 * 512; i++)
+		got += stage(MIB(24) + i * 8192) == SELECT_ROOTS;
+	assert_in_range(got, 400, 640);
+	check_stage(IMAGE + 0x40000, IMAGE + 0x43000, SELECT_TEXT);
+	assert_int_equal(stage(machine.vmemmap_pa), SELECT_IMAGE);
+}
+
+/* A machine with many CPUs: stacks of the first ones early, of the others later */
+static void test_many_cpus(void **state)
+{
+	struct memory_range image;
+	uint64_t sp[70];
+
+	(void)state;
+	build();
+	image = machine.vc.image;
+	for (unsigned i = 0; i < ARRAY_SIZE(sp); i++)
+		sp[i] = DIRECT + MIB(40) + i * 0x8000 + 0x2238;
+	assert_int_equal(machine_notes(sp, ARRAY_SIZE(sp)), 0);
+	machine.vc.image = image;
+	init();
+	for (unsigned i = 0; i < ARRAY_SIZE(sp); i++) {
+		uint64_t at = MIB(40) + i * 0x8000;
+
+		check_stage(at, at + 0x4000, i < 16 ? SELECT_ROOTS : SELECT_IMAGE);
+		check_stage(at + 0x4000, at + 0x8000, -1);
+	}
 }
 
 /* Nothing known at all: an empty table */
@@ -262,13 +364,13 @@ static void test_nothing_known(void **state)
 	machine.vi.len = 0;
 	machine.vi.text[0] = 0;
 	init();
-	assert_int_equal(vital.nr, 0);
+	assert_int_equal(sel->nr, 0);
 	build();
 	machine.vc.image = (struct memory_range){ 0 };
 	assert_true(machine_remove("SYMBOL(swapper_pg_dir)"));
 	assert_true(machine_remove("NUMBER(phys_base)"));
 	init();
-	assert_int_equal(vital.nr, 0);
+	assert_int_equal(sel->nr, 0);
 }
 
 /* Each CPU's stack, what it points at, the code it returns to, and the task it ran */
@@ -294,23 +396,23 @@ static void test_cpus(void **state)
 	put(MIB(40) + 0x1248, RETURN_ADDRESS);
 	put(MIB(40) + 0x1250, 0x00007fff00000000);
 	init();
-	check_stage(MIB(40), MIB(40) + 0x4000, VITAL_ROOTS);
+	check_stage(MIB(40), MIB(40) + 0x4000, SELECT_ROOTS);
 	check_stage(MIB(40) + 0x4000, MIB(44), -1);
-	check_stage(MIB(44), MIB(44) + 0x4000, VITAL_ROOTS);
-	check_stage(MIB(50), MIB(50) + 4096, VITAL_ROOTS);
+	check_stage(MIB(44), MIB(44) + 0x4000, SELECT_ROOTS);
+	check_stage(MIB(50), MIB(50) + 4096, SELECT_ROOTS);
 	check_stage(MIB(50) + 4096, MIB(60), -1);
-	check_stage(IMAGE + 0x1be000, IMAGE + 0x1c3000, VITAL_TEXT);
+	check_stage(IMAGE + 0x1be000, IMAGE + 0x1c3000, SELECT_TEXT);
 	assert_int_equal(stage(IMAGE + 0x1bd000), -1);
 	assert_int_equal(stage(IMAGE + 0x1c3000), -1);
 	/* struct task_struct, runqueues */
-	check_stage(task, task + KIB(10), VITAL_ROOTS);
+	check_stage(task, task + KIB(10), SELECT_ROOTS);
 	check_stage(task + KIB(12), task + MIB(1), -1);
 	for (unsigned cpu = 0; cpu < ARRAY_SIZE(sp); cpu++) {
-		assert_int_equal(stage(area + cpu * 0x10000), VITAL_ROOTS);
-		assert_int_equal(stage(area + cpu * 0x10000 + 0x3000), VITAL_ROOTS);
+		assert_int_equal(stage(area + cpu * 0x10000), SELECT_ROOTS);
+		assert_int_equal(stage(area + cpu * 0x10000 + 0x3000), SELECT_ROOTS);
 		assert_int_equal(stage(area + cpu * 0x10000 + 0x5000), -1);
 	}
-	assert_int_equal(stage(MACHINE_RAM - 4096), VITAL_ROOTS);
+	assert_int_equal(stage(MACHINE_RAM - 4096), SELECT_ROOTS);
 }
 
 /* No addresses of RAM: user space, the hole, beyond the end, not mapped, not canonical */
@@ -324,18 +426,18 @@ static void test_refused(void **state)
 		/* trees there */
 		(DIRECT + KIB(640)) | 2, (DIRECT + MACHINE_RAM) | 2, 0x7fff12345672, ~5ULL,
 	};
-	struct vital before;
+	struct select before;
 
 	(void)state;
 	build();
 	init();
-	before = vital;
+	before = *sel;
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
 		put(DATA + 8 * i, words[i]);
 	init();
-	assert_int_equal(vital.nr, before.nr);
-	assert_memory_equal(vital.ranges, before.ranges, before.nr * sizeof(*before.ranges));
-	assert_int_equal(vital_stage(&vital, PFN(KIB(640))), -1);
+	assert_int_equal(sel->nr, before.nr);
+	assert_memory_equal(sel->ranges, before.ranges, before.nr * sizeof(*before.ranges));
+	assert_int_equal(stage(KIB(640)), -1);
 }
 
 /*---------------------------------------------------------------- lists */
@@ -365,16 +467,16 @@ static void test_list(void **state)
 	build();
 	make_list(DATA + 0x100, FREE, 200);
 	init();
-	check_stage(FREE, FREE + 200 * 4096, VITAL_LISTS);
+	check_stage(FREE, FREE + 200 * 4096, SELECT_LISTS);
 	check_stage(FREE + 200 * 4096, MACHINE_RAM, -1);
 
 	/* A long one is cut; its last node is what the head's second word points at */
 	build();
 	make_list(DATA + 0x100, FREE, 1000);
 	init();
-	check_stage(FREE, FREE + 256 * 4096, VITAL_LISTS);
+	check_stage(FREE, FREE + 256 * 4096, SELECT_LISTS);
 	check_stage(FREE + 256 * 4096, FREE + 999 * 4096, -1);
-	assert_int_equal(stage(FREE + 999 * 4096), VITAL_LISTS);
+	assert_int_equal(stage(FREE + 999 * 4096), SELECT_LISTS);
 }
 
 static void test_broken_lists(void **state)
@@ -390,7 +492,7 @@ static void test_broken_lists(void **state)
 		make_list(DATA + 0x100, FREE, 20);
 		put(FREE + 9 * 4096 + 0x40, garbage[i]);
 		init();
-		check_stage(FREE, FREE + 10 * 4096, VITAL_LISTS);
+		check_stage(FREE, FREE + 10 * 4096, SELECT_LISTS);
 		check_stage(FREE + 10 * 4096, FREE + 19 * 4096, -1);
 	}
 	/* Round and round behind the head, with every link right but for one */
@@ -398,12 +500,12 @@ static void test_broken_lists(void **state)
 	make_list(DATA + 0x100, FREE, 20);
 	put(FREE + 9 * 4096 + 0x40, DIRECT + FREE + 3 * 4096 + 0x40);
 	init();
-	check_stage(FREE, FREE + 10 * 4096, VITAL_LISTS);
+	check_stage(FREE, FREE + 10 * 4096, SELECT_LISTS);
 	/* A node that is its own list and in another one */
 	put(FREE + 9 * 4096 + 0x40, DIRECT + FREE + 9 * 4096 + 0x40);
 	put(FREE + 9 * 4096 + 0x48, DIRECT + FREE + 9 * 4096 + 0x40);
 	init();
-	check_stage(FREE, FREE + 9 * 4096, VITAL_LISTS);
+	check_stage(FREE, FREE + 9 * 4096, SELECT_LISTS);
 }
 
 /*---------------------------------------------------------------- trees */
@@ -424,10 +526,10 @@ static void test_tree(void **state)
 		put(FREE + 4096 * i + 8 * 72, DIRECT + leaf + MIB(1));	/* behind the node */
 	}
 	init();
-	check_stage(FREE, FREE + 3 * 4096, VITAL_LISTS);
+	check_stage(FREE, FREE + 3 * 4096, SELECT_LISTS);
 	check_stage(FREE + 3 * 4096, leaf, -1);
 	for (unsigned i = 0; i < 4; i++) {
-		assert_int_equal(stage(leaf + 8192 * i), i < 3 ? VITAL_LISTS : -1);
+		assert_int_equal(stage(leaf + 8192 * i), i < 3 ? SELECT_LISTS : -1);
 		assert_int_equal(stage(leaf + 8192 * i + 4096), -1);
 	}
 	check_stage(leaf + MIB(1), leaf + MIB(2), -1);
@@ -445,7 +547,7 @@ static void test_tree_of_itself(void **state)
 		put(FREE + 4096 + 8 * i, (DIRECT + FREE) | 2);
 	}
 	init();
-	check_stage(FREE, FREE + 8192, VITAL_LISTS);
+	check_stage(FREE, FREE + 8192, SELECT_LISTS);
 	check_stage(FREE + 8192, MACHINE_RAM, -1);
 }
 
@@ -482,11 +584,11 @@ static void test_modules(void **state)
 	add_symbol(FREE + 0x70000, 0, FREE + 0x71000);
 	strcpy((char *)machine.ram + FREE + 0x71000, "9 % no");
 	init();
-	assert_int_equal(stage(first), VITAL_ROOTS);
-	assert_int_equal(stage(second), VITAL_ROOTS);
-	check_stage(table, table + 0x2000, VITAL_ROOTS);
+	assert_int_equal(stage(first), SELECT_ROOTS);
+	assert_int_equal(stage(second), SELECT_ROOTS);
+	check_stage(table, table + 0x2000, SELECT_ROOTS);
 	assert_int_equal(stage(table + 0x2000), -1);
-	check_stage(FREE + 0x50000, FREE + 0x5a000, VITAL_ROOTS);
+	check_stage(FREE + 0x50000, FREE + 0x5a000, SELECT_ROOTS);
 	check_stage(FREE + 0x5a000, MACHINE_RAM, -1);
 }
 
@@ -509,7 +611,7 @@ static void test_broken_modules(void **state)
 		make_module(module, garbage[i], 0);
 		put(module + 0x80, garbage[i]);
 		init();
-		assert_int_equal(stage(module), VITAL_ROOTS);
+		assert_int_equal(stage(module), SELECT_ROOTS);
 	}
 	/* A module that is its own successor, and in every word a table of very many symbols */
 	build();
@@ -520,8 +622,8 @@ static void test_broken_modules(void **state)
 		put(module + 8 * i, DIRECT + MIB(26) + 12 * i);
 	make_module(module, DIRECT + module + 8, 0);
 	init();
-	assert_int_equal(stage(module), VITAL_ROOTS);
-	assert_int_equal(stage(MIB(26)), VITAL_ROOTS);
+	assert_int_equal(stage(module), SELECT_ROOTS);
+	assert_int_equal(stage(MIB(26)), SELECT_ROOTS);
 }
 
 /* Pointers of the memory map into the very last page, where an end wraps around */
@@ -532,7 +634,7 @@ static void test_last_page(void **state)
 	put(machine.sections_pa + 8, 0xfffffffffffffff0);
 	put(machine.sections_pa + 16, 0xfffffffffffff000);
 	init();
-	assert_int_equal(stage(machine.sections_pa), VITAL_ROOTS);
+	assert_int_equal(stage(machine.sections_pa), SELECT_ROOTS);
 }
 
 /*---------------------------------------------------------------- damage */
@@ -637,6 +739,10 @@ int main(void)
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_stages),
 		cmocka_unit_test(test_no_symbols),
+		cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_log_and_map),
+		cmocka_unit_test(test_many_tables),
+		cmocka_unit_test(test_many_cpus),
 		cmocka_unit_test(test_nothing_known),
 		cmocka_unit_test(test_cpus),
 		cmocka_unit_test(test_refused),
