@@ -16,9 +16,8 @@
 #include "stub/arch.h"
 #include "stub/boot/boot_info.h"
 #include "stub/boot/cmdline.h"
-#include "stub/dead/dmesg.h"
+#include "stub/dead/report.h"
 #include "stub/send/dump.h"
-#include "stub/format/reason.h"
 #include "stub/format/stopcode.h"
 #include "stub/idle.h"
 #include "stub/log.h"
@@ -32,8 +31,6 @@
 #ifndef CAPSTUB_VERSION
 #define CAPSTUB_VERSION "0"
 #endif
-
-#define DMESG_TAIL_RECORDS 12	/* some 100 ms at 115200 baud */
 
 /* Static: too large for the stack, and stub_exception() must find them whatever was being done */
 static struct cmdline cmdline;
@@ -118,55 +115,15 @@ static void hello(void)
 		log_warn("command line: %s", cmdline.complaints[i]);
 }
 
-/* What of the dead kernel's log is to be shown; without a report all that comes */
-struct shown {
-	struct report report;
-	unsigned nr;		/* of the line */
-	bool in_line;		/* the last piece ended in the middle of one */
-};
-
-static int look_at_text(void *ctx, const char *text, size_t len)
-{
-	reason_feed(ctx, text, len);
-	return 0;
-}
-
 /*
  * Lines of the dead kernel are marked with a bar, so that a log collector does not take its "BUG:"
  * for ours, and go to the console only: dmesg is stored in full elsewhere, and the log area is
  * small.
  */
-static int show_text(void *ctx, const char *text, size_t len)
+static void show_line(void *ctx, const char *text, size_t len)
 {
-	struct shown *s = ctx;
-
-	while (len) {
-		const char *end = memchr(text, '\n', len);
-		size_t line = end ? (size_t)(end - text) : len;
-
-		s->nr += !s->in_line;
-		s->in_line = !end;
-		if (!s->report.reason || report_has(&s->report, s->nr))
-			log_console("| %.*s", (int)line, text);
-		line += end != NULL;
-		text += line;
-		len -= line;
-	}
-	return 0;
-}
-
-/* Why the kernel died and where; if its log does not say so, its last lines */
-static void show_crash(void)
-{
-	struct reason reason = { 0 };
-	struct shown shown = { 0 };
-	bool found;
-
-	if (!capture.vi->len ||
-	    dmesg_emit(&capture.vt, capture.vi, 0, look_at_text, &reason) < 0)
-		return;
-	found = reason_find(&reason, &shown.report);
-	dmesg_emit(&capture.vt, capture.vi, found ? 0 : DMESG_TAIL_RECORDS, show_text, &shown);
+	(void)ctx;
+	log_console("| %.*s", (int)len, text);
 }
 
 /*
@@ -343,7 +300,7 @@ noreturn void stub_main(struct boot_info *bi)
 		}
 	}
 	if (stop == STOP_OK) {
-		show_crash();
+		report_show(&capture, false, show_line, NULL);
 		stop = dump_somewhere(bi);
 	}
 	finish(stop);

@@ -14,13 +14,17 @@
 #include "stub/send/session.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <zlib.h>
 
 #include "capstub/label.h"
 #include "stub/arch.h"
 #include "stub/dead/dmesg.h"
+#include "stub/dead/report.h"
 #include "stub/dead/select.h"
+#include "stub/format/stopcode.h"
 #include "stub/idle.h"
 #include "stub/log.h"
 #include "stub/mem.h"
@@ -39,6 +43,8 @@
  * of a longer one the last records are sent. All of it is in the pages too.
  */
 #define DMESG_MAX		MIB(1)
+#define DMESG_END		KIB(8)	/* again at the very end, one way */
+#define SAID_MAX		160u	/* a line of text for people */
 #define DEFLATE_LEVEL		6
 #define DEFLATE_MEM		5	/* memLevel: 48 KiB with the 8-KiB window */
 #define DEFLATE_ARENA		(KIB(48) + 7168) /* and its state, 6 KiB with the alignment */
@@ -904,6 +910,9 @@ static void send_result(struct session *s)
 	l->elapsed_us = arch_time_us();
 	l->data_bytes_stored = session_stats.payload_bytes;
 	s->closing = true;
+	/* Who has only the end of all this cannot place anything without it */
+	if (s->again)
+		send_blob(s, SERIAL_META, 0, ~0ULL);
 	send_blob(s, SERIAL_LOG, 0, ~0ULL);
 	send_blob(s, SERIAL_RESULT, 0, ~0ULL);
 	s->closing = false;
@@ -943,10 +952,57 @@ static void finish_two_way(struct session *s)
 		log_warn("serial: the receiver did not say that it has everything");
 }
 
+/* A line of text on the wire, whether or not the console is the same wire */
+static void __attribute__((format(printf, 2, 3))) say(struct session *s, const char *fmt, ...)
+{
+	char line[SAID_MAX] = "capstub: ";
+	size_t at = strlen(line);
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line + at, sizeof(line) - at - 2, fmt, ap);
+	va_end(ap);
+	at = min_u64(at + (n > 0 ? (unsigned)n : 0), sizeof(line) - 3);
+	memcpy(line + at, "\r\n", 2);
+	s->t->put(s->t, (const uint8_t *)line, at + 2);
+}
+
+static void say_line(void *ctx, const char *text, size_t len)
+{
+	say(ctx, "| %.*s", (int)len, text);
+}
+
+/*
+ * For who sees only the end of what was sent: consoles that keep the last 16 KiB, and people. SI,
+ * CR, LF first: whatever the last frame did to a terminal, this is readable.
+ */
+static void say_why(struct session *s)
+{
+	static const uint8_t to_text[] = "\x0f\r\n";
+	const struct capstub_label *l = &s->label;
+
+	s->t->put(s->t, to_text, sizeof(to_text) - 1);
+	report_show(s->c, true, say_line, s);
+	say(s, "Linux %s: %lu of %lu pages sent, %lu missing, %lu unreadable, level %u, %lu s", s->c->release,
+	    l->pages_stored, l->pages_total, l->pages_missing, l->pages_unreadable, s->level, l->elapsed_us / 1000000);
+	say(s, "what is not text above is the dump, for capstub recv; stop code %u (%s)", l->stop_code,
+	    stop_name(l->stop_code));
+}
+
+static void send_dmesg_end(struct session *s)
+{
+	uint64_t total = 0;
+
+	emit_blob(s, SERIAL_DMESG, emit_count, &total);
+	send_blob(s, SERIAL_DMESG, total - min_u64(total, DMESG_END), ~0ULL);
+}
+
 /*
  * Nobody ever answered: what matters most goes again, in small frames, and more than once what a
  * debugger does not start without. A line that loses one frame in twelve then has a good chance to
- * deliver all of that.
+ * deliver all of that. The last 16 KiB are what may be all that is kept: the end of the log, and what
+ * places it.
  */
 static void finish_one_way(struct session *s)
 {
@@ -960,10 +1016,14 @@ static void finish_one_way(struct session *s)
 		if (!over(s))
 			send_result(s);
 	}
-	/* The last word is short */
-	if (s->t->late)
-		send_result(s);
+	if (!s->heard_us && !over(s)) {
+		send_blob(s, SERIAL_NOTES, 0, ~0ULL);
+		send_dmesg_end(s);
+	}
+	send_result(s);
 	s->again = 0;
+	if (!s->heard_us)
+		say_why(s);
 }
 
 static void prepare(struct session *s, struct capture *c, struct transport *t)

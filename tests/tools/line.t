@@ -100,6 +100,63 @@ with open(path("wire"), "rb") as file:
     wire = file.read()
 ok(not set(wire[1000:]) - set(range(32, 127)) - {10, 13}, "in text encoding, all behind the probe is printable", set(wire[1000:]))
 
+# Of a transfer nobody answered, a recorder has kept only the end: why the machine died is there to be read, and the tool
+# makes what it can of the rest
+OOPS = """BUG: kernel NULL pointer dereference, address: 0000000000000000
+#PF: supervisor write access in kernel mode
+Oops: 0002 [#1] PREEMPT SMP PTI
+CPU: 1 PID: 345 Comm: sh Not tainted 6.1.0-test-amd64 #1
+RIP: 0010:sysrq_handle_crash+0x12/0x20
+RAX: 0000000000000063 RBX: 0000000000000063 RCX: 0000000000000000
+CR2: 0000000000000000 CR3: 0000000104e5e000 CR4: 00000000000006e0
+Call Trace:
+ <TASK>
+ __handle_sysrq+0xa0/0x170
+ </TASK>
+---[ end trace 0000000000000000 ]---
+Kernel panic - not syncing: Fatal exception"""
+
+
+def records(texts):
+    """Of a log_buf: struct printk_log and its text, padded to 4."""
+    out = b""
+    for i, text in enumerate(texts):
+        size = 16 + len(text) + 3 & ~3
+        out += (struct.pack("<QHHHBB", i * 1000000, size, len(text), 0, 0, 0) + text).ljust(size, b"\0")
+        out = out.ljust(len(out) + 3 & ~3, b"\0")
+    return out
+
+
+core(path("oops"), records([b"nothing to see, line %d" % i for i in range(2000)] + OOPS.encode().splitlines()))
+TABLES = g.page_tables()
+for mode in "text", "8bit":
+    r = run(SIM, "-q", "-c", "0", "-1", "-m", mode, "-w", path("wire"), path("oops"), path("oops-" + mode))
+    ok(r.rc == 0, mode + ": it was sent", r)
+    with open(path("wire"), "rb") as file:
+        wire = file.read()
+    text = wire[-4096:].decode("latin1")
+    at = text.find("capstub: | [")
+    ok(at >= 0 and "BUG: kernel NULL" in text[at:].split("\r\n")[0] and set(text[at:]) <= set(map(chr, range(32, 127))) | set("\r\n"),
+       mode + ": the last of it is text, the reason first", text)
+    ok(all(word in text[at:] for word in ("RIP: 0010:sysrq", "RAX: 0000", "__handle_sysrq", " 0 missing, 0 unreadable", "stop code 0 (ok)")),
+       mode + ": registers, trace and result", text)
+    before = -1
+    for kib in 16, 64, 256:
+        with open(path("tail"), "wb") as file:
+            file.write(wire[-kib << 10:])
+        d = path("tail-%s-%d" % (mode, kib))
+        r = capstub("recv", "-q", "-o", d, path("tail"))
+        if not ok(r.rc == 1 and os.path.isdir(d) and len(os.listdir(d)) == 1, f"{mode}: a capture in its last {kib} KiB", r):
+            continue
+        folder = os.path.join(d, os.listdir(d)[0])
+        with open(os.path.join(folder, "dmesg.txt"), "rb") as file:
+            log = file.read()
+        ok(log.endswith(b"Fatal exception\n") and b"\0" not in log and len(log) > 8000, "... with the end of dmesg", log[-200:])
+        pages, _, status = read_vmcore(os.path.join(folder, "vmcore"))
+        wrong = [p for p in pages if p < UTS_PFN and pages[p] != g.contents(p, TABLES)]
+        ok(not wrong and status & 8 and len(pages) > before, f"... and {len(pages)} pages, all right, INCOMPLETE", (wrong, status, before))
+        before = len(pages)
+
 # Of a log that is longer than all else, the end is sent
 texts = [b"record %05d " % i + b"x" * 51 for i in range(25000)]
 core(path("long"), b"".join(struct.pack("<QHHHBB", i * 1000000, 80, len(t), 0, 0, 0) + t for i, t in enumerate(texts)))

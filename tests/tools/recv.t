@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 import tty
-import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import serialgen as g
@@ -32,27 +31,6 @@ def outdir():
 
 def captures(d):
     return sorted(f for f in os.listdir(d) if os.path.isdir(os.path.join(d, f))) if os.path.isdir(d) else []
-
-
-def read_vmcore(file):
-    """Pages that are there, pages that are promised, status word: by the format's description, not by our own reader."""
-    with open(file, "rb") as f:
-        data = f.read()
-    assert data[:8] == b"KDUMP   ", data[:8]
-    status, block, sub, bitmaps = struct.unpack_from("<iiiI", data, 424)
-    at = (1 + sub) * block
-    bits = int.from_bytes(data[at + bitmaps // 2 * block:at + bitmaps * block], "little")
-    table, pages, promised, index = at + bitmaps * block, {}, [], 0
-    for pfn in range(bits.bit_length()):
-        if not bits >> pfn & 1:
-            continue
-        promised.append(pfn)
-        offset, size, flags, _ = struct.unpack_from("<qIIQ", data, table + 24 * index)
-        index += 1
-        if offset:
-            page = data[offset:offset + size]
-            pages[pfn] = zlib.decompress(page) if flags & 1 else page
-    return pages, promised, status
 
 
 def receive(data, *options, name="log"):

@@ -335,6 +335,44 @@ static void write_report(struct session *s, const struct store_counts *counts, b
 	free(text);
 }
 
+/* A text of which a part never came: what is here, and how much is missing between, in place of a hole */
+static void close_text(struct capture_state *c, unsigned blob, const char *name)
+{
+	uint64_t at = 0;
+	char *text = NULL;
+	size_t len = 0;
+	int fd;
+	FILE *f;
+
+	if (!c->got[blob].nr || stream_done(c, blob))
+		return;
+	fd = file_ours(c->store.dirfd, name, O_RDONLY);
+	f = fd < 0 ? NULL : open_memstream(&text, &len);
+	for (unsigned i = 0; f && i < c->got[blob].nr; i++) {
+		const struct span *span = &c->got[blob].v[i];
+		uint8_t piece[4096];
+
+		if (span->from > at)
+			fprintf(f, "[%" PRIu64 " bytes are missing here]\n", span->from - at);
+		for (at = span->from; at < span->to;) {
+			size_t n = (size_t)min_u64(sizeof(piece), span->to - at);
+
+			if (read_at(fd, piece, n, at))
+				break;
+			fwrite(piece, 1, n, f);
+			at += n;
+		}
+		at = span->to;
+	}
+	if (f && at < stream_end(c, blob))
+		fprintf(f, "\n[%" PRIu64 " bytes are missing here]\n", stream_end(c, blob) - at);
+	if (f && !fclose(f))
+		store_replace(&c->store, name, text, len);
+	free(text);
+	if (fd >= 0)
+		close(fd);
+}
+
 static bool finish_capture(struct session *s)
 {
 	struct capture_state *c = &s->cap;
@@ -346,6 +384,8 @@ static bool finish_capture(struct session *s)
 	if (!c->have_meta || c->done || store_finish(&c->store, complete, unreadable, &counts))
 		return false;
 	c->done = true;
+	close_text(c, SERIAL_DMESG, "dmesg.txt");
+	close_text(c, SERIAL_LOG, "capstub.log");
 	complete = complete && counts.missing == 0 && !(c->have_result && c->result.ram_missing);
 	write_report(s, &counts, complete);
 	unlinkat(c->store.dirfd, STATE_NAME, 0);
