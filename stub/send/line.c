@@ -217,6 +217,7 @@ enum capstub_stop line_dump(struct capture *c, struct uart *u, const struct line
 		l->t.escape[SERIAL_XON / 8] = 1u << SERIAL_XON % 8 | 1u << SERIAL_XOFF % 8;
 	l->u = u;
 	l->ops = u->ops;
+	u->dead = false;	/* to the console, which does not wait as long as we do */
 	l->hold_us = opt->xon_xoff ? STALL_US : HOLD_US;
 	l->moved_us = arch_time_us();
 	line = l;

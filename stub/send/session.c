@@ -857,10 +857,16 @@ static void plan(struct session *s)
 		for (; vmcore_next_run(&s->c->vc, pfn, &pfn, &end); pfn = end) {
 			s->label.pages_total += end - pfn;
 			for (uint64_t p = pfn; p < end; p++) {
-				/* Not looked at any more: a page like any other */
-				enum page_class class = over(s) ? PAGE_KERNEL : pages_class(p);
-				unsigned pass = select_pass(s->select, p, class);
+				enum page_class class;
+				unsigned pass;
 
+				if (over(s)) {
+					/* Not looked at any more: pages like any other */
+					s->label.pages_by_class[PAGE_KERNEL] += end - p;
+					break;
+				}
+				class = pages_class(p);
+				pass = select_pass(s->select, p, class);
 				s->label.pages_by_class[class]++;
 				if (!(p % PUMP_PAGES))
 					pump(s);

@@ -81,8 +81,16 @@ for way in ([], ["-1"]):
     equal(f["stop"], "0", "it ends well")
     f = sim(name + ", XOFF for 8 s", "-X", "3:8", *way)
     equal((f["stop"], f["lost"]), ("0", "0"), "nothing of it is lost")
+    f = sim(name + ", held for 50 s", "-H", "3:50", *way)
+    equal(f["stop"], "0", "it goes on")
     f = sim(name + ", held for 70 s", "-H", "3:70", *way, missing=True)
     ok(f["stop"] == "60" and 62 < float(f["seconds"]) < 66, "line-error a minute later", f)
+    # In each phase: greeting, blobs, vital pages, the rest, and what comes when everything was sent once
+    for seconds in 1, 3, 8, 60, 200:
+        f = sim(f"{name}, a deadline of {seconds} s", "-D", str(seconds), *way, missing=True)
+        late = float(f["seconds"]) > seconds - 1
+        ok(float(f["seconds"]) < seconds + 8 and f["stop"] == ("41" if f["missing"] != "0" else "0") and
+           (f["result"] == f["stop"] if late else f["missing"] == "0"), "it ends then, and says so", f)
     f = sim(name + ", a deadline of 30 s", "-D", "30", "-b", "9600", "-l", "1", *way, missing=True)
     ok(f["stop"] == "41" and 29 < float(f["seconds"]) < 40 and f["result"] == "41" and int(f["stored"]) > 10,
        "deadline: what came first is there, and the result", f)
