@@ -12,7 +12,7 @@
 #include "stub/idle.h"
 #include "stub/log.h"
 
-#define SHORTEST_US	100000		/* between two meals, however short the time is said to be */
+#define SHORTEST_MS	100		/* between two meals, however short the time is said to be */
 
 /*
  * The firmware's own description comes before the driver that knows the registers by itself: they are
@@ -40,19 +40,18 @@ static void say(const char *name, const struct watchdog_time *t)
 		log_info("watchdog: %s runs, its time is not known", name);
 	else if (t->now_ms == t->was_ms)
 		log_info("watchdog: %s runs, %u s", name, t->now_ms / 1000);
-	else if (t->was_ms)
-		log_info("watchdog: %s runs, %u s, lengthened to %u s", name, t->was_ms / 1000,
-			 t->now_ms / 1000);
 	else
-		log_info("watchdog: %s runs, set to %u s", name, t->now_ms / 1000);
+		log_info("watchdog: %s runs, %u s (it had %u)", name, t->now_ms / 1000, t->was_ms / 1000);
 }
 
 /* At least four meals in its time */
 static uint32_t period_us(const struct watchdog *w, uint32_t time_ms)
 {
-	uint64_t us = w->period_ms * 1000ULL;
+	uint32_t ms = w->period_ms;
 
-	return (uint32_t)max_u64(min_u64(us, time_ms ? time_ms * 250ULL : us), SHORTEST_US);
+	if (time_ms && time_ms / 4 < ms)
+		ms = time_ms / 4;
+	return (ms > SHORTEST_MS ? ms : SHORTEST_MS) * 1000;
 }
 
 void watchdog_init(const struct boot_info *bi, const struct cmdline *cl,

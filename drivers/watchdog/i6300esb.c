@@ -5,11 +5,13 @@
  * one write after two magic bytes.
  */
 #include <errno.h>
+#include <io.h>
 
 #include "drivers/pci.h"
 #include "drivers/watchdog/watchdog.h"
 
-#define ESB_ID		0x25ab8086
+#define INTEL		0x8086
+#define ESB		0x25ab
 #define PCI_COMMAND	0x04
 #define COMMAND_MEMORY	BIT(1)
 #define ESB_CONFIG	0x60		/* 16 bits wide, and answers to no other width */
@@ -27,18 +29,18 @@
 #define UNLOCK_1	0x80
 #define UNLOCK_2	0x86
 
-static struct watchdog_reg regs;
+static char *regs;
 
-static void write_unlocked(unsigned off, unsigned size, uint32_t v)
+static void unlock(void)
 {
-	watchdog_write(&regs, ESB_RELOAD, 1, UNLOCK_1);
-	watchdog_write(&regs, ESB_RELOAD, 1, UNLOCK_2);
-	watchdog_write(&regs, off, size, v);
+	mmio_write8(regs + ESB_RELOAD, UNLOCK_1);
+	mmio_write8(regs + ESB_RELOAD, UNLOCK_2);
 }
 
 static bool feed(void)
 {
-	write_unlocked(ESB_RELOAD, 2, RELOAD_WDT);
+	unlock();
+	mmio_write16(regs + ESB_RELOAD, RELOAD_WDT);
 	return false;
 }
 
@@ -47,15 +49,17 @@ static int start(const struct watchdog_env *env, const struct pci_dev *pci, stru
 {
 	uint16_t config = pci_read16(pci, ESB_CONFIG);
 	uint8_t lock = pci_read8(pci, ESB_LOCK);
-	uint32_t one, two;
+	struct watchdog_reg reg;
 	struct pci_bar bar;
+	uint32_t one, two;
 
 	if (config == 0xffff || lock == 0xff || config & CONFIG_NO_REBOOT || !(lock & LOCK_ENABLE) ||
 	    !(pci_read16(pci, PCI_COMMAND) & COMMAND_MEMORY) || pci_bar(pci, 0, &bar) || bar.io ||
-	    watchdog_map(env, false, bar.addr, ESB_LEN, 4, &regs))
+	    watchdog_map(env, false, bar.addr, ESB_LEN, 4, &reg))
 		return -ENOENT;
-	one = watchdog_read(&regs, ESB_PRELOAD1, 4);
-	two = watchdog_read(&regs, ESB_PRELOAD2, 4);
+	regs = reg.mem;
+	one = mmio_read32(regs + ESB_PRELOAD1);
+	two = mmio_read32(regs + ESB_PRELOAD2);
 	if (one == UINT32_MAX || two == UINT32_MAX)
 		return -ENOENT;
 	ret->was_ms = (uint32_t)((one & PRELOAD) + (two & PRELOAD));
@@ -63,8 +67,10 @@ static int start(const struct watchdog_env *env, const struct pci_dev *pci, stru
 		ret->was_ms /= 1000;
 	ret->now_ms = ret->was_ms;
 	if (!env->keep && !(config & CONFIG_1MHZ) && ret->was_ms < WATCHDOG_GOAL_MS) {
-		write_unlocked(ESB_PRELOAD1, 4, WATCHDOG_GOAL_MS / 2);
-		write_unlocked(ESB_PRELOAD2, 4, WATCHDOG_GOAL_MS / 2);
+		unlock();
+		mmio_write32(regs + ESB_PRELOAD1, WATCHDOG_GOAL_MS / 2);
+		unlock();
+		mmio_write32(regs + ESB_PRELOAD2, WATCHDOG_GOAL_MS / 2);
 		ret->now_ms = WATCHDOG_GOAL_MS;
 	}
 	feed();
@@ -78,7 +84,7 @@ static int probe(const struct watchdog_env *env, struct watchdog_time *ret)
 
 	for (unsigned i = 0; i < bi->nr_pci_hosts; i++)
 		for (uint32_t pos = 0; !pci_find(&bi->pci_hosts[i], pos, &pci); pos = pci_position(&pci) + 1)
-			if ((pci.vendor | (uint32_t)pci.device << 16) == ESB_ID && !start(env, &pci, ret))
+			if (pci.vendor == INTEL && pci.device == ESB && !start(env, &pci, ret))
 				return 0;
 	return -ENOENT;
 }

@@ -6,6 +6,7 @@
  * v1), 313056 (ICH8, v2), 332690 (100 Series, v4), 337347 (300 Series, v6), each "TCO registers".
  */
 #include <errno.h>
+#include <io.h>
 
 #include "drivers/pci.h"
 #include "drivers/watchdog/watchdog.h"
@@ -51,28 +52,21 @@
 #define TMR		GENMASK(9, 0)
 #define TCO_LEN		0x20
 
-static struct watchdog_reg tco;
+static uint16_t tco;			/* first of its ports */
 static unsigned version;		/* Linux's number; 4 for 6 as well */
 
 static bool no_reboot(const struct watchdog_env *env, const struct pci_dev *lpc)
 {
+	bool v3 = version == 3;
 	struct watchdog_reg reg;
-	uint32_t base, v;
+	uint32_t base;
 
 	if (version == 1)
 		return pci_read32(lpc, LPC_GEN_STA) & GEN_STA_NO_REBOOT;
-	if (version == 2) {
-		base = pci_read32(lpc, LPC_RCBA);
-		if (!(base & BASE_ENABLE) || watchdog_map(env, false, (base & RCBA) + RCBA_GCS, 4, 4, &reg))
-			return true;
-		v = watchdog_read(&reg, 0, 4);
-		return v & GCS_NO_REBOOT;
-	}
-	base = pci_read32(lpc, LPC_PMC);
-	if (!(base & PMC_ENABLE) || watchdog_map(env, false, (base & PMC) + PMC_CFG, 4, 4, &reg))
-		return true;
-	v = watchdog_read(&reg, 0, 4);
-	return v & PMC_NO_REBOOT;
+	base = pci_read32(lpc, v3 ? LPC_PMC : LPC_RCBA);
+	return !(base & (v3 ? PMC_ENABLE : BASE_ENABLE)) ||
+	       watchdog_map(env, false, v3 ? (base & PMC) + PMC_CFG : (base & RCBA) + RCBA_GCS, 4, 4, &reg) ||
+	       watchdog_read(&reg, 0, 4) & (v3 ? PMC_NO_REBOOT : GCS_NO_REBOOT);
 }
 
 /* By the identity of the LPC bridge: ICH to ICH5 and 6300ESB; Bay Trail, Braswell, Avoton; others */
@@ -104,33 +98,36 @@ static bool get_function(const struct watchdog_env *env, unsigned devfn, uint32_
 
 static bool find_registers(const struct watchdog_env *env)
 {
+	struct watchdog_reg reg;
 	struct pci_dev pci;
 	uint32_t base;
 
 	if (get_function(env, SMBUS, CLASS_SMBUS, &pci)) {
 		version = 4;
 		base = pci_read32(&pci, SMBUS_TCOBASE);
-		return base != UINT32_MAX && base & BASE_ENABLE &&
-		       pci_read32(&pci, SMBUS_TCOCTL) & TCOCTL_ENABLE &&
-		       !watchdog_map(env, true, base & TCOBASE, TCO_LEN, 4, &tco);
-	}
-	if (!get_function(env, LPC_BRIDGE, CLASS_ISA, &pci))
+		if (!(pci_read32(&pci, SMBUS_TCOCTL) & TCOCTL_ENABLE))
+			return false;
+		tco = base & TCOBASE;
+	} else if (get_function(env, LPC_BRIDGE, CLASS_ISA, &pci)) {
+		version = version_of(pci.device);
+		base = pci_read32(&pci, LPC_PMBASE);
+		if (!(base & PMBASE) || no_reboot(env, &pci))
+			return false;
+		tco = (base & PMBASE) + PMBASE_TCO;
+	} else {
 		return false;
-	version = version_of(pci.device);
-	base = pci_read32(&pci, LPC_PMBASE);
-	return base != UINT32_MAX && base & BASE_ENABLE && base & PMBASE &&
-	       !watchdog_map(env, true, (base & PMBASE) + PMBASE_TCO, TCO_LEN, 4, &tco) &&
-	       !no_reboot(env, &pci);
+	}
+	return base != UINT32_MAX && base & BASE_ENABLE && !watchdog_map(env, true, tco, TCO_LEN, 4, &reg);
 }
 
 static bool feed(void)
 {
 	if (version == 1) {
 		/* Having counted down once is remembered there */
-		watchdog_write(&tco, TCO1_STS, 2, STS_TIMEOUT);
-		watchdog_write(&tco, TCO_RLD, 1, 1);
+		pio_write16(tco + TCO1_STS, STS_TIMEOUT);
+		pio_write8(tco + TCO_RLD, 1);
 	} else {
-		watchdog_write(&tco, TCO_RLD, 2, 1);
+		pio_write16(tco + TCO_RLD, 1);
 	}
 	return false;
 }
@@ -143,25 +140,27 @@ static uint32_t ms(uint32_t ticks)
 
 static int probe(const struct watchdog_env *env, struct watchdog_time *ret)
 {
-	uint32_t mask, timer, most, goal;
-	unsigned at, size;
-	uint16_t cnt;
+	uint16_t cnt, timer, mask;
+	uint32_t goal;
 
 	if (!find_registers(env))
 		return -ENOENT;
-	cnt = (uint16_t)watchdog_read(&tco, TCO1_CNT, 2);
+	cnt = pio_read16(tco + TCO1_CNT);
 	if (cnt == 0xffff || cnt & (CNT_HALT | CNT_NO_REBOOT))
 		return -ENOENT;
-	at = version == 1 ? TCO_TMR_V1 : TCO_TMR;
-	size = version == 1 ? 1 : 2;
-	mask = (uint32_t)(version == 1 ? TMR_V1 : TMR);
-	timer = watchdog_read(&tco, at, size);
+	mask = version == 1 ? TMR_V1 : TMR;
+	timer = version == 1 ? pio_read8(tco + TCO_TMR_V1) : pio_read16(tco + TCO_TMR);
 	ret->was_ms = ret->now_ms = ms(timer & mask);
 	goal = WATCHDOG_GOAL_MS / ms(1);
-	most = (uint32_t)min_u64(goal, mask);
-	if (!env->keep && (timer & mask) < most) {
-		watchdog_write(&tco, at, size, (timer & ~mask) | most);
-		ret->now_ms = ms(watchdog_read(&tco, at, size) & mask);
+	if (goal > mask)
+		goal = mask;
+	if (!env->keep && (timer & mask) < goal) {
+		timer = (uint16_t)((timer & ~mask) | goal);
+		if (version == 1)
+			pio_write8(tco + TCO_TMR_V1, (uint8_t)timer);
+		else
+			pio_write16(tco + TCO_TMR, timer);
+		ret->now_ms = ms(goal);
 	}
 	feed();
 	return 0;

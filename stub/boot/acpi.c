@@ -108,27 +108,6 @@ _Static_assert(sizeof(struct fadt_tail) == 131 - 112, "FADT size");
 #define FADT_ARM_PSCI		BIT(0)
 #define FADT_ARM_PSCI_HVC	BIT(1)
 
-/* Generic Timer Description Table (§5.2.24): where the list of timers is, and one of its entries */
-struct gtdt_list {
-	uint32_t nr;			/* 88 */
-	uint32_t offset;		/* 92 from the start of the table */
-};
-#define GTDT_LIST_AT		88
-#define GTDT_WATCHDOG		1
-
-struct gtdt_watchdog {
-	uint8_t  type;			/* 0 */
-	uint16_t length;		/* 1 */
-	uint8_t  rsvd3;
-	uint64_t refresh;		/* 4 */
-	uint64_t control;		/* 12 */
-	uint32_t gsiv;			/* 20 */
-	uint32_t flags;			/* 24 */
-} __attribute__((packed));
-_Static_assert(sizeof(struct gtdt_watchdog) == 28, "GTDT watchdog size");
-#define GTDT_ENTRY_HEAD		4
-#define GTDT_MAX_TIMERS		64u
-
 typedef int (*acpi_read_t)(void *dst, phys_addr_t pa, size_t len);
 
 static uint8_t sum(const void *buf, size_t len, uint8_t value)
@@ -375,27 +354,6 @@ static void parse_fadt(struct boot_info *bi, acpi_read_t read, phys_addr_t pa,
 		fadt_reset_reg(&f, &bi->reset);
 }
 
-static void parse_gtdt(struct boot_info *bi, acpi_read_t read, phys_addr_t pa,
-		       const struct acpi_header *h)
-{
-	struct gtdt_list list;
-	struct gtdt_watchdog w;
-	uint32_t at;
-
-	if (read_part(read, pa, h, GTDT_LIST_AT, &list, sizeof(list)) < 0)
-		return;
-	at = list.offset;
-	for (uint32_t i = 0; i < min_u64(list.nr, GTDT_MAX_TIMERS) && bi->nr_watchdogs < BOOT_MAX_WATCHDOGS; i++) {
-		if (at < sizeof(*h) || read_part(read, pa, h, at, &w, sizeof(w)) < 0 ||
-		    w.length < GTDT_ENTRY_HEAD || w.length > h->length - at)
-			return;
-		if (w.type == GTDT_WATCHDOG && w.length >= sizeof(w) && w.refresh && w.control)
-			bi->watchdogs[bi->nr_watchdogs++] = (struct watchdog_spec){
-				.type = WATCHDOG_GWDT, .control = w.control, .refresh = w.refresh };
-		at += w.length;
-	}
-}
-
 /* parse NULL: a driver will read it, its place is remembered */
 static const struct table {
 	char signature[5];
@@ -406,13 +364,13 @@ static const struct table {
 	{"MCFG", parse_mcfg, 0},
 	{"SPCR", parse_spcr, 0},
 	{"FACP", parse_fadt, 0},
-	{"GTDT", parse_gtdt, 0},
 	{"DMAR", NULL, ACPI_DMAR},
 	{"IVRS", NULL, ACPI_IVRS},
 	{"IORT", NULL, ACPI_IORT},
 	{"VIOT", NULL, ACPI_VIOT},
 	{"WDAT", NULL, ACPI_WDAT},
 	{"SPMI", NULL, ACPI_SPMI},
+	{"GTDT", NULL, ACPI_GTDT},
 };
 
 static void parse_table(struct boot_info *bi, acpi_read_t read, phys_addr_t pa, unsigned *done)

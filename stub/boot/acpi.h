@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The few ACPI tables the stub needs: MCFG (PCI ECAM), SPCR (console), FADT (reset register, PSCI
- * flags), GTDT (watchdogs). ACPI 6.4. Pure: physical memory is read through a callback; every length and checksum is
+ * flags). ACPI 6.4. Pure: physical memory is read through a callback; every length and checksum is
  * checked.
  */
 #ifndef STUB_ACPI_H
@@ -10,7 +10,7 @@
 #include "stub/boot/boot_info.h"
 
 /*
- * Fill bi->pci_hosts, bi->firmware_console, bi->reset, bi->watchdogs from the tables below bi->rsdp. @read as
+ * Fill bi->pci_hosts, bi->firmware_console, bi->reset from the tables below bi->rsdp. @read as
  * arch_read_mem(). 0, or -EINVAL / -EFAULT when the RSDP or the (X|R)SDT is unusable; a single bad
  * table is reported and skipped.
  */

@@ -71,6 +71,7 @@ enum watchdog_type {
 	WATCHDOG_SP805,
 };
 
+/* Named by the device tree */
 struct watchdog_spec {
 	enum watchdog_type type;
 	uint32_t hz;		/* SP805: its clock; 0: not known */
@@ -104,6 +105,7 @@ enum acpi_kind {
 	ACPI_VIOT,		/* virtio-iommu */
 	ACPI_WDAT,		/* a watchdog */
 	ACPI_SPMI,		/* a management controller */
+	ACPI_GTDT,		/* watchdogs of Arm servers */
 	ACPI_NR_KINDS
 };
 

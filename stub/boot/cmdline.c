@@ -419,15 +419,15 @@ static const char *word_reset(struct cmdline *cl, const char *s)
 
 static const char *word_watchdog(struct cmdline *cl, const char *s)
 {
-	if (strcmp(s, "feed") == 0)
-		cl->watchdog = WATCHDOG_FEED;
-	else if (strcmp(s, "keep") == 0)
-		cl->watchdog = WATCHDOG_KEEP;
-	else if (strcmp(s, "leave") == 0)
-		cl->watchdog = WATCHDOG_LEAVE;
-	else
-		return "not feed, keep or leave";
-	return NULL;
+	static const char cares[][8] = { "feed", "keep", "leave" };	/* as enum watchdog_care */
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cares); i++) {
+		if (strcmp(s, cares[i]))
+			continue;
+		cl->watchdog = (enum watchdog_care)i;
+		return NULL;
+	}
+	return "not feed, keep or leave";
 }
 
 /* For tests, in no manual: hang where the dump would begin */

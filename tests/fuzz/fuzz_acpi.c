@@ -116,9 +116,6 @@ static void check(void)
 		assert(h->bus_start <= h->bus_end && IS_ALIGNED(h->ecam, MIB(1)) && h->ecam);
 		assert(range_inside(h->ecam, MIB(h->bus_end + 1ULL), 0, BIT(52)));
 	}
-	assert(bi.nr_watchdogs <= BOOT_MAX_WATCHDOGS);
-	for (unsigned i = 0; i < bi.nr_watchdogs; i++)
-		assert(bi.watchdogs[i].control && bi.watchdogs[i].refresh);
 	assert(u->type <= UART_PL011);
 	if (u->type == UART_16550_IO)
 		assert(u->addr > 0 && u->addr <= 0x10000 - 8);

@@ -115,6 +115,7 @@ static void describe(struct boot_info *bi)
 		bi->nr_pci_hosts = 1;
 		bi->pci_hosts = &host;
 		bi->counter_hz = table_len >= 4 ? (uint32_t)table[0] << 24 : 0;
+		bi->acpi[ACPI_GTDT] = (struct acpi_table){ TABLE, (uint32_t)table_len };
 		bi->nr_watchdogs = 2;
 		bi->watchdogs[0] = (struct watchdog_spec){ .type = WATCHDOG_GWDT };
 		bi->watchdogs[1] = (struct watchdog_spec){ .type = WATCHDOG_SP805, .hz = bi->counter_hz };

@@ -81,6 +81,8 @@ def watchdog():
     entry_point = entry_point[:4] + bytes([-sum(entry_point) & 0xff]) + entry_point[5:]
     make("smbios", 1, answers, bytes(64) + entry_point + structures)
     make("registers", 2, bytes((0, 1, 0, 5, 0x18, 3)), struct.pack("<IQQQ", 5, 0x2a440000, 0x2a450000, 0x2a460000))
+    timers = struct.pack("<BHB16x", 0, 20, 0) + struct.pack("<BHBQQII", 1, 28, 0, 0x2a450000, 0x2a440000, 91, 0)
+    make("gtdt", 2, bytes((0, 0, 0, 1)), b"\5" + bytes(87) + struct.pack("<II", 2, 96) + timers)
 
 
 def ehdr64(nr, machine=62, shoff=0):
@@ -240,8 +242,6 @@ def acpi():
     put("acpi", "no_xsdt", make([mcfg, uart, reset], 3, 2, False))
     put("acpi", "sparse", make([mcfg], 11))
     put("acpi", "find", make([uart], 19))
-    timers = struct.pack("<BHB16x", 0, 20, 0) + struct.pack("<BHBQQII", 1, 28, 0, 0x2a450000, 0x2a440000, 91, 0)
-    put("acpi", "gtdt", make([acpi_table(b"GTDT", bytes(52) + struct.pack("<II", 2, 96) + timers, 2)], 7))
 
 
 def label():

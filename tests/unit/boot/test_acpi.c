@@ -563,58 +563,6 @@ static void test_psci(void **state)
 	assert_int_equal(bi.reset.method, RESET_UNKNOWN);
 }
 
-/* One timer of another kind, then watchdogs, from offset 96 on */
-static size_t gtdt(unsigned watchdogs, uint32_t nr)
-{
-	size_t at = table("GTDT", 96 + 20 + 28 * watchdogs, 2);
-
-	put(at + 88, nr, 4);
-	put(at + 92, 96, 4);
-	put(at + 97, 20, 2);
-	for (unsigned i = 0; i < watchdogs; i++) {
-		size_t w = at + 116 + 28 * i;
-
-		mem[w] = 1;
-		put(w + 1, 28, 2);
-		put(w + 4, 0x2a450000 + 0x20000 * i, 8);
-		put(w + 12, 0x2a440000 + 0x20000 * i, 8);
-	}
-	seal_table(at);
-	return at;
-}
-
-static void test_gtdt(void **state)
-{
-	size_t at;
-
-	(void)state;
-	begin("aarch64");
-	gtdt(2, 3);
-	assert_int_equal(acpi_discover(&bi, fake_mem_read), 0);
-	assert_int_equal(bi.nr_watchdogs, 2);
-	assert_int_equal(bi.watchdogs[1].type, WATCHDOG_GWDT);
-	assert_true(bi.watchdogs[1].control == 0x2a460000 && bi.watchdogs[1].refresh == 0x2a470000);
-	/* more than there is room for; more said than there are */
-	begin("aarch64");
-	gtdt(6, UINT32_MAX);
-	assert_int_equal(acpi_discover(&bi, fake_mem_read), 0);
-	assert_int_equal(bi.nr_watchdogs, BOOT_MAX_WATCHDOGS);
-	begin("aarch64");
-	gtdt(1, UINT32_MAX);
-	assert_int_equal(acpi_discover(&bi, fake_mem_read), 0);
-	assert_int_equal(bi.nr_watchdogs, 1);
-	/* a length of 0, one beyond the end, a list beyond the end or in the header */
-	for (unsigned i = 0; i < 5; i++) {
-		begin("aarch64");
-		at = gtdt(1, 2);
-		put(at + (i < 2 ? 97 : i == 2 ? 117 : 92), i == 0 ? 0 : i == 1 ? 0xffff : i == 2 ? 29 :
-		    i == 3 ? 0xfffffff0 : 8, i < 3 ? 2 : 4);
-		seal_table(at);
-		assert_int_equal(acpi_discover(&bi, fake_mem_read), 0);
-		assert_int_equal(bi.nr_watchdogs, 0);
-	}
-}
-
 /* Tables that drivers read later: where they are */
 static void test_kept(void **state)
 {
@@ -622,7 +570,7 @@ static void test_kept(void **state)
 		const char *signature;
 		enum acpi_kind kind;
 	} kinds[] = {
-		{ "DMAR", ACPI_DMAR }, { "WDAT", ACPI_WDAT }, { "SPMI", ACPI_SPMI },
+		{ "DMAR", ACPI_DMAR }, { "WDAT", ACPI_WDAT }, { "SPMI", ACPI_SPMI }, { "GTDT", ACPI_GTDT },
 	};
 
 	(void)state;
@@ -650,7 +598,6 @@ int main(void)
 		cmocka_unit_test(test_mcfg),	     cmocka_unit_test(test_spcr),
 		cmocka_unit_test(test_spcr_clock),   cmocka_unit_test(test_reset_register),
 		cmocka_unit_test(test_psci),
-		cmocka_unit_test(test_gtdt),
 		cmocka_unit_test(test_kept),
 	};
 

@@ -444,6 +444,68 @@ static void test_gwdt_left_alone(void **state)
 	assert_int_equal(control.writes[8] + refresh.writes[0], 0);
 }
 
+#define GTDT	0x7c000000ULL
+
+static uint8_t gtdt[96 + 20 + 28 * 3];
+
+static void put_gtdt(size_t off, uint64_t v, unsigned bytes)
+{
+	memcpy(gtdt + off, &v, bytes);
+}
+
+/* A timer of another kind, then watchdogs: a secure one, one that does not run, one that does */
+static void gtdt_machine(uint32_t nr)
+{
+	set_up(NULL);
+	gwdt_machine(0);
+	bi.nr_watchdogs = 0;
+	memset(gtdt, 0, sizeof(gtdt));
+	put_gtdt(88, nr, 4);
+	put_gtdt(92, 96, 4);
+	put_gtdt(97, 20, 2);
+	for (unsigned i = 0; i < 3; i++) {
+		size_t at = 116 + 28 * i;
+
+		put_gtdt(at, 1, 1);
+		put_gtdt(at + 1, 28, 2);
+		put_gtdt(at + 4, i == 1 ? 0x2a470000 : REFRESH, 8);
+		put_gtdt(at + 12, i == 1 ? 0x2a460000 : CONTROL, 8);
+		put_gtdt(at + 24, i == 0 ? 4 : 0, 4);
+	}
+	fake_mem_reset();
+	fake_mem_add(GTDT, gtdt, sizeof(gtdt));
+	bi.acpi[ACPI_GTDT] = (struct acpi_table){ GTDT, sizeof(gtdt) };
+}
+
+static void test_gtdt(void **state)
+{
+	static const struct {
+		unsigned off, bytes;
+		uint32_t value;
+	} bad[] = {
+		{ 97, 2, 0 }, { 97, 2, 3 }, { 97, 2, 0xffff }, { 173, 2, 29 }, { 173, 2, 27 }, { 172, 1, 0 }, { 196, 4, 4 },
+		{ 92, 4, 200 }, { 92, 4, 0xfffffff0 }, { 92, 4, 199 }, { 88, 4, 3 }, { 88, 4, 0 },
+	};
+
+	(void)state;
+	gtdt_machine(4);
+	assert_int_equal(probe(&gwdt_watchdog), 0);
+	assert_int_equal(refresh.writes[0], 1);
+	gtdt_machine(UINT32_MAX);
+	assert_int_equal(probe(&gwdt_watchdog), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		gtdt_machine(4);
+		put_gtdt(bad[i].off, bad[i].value, bad[i].bytes);
+		assert_int_equal(probe(&gwdt_watchdog), -ENOENT);
+		assert_int_equal(refresh.writes[0] + control.writes[8], 0);
+	}
+	for (unsigned len = 0; len < sizeof(gtdt); len++) {
+		gtdt_machine(4);
+		bi.acpi[ACPI_GTDT].len = len;
+		assert_int_equal(probe(&gwdt_watchdog), -ENOENT);
+	}
+}
+
 static unsigned sp805_fed, sp805_refused;
 
 static void sp805_write(void *ctx, uint64_t off, unsigned size, uint64_t v)
@@ -1029,7 +1091,7 @@ static void test_hook(void **state)
 	(void)state;
 	esb_machine(true);
 	watchdog_init(&bi, &cl, ram);
-	assert_true(fake_log_has("watchdog: i6300esb runs, 10 s, lengthened to 300 s"));
+	assert_true(fake_log_has("watchdog: i6300esb runs, 300 s (it had 10)"));
 	before = esb.fed;
 	pass_time(10000000);
 	assert_in_range(esb.fed - before, 9, 10);
@@ -1072,7 +1134,7 @@ static void test_wdat_comes_first(void **state)
 	fake_log_reset();
 	watchdog_init(&bi, &cl, ram);
 	assert_false(fake_log_has("WDAT"));
-	assert_true(fake_log_has("watchdog: iTCO runs, 19 s, lengthened to 300 s"));
+	assert_true(fake_log_has("watchdog: iTCO runs, 300 s (it had 19)"));
 }
 
 static void test_leave(void **state)
@@ -1101,6 +1163,7 @@ int main(void)
 		cmocka_unit_test_setup(test_itco_left_alone, set_up),
 		cmocka_unit_test_setup(test_gwdt, set_up),
 		cmocka_unit_test_setup(test_gwdt_left_alone, set_up),
+		cmocka_unit_test_setup(test_gtdt, set_up),
 		cmocka_unit_test_setup(test_sp805, set_up),
 		cmocka_unit_test_setup(test_sp805_left_alone, set_up),
 		cmocka_unit_test_setup(test_ipmi, set_up),
