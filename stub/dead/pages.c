@@ -35,7 +35,8 @@
 #define SECTION_ONLINE	BIT(2)		/* since 4.13 */
 #define SECTION_FLAGS	GENMASK(4, 0)
 #define SECTION_PROBES	16u		/* pages of a section that tell whether it is in use */
-#define MAX_STEPS	BIT(20)		/* sections and pages of them that are looked at: some seconds */
+#define MAX_SECTIONS	BIT(18)		/* that are looked at: 32 TiB of RAM */
+#define ROOTS		64u		/* pointers that are read at once */
 #define MAPPING_ANON	BIT(0)		/* page->mapping: include/linux/page-flags.h */
 #define COMPOUND_TAIL	BIT(0)		/* page->compound_head */
 /* Of page->flags, where PG_reserved is looked for: zone, node and section are far above */
@@ -667,33 +668,36 @@ static bool in_use(struct pages *p, uint64_t pfn)
 	return false;
 }
 
+/* Section @nr, of which vc may have nothing */
+static void look_at_section(struct pages *p, uint64_t nr)
+{
+	uint64_t size = BIT(p->model.pfn_shift), first = nr << p->model.pfn_shift, map, run, end;
+
+	if (section_map(&p->model, p->vt, nr, &map) <= 0 ||
+	    (vmcore_next_run(p->vc, first, &run, &end) && run < first + size))
+		return;
+	for (unsigned i = 0; i < SECTION_PROBES; i++)
+		if (in_use(p, first + size / SECTION_PROBES * i))
+			p->unlisted += (size / SECTION_PROBES) << p->vt->page_shift;
+}
+
 /*
  * The elfcorehdr is as old as the load of the stub, unless the kernel keeps it up to date: compare it with the
  * memory sections that are online. One of which it has anything is taken to be whole: its RAM may
- * have holes.
+ * have holes. Other models of memory than that of Linux's 64-bit kernels tell too little.
  */
 static void find_unlisted(struct pages *p)
 {
 	const struct memory_model *m = &p->model;
-	uint64_t size = BIT(m->pfn_shift), map, run, end;
-	uint64_t root, steps = 0;
+	uint64_t roots[ROOTS], left = MAX_SECTIONS;
 
-	if (!p->reserved || m->vmemmap)
+	if (!p->reserved || !m->per_root)
 		return;
-	for (uint64_t nr = 0; nr < m->nr_sections && steps++ < MAX_STEPS; nr++) {
-		uint64_t first = nr << m->pfn_shift;
-
-		if (m->per_root && nr % m->per_root == 0 &&
-		    (vtop_read(p->vt, &root, m->root + nr / m->per_root * 8, 8) < 0 || !root)) {
-			nr += m->per_root - 1;
-			continue;
-		}
-		if (section_map(m, p->vt, nr, &map) <= 0 ||
-		    (vmcore_next_run(p->vc, first, &run, &end) && run < first + size))
-			continue;
-		for (unsigned i = 0; i < SECTION_PROBES; i++, steps++)
-			if (in_use(p, first + size / SECTION_PROBES * i))
-				p->unlisted += (size / SECTION_PROBES) << p->vt->page_shift;
+	for (uint64_t root = 0; root < m->nr_sections / m->per_root; root++) {
+		if (root % ROOTS == 0 && vtop_read(p->vt, roots, m->root + root * 8, sizeof(roots)) < 0)
+			memset(roots, 0, sizeof(roots));
+		for (uint64_t i = 0; roots[root % ROOTS] && i < m->per_root && left; i++, left--)
+			look_at_section(p, root * m->per_root + i);
 	}
 	if (p->unlisted)
 		log_warn("pages: %lu MiB of memory in use are not in the elfcorehdr", p->unlisted >> 20);

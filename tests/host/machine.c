@@ -28,6 +28,7 @@
 #define VMEMMAP_4	0xffffea0000000000ULL
 #define VMEMMAP_5	0xffd4000000000000ULL
 #define SECTION_BITS	24
+#define PHYSMEM_BITS	38		/* so that the roots of mem_section are in one page */
 #define PAGE_STRUCT	64
 #define MAX_ORDER_	11
 
@@ -246,7 +247,7 @@ static void build_sections(void)
 {
 	uint64_t nr = MACHINE_RAM >> SECTION_BITS, roots = SECTIONS_PA,
 		 entries = SECTIONS_PA + 0x1000, symbol;
-	uint64_t all = BIT((levels == 5 ? 52 : 46) - SECTION_BITS);
+	uint64_t all = BIT(PHYSMEM_BITS - SECTION_BITS);
 
 	machine.sections_pa = SECTIONS_PA;
 	put64(roots, direct + entries);
@@ -261,7 +262,7 @@ static void build_sections(void)
 		symbol = direct + entries;
 	}
 	machine_info("NUMBER(SECTION_SIZE_BITS)=%d", SECTION_BITS);
-	machine_info("NUMBER(MAX_PHYSMEM_BITS)=%d", levels == 5 ? 52 : 46);
+	machine_info("NUMBER(MAX_PHYSMEM_BITS)=%d", PHYSMEM_BITS);
 	if (machine.model == MODEL_VMEMMAP) {
 		machine_info("SYMBOL(vmemmap)=%llx", (unsigned long long)machine.vmemmap);
 		return;
