@@ -288,6 +288,7 @@ noreturn void stub_main(struct boot_info *bi)
 		if (cmdline.rsdp)
 			bi->rsdp = cmdline.rsdp;
 		bi->reset_first = cmdline.reset;
+		mem_show = cmdline.show_memory;
 		stop = capture_open(&capture, bi, &cmdline);
 		if (stop == STOP_OK)
 			take_pci_hosts(bi);

@@ -28,6 +28,13 @@ struct piece {
 
 static struct piece pieces[MAX_PIECES];		/* disjoint; from mem_open() on highest first */
 static bool is_open;
+bool mem_show;
+
+static void show(phys_addr_t start, phys_addr_t end, const char *what)
+{
+	if (mem_show && start < end)
+		log_info("memory: %#lx-%#lx %s", start, end, what);
+}
 
 static uint64_t piece_size(const struct piece *p)
 {
@@ -104,8 +111,10 @@ void mem_open(void)
 			pieces[k - 1] = p;
 		}
 	}
-	for (struct piece *p = pieces; p < pieces + MAX_PIECES; p++)
+	for (struct piece *p = pieces; p < pieces + MAX_PIECES; p++) {
 		p->next = p->mapped = p->start;
+		show(p->start, p->end, "arena:");
+	}
 	is_open = true;
 	map_pieces();
 	mem_mark();
@@ -154,6 +163,7 @@ void *mem_take_most(const char *user, size_t least, size_t good, size_t align, p
 		return NULL;
 	room(best, align, limit, &at);
 	best->next = at + size;
+	show(at, best->next, user);
 	*ret_size = size;
 	return memset((void *)(uintptr_t)at, 0, size);
 }

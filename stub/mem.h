@@ -20,6 +20,9 @@
 #define MEM_ANY		UINT64_MAX	/* limits: the highest physical address that will do */
 #define MEM_32BIT	UINT32_MAX
 
+/* Say of each piece of the arena where it is, and whose as it is taken. Before mem_open(). */
+extern bool mem_show;
+
 /* [start, end) may be used. Whole pages of it count; it may overlap what was added before. */
 void mem_add(phys_addr_t start, phys_addr_t end);
 

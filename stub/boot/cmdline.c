@@ -556,6 +556,13 @@ static const char *word_virtio_mmio(struct cmdline *cl, const char *s)
 	return NULL;
 }
 
+/* kexec has its own use for the word, which is none here */
+static const char *word_memmap(struct cmdline *cl, const char *s)
+{
+	cl->show_memory |= !strcmp(s, "show");
+	return NULL;
+}
+
 /* Added by kexec and boot loaders, of no use here */
 static const char *word_silent(struct cmdline *cl, const char *s)
 {
@@ -578,7 +585,7 @@ static const struct word {
 	{"acpi_rsdp=", word_rsdp},    {"virtio_mmio.device=", word_virtio_mmio},
 	{"watchdog=", word_watchdog}, {"test=", word_test},
 	{"BOOT_IMAGE=", word_silent}, {"dmcryptkeys=", word_silent},
-	{"memmap=", word_silent},     {"check=", word_silent},
+	{"memmap=", word_memmap},     {"check=", word_silent},
 	{"verify=", word_verify},
 };
 

@@ -63,6 +63,7 @@ struct cmdline {
 	char reset[8];		/* reset=WAY, the first to be tried; "": as the architecture thinks best */
 	enum watchdog_care watchdog;	/* watchdog=feed (default) | keep | leave */
 	bool hang;		/* test=hang */
+	bool show_memory;	/* memmap=show */
 	/* line=8bit: begin with it on a serial line that nobody answers on (default text) */
 	bool line_8bit;
 	bool line_xon;		/* line=...,xon: XON/XOFF are escaped and obeyed */

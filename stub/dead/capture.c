@@ -158,6 +158,16 @@ enum capstub_stop capture_open(struct capture *c, const struct boot_info *bi,
 	return STOP_OK;
 }
 
+/* memmap=show: what is not the arena's, which shows itself */
+static void show_memory(const struct capture *c)
+{
+	log_info("memory: %#lx-%#lx image, stack, page tables", c->bi->image_start, c->bi->image_end);
+	log_info("memory: %#lx elfcorehdr of %u program headers", c->vc.elfcorehdr, c->vc.nr_phdrs);
+	for (const struct memory_range *r = c->vc.ranges; r < c->vc.ranges + c->vc.nr_ranges; r++)
+		if (r->source != r->start)
+			log_info("memory: %#lx-%#lx backup of %#lx", r->source, r->source + (r->end - r->start), r->start);
+}
+
 /*
  * A range for each PT_LOAD, and some for those that our own memory or another range cuts in two. A table
  * without end would leave no room for the buffers of a dump, hence a share of what there is.
@@ -187,6 +197,8 @@ enum capstub_stop capture_init(struct capture *c)
 	if (rc)
 		return log_err(STOP_BAD_ELFCOREHDR, "elfcorehdr at %#lx: cannot be used (%d)",
 			       c->vc.elfcorehdr, rc);
+	if (c->cl->show_memory)
+		show_memory(c);
 	read_vmcoreinfo(c);
 	/*
 	 * Not fatal: what cannot be translated is not looked at, and pages_init() lowers the level
