@@ -157,7 +157,7 @@ HOST_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wvla -Wmissing-prototypes
 	-Wstrict-prototypes -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -Iinclude \
 	-DCAPSTUB_VERSION='"$(VERSION)"' -DCAPSTUB_LIBDIR='"$(prefix)/lib/capstub"' \
 	-ffile-prefix-map=$(CURDIR)=.
-TOOL_LIBS   = $(shell pkg-config --libs blkid libkdumpfile libaddrxlat) -lfdt -llzo2 -lz
+TOOL_LIBS   = $(shell pkg-config --libs blkid libkdumpfile libaddrxlat libzstd) -lfdt -llzo2 -lz
 
 $(eval $(call compile,$(BUILD)/host,.c,HOSTCC,$$(HOSTCC) $$(HOST_CFLAGS)))
 

@@ -28,7 +28,8 @@ for i in range(int(os.environ.get("MUTATIONS", 40))):
             f.write(bytes(random.choice([0, 0xff, 0x7f, 0x80, random.randrange(256)])
                           for _ in range(random.choice([1, 1, 2, 4, 8]))))
     for args in (["info", "--json"], ["save", "--keep", "--force", "-o", out],
-                 ["save", "--keep", "--force", "--format", "elf", "-o", out]):
+                 ["save", "--keep", "--force", "--format", "elf", "-o", out],
+                 ["save", "--keep", "--force", "--compress", random.choice(["none", "lzo", "zlib", "zstd"]), "-o", out]):
         r = capstub(*args, target)
         if r.rc not in (0, 1) or (r.rc == 1 and "capstub: " not in r.err):
             bad.append(f"mutation {i}: {args[0]} {args[-2]}: {r}")

@@ -7,9 +7,11 @@ import os
 import random
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import dumpgen as g
@@ -80,6 +82,51 @@ ok(read(d, "info.json") != b"mine" and read(d, "vmcore") == whole.bytes, "--forc
 t, d = g.image(t, whole), outdir()
 expect(0, "complete", "save", "--keep", "-o", d, t)
 equal(state(t), "complete", "--keep leaves the target alone")
+
+# Compressed anew: the same pages for readers that know another method
+def pages(data):
+    """Contents of each descriptor, for methods that Python knows; what the status says; the rest before the table"""
+    status = struct.unpack_from("<I", data, 424)[0]
+    got, flags = [], set()
+    for i in range(len(whole.pfns)):
+        offset, size, flag, _ = struct.unpack_from("<qIIQ", data, whole.descs_at + 24 * i)
+        page = data[offset:offset + size]
+        flags.add(flag)
+        got.append(zlib.decompress(page) if flag == g.ZLIB else page if offset and not flag else None)
+    return got, flags, status, data[:424] + data[428:whole.descs_at]
+
+
+want, _, _, front = pages(whole.bytes)
+t = g.image(t, whole)
+open(path("plain"), "wb").write(whole.bytes)
+expect(0, "complete", "save", "--format", "elf", "-o", path("elf-of-it"), path("plain"))
+for method, flag in (("none", 0), ("lzo", g.LZO), ("zlib", g.ZLIB), ("zstd", 0x20)):
+    d = outdir()
+    expect(0, "complete", "save", "--keep", "--compress", method, "-o", d, t)
+    got, flags, status, head = pages(read(d, "vmcore"))
+    ok(flags == {0, flag} and status == flag and head == front, f"{method}: flags, all else of the headers as it was", (flags, status))
+    if flag in (0, g.ZLIB):
+        ok(got == want, f"{method}: every page")
+    j = info(d + "/vmcore")["dump"]
+    equal((j["pages_stored"], j["pages_missing"], j["pages_damaged"]), (len(want), 0, 0), f"{method}: and no page is missed")
+    expect(0, "complete", "save", "--format", "elf", "-o", d + "-elf", d + "/vmcore")
+    ok(read(d + "-elf", "vmcore") == read(path("elf-of-it"), "vmcore"), f"{method}: libkdumpfile reads the same memory")
+    # ... and of a dump that was saved before
+    expect(0, "complete", "save", "--compress", "zlib", "-o", d + "-again", d + "/vmcore")
+    ok(pages(read(d + "-again", "vmcore"))[0] == want, f"{method}: from a saved vmcore")
+equal(state(t), "complete", "--keep leaves the target alone here, too")
+expect(0, "complete", "save", "--compress", "zstd", "-o", outdir(), t)
+equal(state(t), "saved", "without it, it is marked")
+expect(2, "takes none, lzo, zlib or zstd", "save", "--compress", "bz2", t)
+expect(2, "is not compressed", "save", "--compress", "zlib", "--format", "elf", t)
+# A page that cannot be decompressed, a descriptor that points nowhere
+for what, desc in (("page", (whole.data_at + g.PAGE, 77, g.ZLIB)), ("descriptor", (1 << 60, 77, g.ZLIB))):
+    t, d = g.image(path("bad.img"), g.Dump(patch={5: desc})), outdir()
+    expect(1, "1 pages are damaged and were left out", "save", "--compress", "zstd", "-o", d, t)
+    data = read(d, "vmcore")
+    ok(struct.unpack_from("<qIIQ", data, whole.descs_at + 24 * 5) == (0, 0, 0, 0) and pages(data)[2] == 0x20 | g.INCOMPLETE_FLAG,
+       f"{what}: missing in the copy, which says INCOMPLETE", pages(data)[2])
+    equal(state(t), "complete", f"{what}: the target is not marked")
 
 # The default folder
 t = g.image(t, whole)

@@ -18,6 +18,7 @@
 #include "tools/cmd/info.h"
 #include "tools/media/elf.h"
 #include "tools/media/outfile.h"
+#include "tools/media/repack.h"
 #include "tools/util.h"
 
 /* Enough for the speed of a disk, little enough for a bar that moves */
@@ -30,6 +31,8 @@ struct save_args {
 	const char *path;
 	const char *dir;
 	enum save_format format;
+	bool repack;			/* pages are compressed anew */
+	uint32_t method;		/* so */
 	bool force, keep, if_needed;
 };
 
@@ -51,6 +54,7 @@ struct save {
 	bool complete;		/* every page that was chosen is there */
 	struct saved saved;
 	struct elf_job elf;
+	uint64_t lost;		/* pages that could not be decompressed */
 };
 
 static struct save_args save_args;
@@ -62,10 +66,25 @@ static void parse_format(const char *value, struct argp_state *state)
 	save_args.format = *value == 'e' ? FORMAT_ELF : FORMAT_KDUMP;
 }
 
+static void parse_compress(const char *value, struct argp_state *state)
+{
+	if (repack_method(value, &save_args.method))
+		argp_error(state, "--compress takes none, lzo, zlib or zstd, not '%s'", value);
+	save_args.repack = true;
+}
+
+static void check_args(struct argp_state *state)
+{
+	if (save_args.repack && save_args.format == FORMAT_ELF)
+		argp_error(state, "an ELF core is not compressed: --compress is for --format kdump");
+}
+
 static const struct arg options[] = {
 	{ "output", 'o', "DIR", "Directory for the files (default: ./HOST-RELEASE-TIME)", &save_args.dir, NULL },
 	{ "format", 'F', "FORMAT", "kdump: as captured, for crash, drgn, makedumpfile (default); elf: for gdb",
 	  NULL, parse_format },
+	{ "compress", 'c', "METHOD", "Compress the pages anew: none, lzo, zlib or zstd (default: as captured)", NULL,
+	  parse_compress },
 	{ "force", 'f', NULL, "Save again what is saved, overwrite files, try to read a target with a damaged label",
 	  &save_args.force, NULL },
 	{ "keep", 'k', NULL, "Do not mark the target saved: it is only read", &save_args.keep, NULL },
@@ -75,12 +94,18 @@ static const struct arg options[] = {
 };
 
 static const struct args args = {
-	.options = options, .paths = &save_args.path, .max = 1,
+	.options = options, .paths = &save_args.path, .max = 1, .check = check_args,
 	.usage = "TARGET", .which = "which TARGET?", .too_many = "one TARGET at a time",
 	.doc = "Copy the dump on TARGET to DIR/vmcore, with dmesg.txt, capstub.log and info.json, "
-	       "verify the copy, and mark the target saved. With --format elf TARGET may also be a "
-	       "vmcore that was saved before.",
+	       "verify the copy, and mark the target saved. With --format elf or --compress TARGET may "
+	       "also be a vmcore that was saved before.",
 };
+
+/* Does the copy differ from what is on the target, and its size with it? */
+static bool converts(const struct save_args *a)
+{
+	return a->format == FORMAT_ELF || a->repack;
+}
 
 /*
  * Positive: nothing to do, and that is well. A file without a label is a dump that was saved
@@ -95,7 +120,7 @@ static int check_state(const struct save *s)
 	if (t->status == LABEL_NONE) {
 		if (s->info.kind == KIND_UNKNOWN)
 			return fail(-ENOMSG, "%s %s", t->path, label_problem(t));
-		if (s->info.kind == KIND_KDUMP && (a->format == FORMAT_ELF || a->force))
+		if (s->info.kind == KIND_KDUMP && (converts(a) || a->force))
 			return s->info.has_dump ? 0 : -EBADMSG;	/* info_collect() has said why */
 		return fail(-EINVAL, "%s is %s: %s", t->path, kind_text(s->info.kind),
 			    kind_advice(s->info.kind));
@@ -210,7 +235,7 @@ static bool is_here(struct save *s, unsigned file)
 		return s->here[FILE_CORE] == wanted(s, FILE_CORE) &&
 		       s->here[FILE_DMESG] == wanted(s, FILE_DMESG) &&
 		       s->here[FILE_LOG] == wanted(s, FILE_LOG);
-	if (!text && (s->a->format == FORMAT_ELF || s->info.counts.bad))
+	if (!text && (converts(s->a) || s->info.counts.bad))
 		return false;
 	fd = openat(s->out.fd, files[file], O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
@@ -239,13 +264,13 @@ static const char *find_conflict(struct save *s)
 
 /*
  * There is room before hours of copying begin. The room is that of a copy without holes, so --force
- * may still succeed where this says no; the size of an ELF file is not known beforehand.
+ * may still succeed where this says no; the size of what is converted is not known beforehand.
  */
 static int check_room(const struct save *s)
 {
 	struct statvfs v;
 
-	if (!s->info.has_dump || s->here[FILE_CORE] || s->a->force || s->a->format == FORMAT_ELF ||
+	if (!s->info.has_dump || s->here[FILE_CORE] || s->a->force || converts(s->a) ||
 	    fstatvfs(s->out.fd, &v) || (uint64_t)v.f_bavail * v.f_frsize >= s->saved.bytes)
 		return 0;
 	return fail(-ENOSPC, "%s has %s free, the dump needs %s: save to another place with "
@@ -366,12 +391,18 @@ static int save_core(struct save *s)
 			.dmesg = s->text[FILE_DMESG], .dmesg_len = s->text_len[FILE_DMESG],
 		};
 		rc = elf_write(&s->elf, &o);
+		s->lost = s->elf.lost;
+	} else if (s->a->repack) {
+		struct repack_job job = { .path = s->t.path, .dump = &s->info.dump, .method = s->a->method };
+
+		rc = repack_write(&job, &o);
+		s->lost = job.lost;
 	} else {
 		rc = copy_stream(s, &o);
 	}
 	if (!rc)
 		rc = outfile_verify(&o);
-	if (!rc && s->a->format == FORMAT_KDUMP)
+	if (!rc && !converts(s->a))
 		rc = repair(s, &o);
 	if (rc) {
 		outfile_abort(&o);
@@ -417,7 +448,7 @@ static int save_json(struct save *s)
  */
 static int mark_saved(struct save *s)
 {
-	if (s->a->keep || s->t.status != LABEL_OK || s->info.counts.bad || s->elf.lost)
+	if (s->a->keep || s->t.status != LABEL_OK || s->info.counts.bad || s->lost)
 		return 0;
 	if (s->t.label.state == CAPSTUB_DUMPING && s->info.has_dump)
 		s->t.label.dump_bytes = s->info.counts.end;
@@ -536,11 +567,11 @@ static int report(const struct save *s)
 		     (unsigned long long)s->info.dump.nr_descs,
 		     s->t.status == LABEL_OK ? ": " : "",
 		     s->t.status == LABEL_OK ? stop_text(s->t.label.stop_code) : "");
-	if (c->bad || s->elf.lost)
+	if (c->bad || s->lost)
 		return fail(-EBADMSG,
 			    "%s: %llu pages are damaged and were left out; the target is not "
 			    "marked saved",
-			    s->t.path, (unsigned long long)(c->bad + s->elf.lost));
+			    s->t.path, (unsigned long long)(c->bad + s->lost));
 	return 0;
 }
 

@@ -12,7 +12,8 @@ static const struct {
 } kinds[] = {
 	[KIND_TARGET] = { "target", "a capstub target", NULL },
 	[KIND_KDUMP] = { "kdump", "a kdump-compressed dump",
-		"it needs no 'save': a plain 'cp' copies it; 'save --format elf' makes it fit for gdb" },
+		"it needs no 'save': a plain 'cp' copies it; 'save --format elf' makes it fit for gdb, "
+		"'save --compress zlib' for readers without LZO" },
 	[KIND_FLATTENED] = { "flattened", "a flattened makedumpfile stream",
 		"it needs no 'save': 'makedumpfile -R DUMP' reads it and writes a dump that readers open" },
 	[KIND_ELF] = { "elf", "an ELF core dump",
