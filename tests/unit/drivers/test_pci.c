@@ -428,7 +428,7 @@ static void many_machine(unsigned nr)
 		many[i].enable_us = 500000;
 	}
 	bi.nr_pci_hosts = 1;
-	bi.pci_hosts[0] = host;
+	bi.pci_hosts = &host;
 }
 
 /* Look at all, and keep the one that is called @serial. Returns how many were seen. */
