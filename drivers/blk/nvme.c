@@ -602,10 +602,11 @@ void nvme_init(unsigned wanted)
 		if ((wanted <= 2 || mem_left() >= wanted * each + LEFT_FOR_DUMP) &&
 		    (queues = mem_take("nvme controllers", wanted * each, PAGE, MEM_ANY)))
 			break;
-	nvme_nr_places = wanted;
-	nvme_places = (void *)(queues + wanted);
 	turns = NVME_MAX;
 	slowest_us = 0;
+	nvme_nr_places = wanted;
+	if (wanted)
+		nvme_places = (void *)(queues + wanted);
 	for (unsigned i = 0; i < wanted; i++)
 		nvme_places[i].admin = (struct nvme_queue){ .sq = queues[i].sq, .cq = queues[i].cq };
 }

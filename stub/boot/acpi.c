@@ -225,7 +225,7 @@ static void parse_mcfg(struct boot_info *bi, acpi_read_t read, phys_addr_t pa,
 		if (e.base == 0 || !IS_ALIGNED(e.base, MIB(1)) || e.bus_start > e.bus_end ||
 		    !range_inside(e.base, MIB(e.bus_end + 1ULL), 0, ADDR_LIMIT)) {
 			log_warn("acpi: MCFG: absurd entry: %#lx, segment %u, buses %u-%u",
-				 (unsigned long)e.base, e.segment, e.bus_start, e.bus_end);
+				 e.base, e.segment, e.bus_start, e.bus_end);
 			continue;
 		}
 		if (bi->nr_pci_hosts == bi->max_pci_hosts) {
@@ -307,7 +307,7 @@ static void parse_spcr(struct boot_info *bi, acpi_read_t read, phys_addr_t pa,
 		s.clock_hz = 0; /* reserved there */
 	if (spcr_spec(&s, &spec) < 0) {
 		log_warn("acpi: SPCR: unusable: interface %#x, space %u, %#lx, width %u, access %u",
-			 s.interface, s.address.space, (unsigned long)s.address.address,
+			 s.interface, s.address.space, s.address.address,
 			 s.address.bit_width, s.address.access_size);
 		return;
 	}
@@ -329,7 +329,7 @@ static int fadt_reset_reg(const struct fadt_tail *f, struct reset_spec *ret)
 		method = RESET_PCI_CONFIG;
 	if (method == RESET_UNKNOWN || g->address == 0) {
 		log_warn("acpi: FADT: unusable reset register: space %u, address %#lx", g->space,
-			 (unsigned long)g->address);
+			 g->address);
 		return -EINVAL;
 	}
 	*ret = (struct reset_spec){method, g->address, f->reset_value};
@@ -378,7 +378,7 @@ static void parse_table(struct boot_info *bi, acpi_read_t read, phys_addr_t pa, 
 	struct acpi_header h;
 
 	if (read_header(read, pa, &h) < 0) {
-		log_debug("acpi: no table at %#lx", (unsigned long)pa);
+		log_debug("acpi: no table at %#lx", pa);
 		return;
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(tables); i++) {
@@ -408,9 +408,9 @@ static int parse_root(struct boot_info *bi, acpi_read_t read, phys_addr_t pa, co
 	int r = read_header(read, pa, &h);
 
 	if (r < 0)
-		return log_err(r, "acpi: no %s at %#lx", signature, (unsigned long)pa);
+		return log_err(r, "acpi: no %s at %#lx", signature, pa);
 	if (memcmp(h.signature, signature, 4) != 0 || !checksum_ok(read, pa, h.length))
-		return log_err(-EINVAL, "acpi: damaged %s at %#lx", signature, (unsigned long)pa);
+		return log_err(-EINVAL, "acpi: damaged %s at %#lx", signature, pa);
 	nr = min_u64((h.length - sizeof(h)) / entry_size, MAX_TABLES);
 	for (uint32_t i = 0; i < nr; i++) {
 		uint64_t entry = 0; /* little-endian: 4 bytes fill the low half */
@@ -427,7 +427,7 @@ int acpi_discover(struct boot_info *bi, int (*read)(void *dst, phys_addr_t pa, s
 	int r = read_rsdp(read, bi->rsdp, &rsdp);
 
 	if (r < 0)
-		return log_err(r, "acpi: no RSDP at %#lx", (unsigned long)bi->rsdp);
+		return log_err(r, "acpi: no RSDP at %#lx", bi->rsdp);
 	if (rsdp.xsdt && parse_root(bi, read, rsdp.xsdt, "XSDT", 8) == 0)
 		return 0;
 	return parse_root(bi, read, rsdp.rsdt, "RSDT", 4);
