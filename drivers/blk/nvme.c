@@ -309,6 +309,7 @@ static void turn_off(struct nvme *c, bool stopped)
 {
 	dma_detach(&c->dma, stopped);
 	c->state = NVME_OFF;
+	c->stopping = false;
 }
 
 static bool is_attached(const struct nvme *c)
@@ -392,7 +393,7 @@ void nvme_stop(struct nvme *c)
 void nvme_give_up_late(struct nvme *c)
 {
 	if (c->state == NVME_OFF || c->state == NVME_UP || c->state == NVME_TURN || c->state == NVME_NOTIFY ||
-	    arch_time_us() - c->since_us < max_u64(LATE_US, 2 * slowest_us))
+	    c->stopping || arch_time_us() - c->since_us < max_u64(LATE_US, 2 * slowest_us))
 		return;
 	log_warn("%s: still not %s, not waited for", c->name, c->state == NVME_ENABLE ? "ready" : "reset");
 	fail(c, -ETIMEDOUT);

@@ -553,6 +553,14 @@ static void test_few_let_through(void **state)
 	assert_int_equal(look_for(&it, "N1"), 10);
 	assert_int_equal(it.failures, 0);
 	found(&it, "N1");
+	/* who had to be waited for is in nobody's way afterwards */
+	many_machine(3);
+	fake_iommu_most = 1;
+	many[0].drop_admin = many[0].fn.stuck_master = true;
+	fake_pci_set32(&many[0].fn, 0x4c + 4, 0);
+	assert_int_equal(look_for(&it, ""), 2);
+	assert_int_equal(it.failures, 1);
+	fake_pci_set16(&many[0].fn, 4, 3);
 	/* or for the target and nobody else: it is the target all the same */
 	many_machine(3);
 	fake_iommu_most = 1;
@@ -582,8 +590,12 @@ static void test_one_is_lost(void **state)
 	many[0].drop_admin = many[0].fn.stuck_master = many[0].never_disabled = true;
 	many[0].cc = many[0].csts = 0;
 	fake_pci_set32(&many[0].fn, 0x4c + 4, 0);
-	look_for(&it, "");
+	/* the target is there, and nobody is in a hurry before that is decided */
+	assert_int_equal(look_for(&it, "N2"), 2);
 	assert_true(dma_lost);
+	assert_int_equal(disk_reopen(&it, &bi, &disk), 0);
+	blk_shutdown(disk);
+	it = (struct disk_iter){ 0 };
 	assert_int_equal(disk_reopen(&it, &bi, &disk), -ENODEV);
 	it = (struct disk_iter){ 0 };
 	assert_int_equal(disk_next(&it, &bi, &disk), -ENOENT);
