@@ -13,6 +13,8 @@
 #include "drivers/iommu/iort.h"
 #include "drivers/iommu/ivrs.h"
 #include "drivers/iommu/smmu_v3.h"
+#include "drivers/iommu/viot.h"
+#include "drivers/iommu/virtio_iommu.h"
 #include "drivers/iommu/vtd.h"
 #include "drivers/pci.h"
 #include "stub/arch.h"
@@ -45,7 +47,7 @@ void iommu_init(const struct boot_info *bi, int (*ram)(void *dst, phys_addr_t pa
 
 bool iommu_named(const struct boot_info *bi)
 {
-	return bi->acpi[ACPI_DMAR].pa || bi->acpi[ACPI_IVRS].pa || bi->acpi[ACPI_IORT].pa || bi->nr_iommu_maps;
+	return bi->acpi[ACPI_DMAR].pa || bi->acpi[ACPI_IVRS].pa || bi->acpi[ACPI_IORT].pa || bi->acpi[ACPI_VIOT].pa || bi->nr_iommu_maps;
 }
 
 void *iommu_page_take(void)
@@ -72,17 +74,24 @@ int iommu_read_ram(void *dst, phys_addr_t pa, size_t len)
 
 /*---------------------------------------------------------------- which unit */
 
+const struct pci_host *iommu_pci_host(uint16_t segment, uint8_t bus)
+{
+	for (unsigned i = 0; i < iommu.bi->nr_pci_hosts; i++) {
+		const struct pci_host *host = &iommu.bi->pci_hosts[i];
+
+		if (host->segment == segment && bus >= host->bus_start && bus <= host->bus_end)
+			return host;
+	}
+	return NULL;
+}
+
 /* A byte of any function's configuration space, for the bus numbers of bridges */
 static uint8_t config_byte(void *ctx, uint16_t segment, uint8_t bus, uint8_t devfn, unsigned off)
 {
-	(void)ctx;
-	for (unsigned i = 0; i < iommu.bi->nr_pci_hosts; i++) {
-		struct pci_dev dev = { .host = &iommu.bi->pci_hosts[i], .bus = bus, .devfn = devfn };
+	struct pci_dev dev = { .host = iommu_pci_host(segment, bus), .bus = bus, .devfn = devfn };
 
-		if (dev.host->segment == segment && bus >= dev.host->bus_start && bus <= dev.host->bus_end)
-			return pci_read8(&dev, off);
-	}
-	return 0xff;
+	(void)ctx;
+	return dev.host ? pci_read8(&dev, off) : 0xff;
 }
 
 static int find_vtd(const struct acpi_table *t, struct iommu_requester *r, phys_addr_t *ret_base)
@@ -110,6 +119,12 @@ static int find_smmu_v3(const struct acpi_table *t, struct iommu_requester *r, p
 			      ret_base, &r->lookup);
 }
 
+static int find_virtio_iommu(const struct acpi_table *t, struct iommu_requester *r, phys_addr_t *ret_base)
+{
+	return viot_find_unit(arch_read_mem, t->pa, t->len, r->host->segment, (uint16_t)(r->bus << 8 | r->devfn),
+			      ret_base, &r->lookup);
+}
+
 /*
  * find: 0, the registers of the unit for @r and r->lookup; -ENOENT: none is named for it; -errno: the
  * table cannot be used
@@ -121,9 +136,10 @@ static const struct kind {
 	int (*find)(const struct acpi_table *t, struct iommu_requester *r, phys_addr_t *ret_base);
 } vtd = { ACPI_DMAR, &vtd_ops, 4096, find_vtd },
   amdvi = { ACPI_IVRS, &amdvi_ops, 0x4000, find_amdvi },
-  smmu_v3 = { ACPI_IORT, &smmu_v3_ops, 4096, find_smmu_v3 };
+  smmu_v3 = { ACPI_IORT, &smmu_v3_ops, 4096, find_smmu_v3 },
+  virtio_iommu = { ACPI_VIOT, &virtio_iommu_ops, 0, find_virtio_iommu };
 
-static const struct kind *const kinds[] = { &vtd, &amdvi, &smmu_v3 };
+static const struct kind *const kinds[] = { &vtd, &amdvi, &smmu_v3, &virtio_iommu };
 
 /* Firmware without ACPI: iommu-map of the PCI host's node */
 static int find_in_device_tree(struct iommu_requester *r, phys_addr_t *ret_base)
@@ -161,7 +177,7 @@ static int find_unit(struct iommu_requester *r, const struct kind **ret_kind, ph
 	return find_in_device_tree(r, ret_base);
 }
 
-/* The unit with registers at @base, mapped. NULL: too many, or the address is absurd. */
+/* The unit with @len bytes of registers at @base, mapped; 0: its driver does that. NULL: too many, or the address is absurd. */
 static struct iommu_unit *get_unit(const struct iommu_ops *ops, phys_addr_t base, size_t len)
 {
 	for (unsigned i = 0; i < IOMMU_MAX_UNITS; i++) {
@@ -171,8 +187,8 @@ static struct iommu_unit *get_unit(const struct iommu_ops *ops, phys_addr_t base
 			return u;
 		if (u->ops)
 			continue;
-		u->regs = arch_map_mmio(base, len);
-		if (!u->regs)
+		u->regs = len ? arch_map_mmio(base, len) : NULL;
+		if (len && !u->regs)
 			return NULL;
 		u->ops = ops;
 		u->base = base;
@@ -207,7 +223,8 @@ static int attach_to(struct iommu_unit *u, const struct iommu_requester *r, phys
 		return log_err(-EXDEV, "iommu: %s at %#lx: %02x:%02x.%x cannot be let through (%d)", u->ops->kind,
 			       u->base, r->bus, r->devfn >> 3, r->devfn & 7, rc);
 	log_info("iommu: %s at %#lx: %02x:%02x.%x %s", u->ops->kind, u->base, r->bus, r->devfn >> 3, r->devfn & 7,
-		 rc ? "is not translated" : "passes through, others as before");
+		 rc ? "is not translated" : u->ops->blocks_others ? "passes through, others are blocked"
+								  : "passes through, others as before");
 	return 0;
 }
 

@@ -2,7 +2,8 @@
 /*
  * IOMMUs that still translate with the dead kernel's tables. One function at a time is given all of
  * memory, at its physical addresses; every other device stays translated as it was, because its DMA
- * may still be under way, and turning translation off would let it write anywhere.
+ * may still be under way, and turning translation off would let it write anywhere. Where the unit would
+ * forget how (virtio-iommu), they are blocked.
  *
  * drivers/dma.c calls iommu_attach() before a function may become bus master, and iommu_detach()
  * after it no longer is. Units are looked for in the firmware's tables when they are needed.
@@ -29,6 +30,7 @@ struct iommu_unit;
 
 struct iommu_ops {
 	const char *kind;		/* "VT-d" */
+	bool blocks_others;		/* else they stay translated as they were */
 	/*
 	 * Let @r reach all of memory. 1: nothing to do, it does already; 0: done, *ret_limit is one
 	 * past the highest address it reaches; -errno: not done, said why, nothing is changed for
@@ -42,9 +44,10 @@ struct iommu_ops {
 /* A unit with functions of ours behind it */
 struct iommu_unit {
 	const struct iommu_ops *ops;
-	phys_addr_t base;		/* of its registers */
+	phys_addr_t base;		/* of its registers, or whatever names it to its driver */
 	void *regs;
 	unsigned index;			/* for the driver's own state */
+	void *state;			/* the same */
 	unsigned users;			/* functions attached; ops change nothing here */
 };
 
@@ -65,6 +68,9 @@ bool iommu_named(const struct boot_info *bi);
  */
 int iommu_attach(const struct iommu_requester *r, phys_addr_t *ret_limit);
 void iommu_detach(const struct iommu_requester *r);
+
+/* The host of a bus, NULL: there is none */
+const struct pci_host *iommu_pci_host(uint16_t segment, uint8_t bus);
 
 /* For the units' drivers: a page of zeros (NULL: used up), and memory of the dead kernel */
 void *iommu_page_take(void);

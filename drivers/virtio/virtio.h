@@ -112,6 +112,8 @@ int virtio_open(struct virtio_dev *dev, const struct virtio_place *at);
 /* The two transports of virtio_type() and virtio_open() */
 unsigned virtio_pci_type(const struct pci_dev *pci);
 unsigned virtio_mmio_type(const struct virtio_mmio_spec *spec);
+/* Features 0 to 31 that the driver before us has accepted; of the modern interface */
+uint32_t virtio_pci_accepted(struct virtio_dev *dev);
 int virtio_pci_open(struct virtio_dev *dev, const struct pci_dev *pci);
 int virtio_mmio_open(struct virtio_dev *dev, const struct virtio_mmio_spec *spec);
 

@@ -119,6 +119,12 @@ static void modern_set_features(struct virtio_dev *dev, uint64_t features)
 	mmio_write32(common(dev, DRIVER_FEATURE), (uint32_t)(features >> 32));
 }
 
+uint32_t virtio_pci_accepted(struct virtio_dev *dev)
+{
+	mmio_write32(common(dev, DRIVER_FEATURE_SELECT), 0);
+	return mmio_read32(common(dev, DRIVER_FEATURE));
+}
+
 static unsigned modern_queue_size(struct virtio_dev *dev, unsigned index)
 {
 	mmio_write16(common(dev, QUEUE_SELECT), (uint16_t)index);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: drivers/iommu/dmar.c drivers/iommu/ivrs.c drivers/iommu/iort.c tests/unit/fake/log.c */
+/* needs: drivers/iommu/dmar.c drivers/iommu/ivrs.c drivers/iommu/iort.c drivers/iommu/viot.c tests/unit/fake/log.c */
 /*
- * Hostile tables that say which IOMMU translates for a function: DMAR, IVRS, IORT. Input: which table, the
+ * Hostile tables that say which IOMMU translates for a function: DMAR, IVRS, IORT, VIOT. Input: which table, the
  * function (segment, bus, devfn), bytes that configuration space answers with, then the table.
  */
 #include <assert.h>
@@ -11,6 +11,7 @@
 #include "drivers/iommu/dmar.h"
 #include "drivers/iommu/iort.h"
 #include "drivers/iommu/ivrs.h"
+#include "drivers/iommu/viot.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -60,15 +61,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	table_len = size - sizeof(h);
 	reads = configs = 0;
 	rid = (uint16_t)(h.bus << 8 | h.devfn);
-	switch (h.kind % 3) {
+	switch (h.kind % 4) {
 	case 0:
 		rc = dmar_find_unit(&ops, BASE, (uint32_t)table_len, h.segment, h.bus, h.devfn, &regs);
 		break;
 	case 1:
 		rc = ivrs_find_unit(read_table, BASE, (uint32_t)table_len, h.segment, rid, &regs, &alias);
 		break;
-	default:
+	case 2:
 		rc = iort_find_unit(read_table, BASE, (uint32_t)table_len, h.segment, rid, &regs, &sid);
+		break;
+	default:
+		rc = viot_find_unit(read_table, BASE, (uint32_t)table_len, h.segment, rid, &regs, &sid);
+		assert(rc == 0 || rc == -ENOENT || rc == -EINVAL);
+		return 0;
 	}
 	assert(rc == 0 || rc == -ENOENT || rc == -EINVAL);
 	assert(rc || (regs && IS_ALIGNED(regs, 4096)));

@@ -49,6 +49,8 @@ def iommu():
     smmu = struct.pack("<BHBIII", 4, 68, 0, 0, 0, 0) + struct.pack("<Q", 0x9050000) + bytes(44)
     root = struct.pack("<BHBIII", 2, 56, 0, 0, 1, 36) + bytes(20) + struct.pack("<IIIII", 0, 0xffff, 0, 48, 0)
     put("iommu", "iort", bytes((2, 0, 0, 8)) + config + b"IORT" + bytes(32) + struct.pack("<III", 2, 48, 0) + smmu + root)
+    ranges = struct.pack("<BBHIHHHHH6x", 1, 0, 24, 0x4000, 0, 0, 0x100, 0x10f, 72) + struct.pack("<BBHHH8x", 3, 0, 16, 0, 0x18)
+    put("iommu", "viot", bytes((3, 0, 1, 8)) + config + b"VIOT" + bytes(32) + struct.pack("<HH8x", 2, 48) + ranges)
 
 
 def watchdog():

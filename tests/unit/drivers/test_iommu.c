@@ -4,7 +4,7 @@
  * was pointed at, so that what counts is what a device would be able to reach.
  */
 /* needs: drivers/iommu/iommu.c drivers/iommu/dmar.c drivers/iommu/ivrs.c drivers/iommu/iort.c drivers/iommu/vtd.c */
-/* needs: drivers/iommu/amdvi.c drivers/iommu/smmu_v3.c drivers/pci.c stub/overlay.c stub/idle.c */
+/* needs: drivers/iommu/amdvi.c drivers/iommu/smmu_v3.c drivers/iommu/viot.c tests/unit/fake/viommu.c drivers/pci.c stub/overlay.c stub/idle.c */
 /* needs: tests/unit/fake/bus.c tests/unit/fake/clock.c tests/unit/fake/log.c tests/unit/fake/pci_bus.c */
 #include <stdarg.h>
 #include <setjmp.h>

@@ -26,6 +26,8 @@ static void advance(struct fake_vblk *f)
 		f->avail_seen = f->used_idx = 0;
 		f->driver_features = 0;
 		f->guest_page_size = 0;
+		if (f->was_reset)
+			f->was_reset();
 	}
 }
 
@@ -98,6 +100,18 @@ static void execute(struct fake_vblk *f, uint16_t head)
 	uint8_t status = 0;
 	bool seen_writable = false;
 
+	if (f->answer) {
+		const struct virtq_desc *last = &table[d->next];
+
+		assert(head < f->queue_size && d->flags == 1 && last->flags == 2);
+		assert(*(uint8_t *)(uintptr_t)last->addr != 0);
+		status = f->answer(h, d->len, last->len);
+		if (f->drop)
+			return;
+		*(uint8_t *)(uintptr_t)last->addr = status;
+		push_used(f, head, last->len);
+		return;
+	}
 	assert(head < f->queue_size && d->len == 16 && d->flags == 1 && h->type < 16 && !h->rsvd4);
 	f->requests[h->type]++;
 	for (d = &table[d->next]; d->flags & 1; d = &table[d->next]) {
@@ -238,6 +252,8 @@ static void half(uint64_t *reg, bool high, uint64_t v)
 static uint64_t common_read(struct fake_vblk *f, uint64_t off, unsigned size)
 {
 	switch (off) {
+	case 12:
+		return (uint32_t)(f->driver_features >> (f->select_drv * 32));
 	case 4:
 		assert(size == 4);
 		return f->select_dev < 2 ? (uint32_t)(offered(f) >> (f->select_dev * 32)) : 0;
@@ -323,6 +339,10 @@ static void bar_write(void *ctx, uint64_t off, unsigned size, uint64_t v)
 	advance(f);
 	if (off < 0x1000) {
 		common_write(f, off, size, v);
+	} else if (f->answer && off == 0x2000 + 36) {
+		/* §5.13.4: by a driver that has accepted BYPASS_CONFIG */
+		assert(size == 1 && v < 2 && f->driver_features & BIT(6) && f->status & 8);
+		((uint8_t *)&f->config)[36] = (uint8_t)v;
 	} else {
 		assert(off == 0x3008 && size == 2);
 		notified(f, (unsigned)v);

@@ -63,6 +63,9 @@ struct fake_vblk {
 	bool unstable_config;		/* generation changes with every read */
 	uint64_t bad_sector;		/* requests that touch it fail */
 	int64_t wrong_id, wrong_len;	/* >= 0: written to the used ring instead */
+	/* Another type of device: the status that a request of two pieces gets, in its second one; a reset */
+	uint8_t (*answer)(const void *request, uint32_t len, uint32_t status_len);
+	void (*was_reset)(void);
 
 	/* what happened */
 	unsigned requests[16];		/* by type */
