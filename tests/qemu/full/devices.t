@@ -81,14 +81,14 @@ class FormattedDisk(Disk):
             (self.name, self.name, self.block, self.block, self.ns)]
 
 
-def good(name, disks, **guest_args):
-    """The last disk is the target; it is read by the first kernel at the moment of the crash."""
+def good(name, disks, io=True, **guest_args):
+    """The last disk is the target; with io, it is read by the first kernel at the moment of the crash."""
     if not wanted(name):
         return
     with case(name):
         made = disks()
         target = made[-1].format("target")
-        with Guest(disks=made, mem="256M", io=True, level=0, **guest_args) as guest:
+        with Guest(disks=made, mem="256M", io=io, level=0, **guest_args) as guest:
             guest.capture()
             target.expect("ok", "complete")
             guest.compare_pages(target)
@@ -131,8 +131,9 @@ good("behind root ports, the third disk", lambda: [
     PortDisk("64M", driver="nvme", name="a"), PortDisk("64M", driver="virtio", name="b"),
     PortDisk("1G", driver="nvme", block=4096, name="c")])
 good("third namespace", lambda: [NamespaceDisk("1G", driver="nvme", name="n")])
-good("two ports", lambda: [DualPortDisk("1G", driver="nvme", name="dual")], append="console=ttyS0 dump=LABEL=target")
-good("the last of 21 controllers", lambda: [CrowdedDisk("1G", driver="nvme", name="last")], hidden=True)
+good("two ports", lambda: [DualPortDisk("1G", driver="nvme", name="dual")], hidden=True, io=False,
+     append="console=ttyS0 dump=LABEL=target")
+good("the last of 21 controllers", lambda: [CrowdedDisk("1G", driver="nvme", name="last")], hidden=True, io=False)
 good("NVMe, protection information of type 1", lambda: [FormattedDisk("1G", "ms=8,pi=1", 8)])
 good("NVMe, protection information of type 2 in the blocks", lambda: [FormattedDisk("1G", "ms=8,pi=2,mset=1", 8)])
 good("NVMe, protection information of type 3, blocks of 4 KiB", lambda: [
@@ -173,7 +174,7 @@ for name, ns in (("64 bytes of metadata", "ms=64"), ("metadata in the blocks", "
 if wanted("two disks of two ports"):
     with case("two disks of two ports, one a copy of the other"):
         disks = [DualPortDisk("256M", driver="nvme", name="one").format("target")]
-        disks.append(DualPortDisk("256M", driver="nvme", name="two").format(label=disks[0].label()))
+        disks.append(DualPortDisk("256M", driver="nvme", name="two").format(label=disks[0].label().raw))
         before = [run("sha256sum", d.path) for d in disks]
         with Guest(disks=disks, mem="256M", hidden=True, append="console=ttyS0 dump=LABEL=target") as guest:
             guest.capture(stop="ambiguous-target")

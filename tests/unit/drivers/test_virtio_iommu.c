@@ -161,7 +161,7 @@ static int set_up(void **state)
 	make_table();
 	memset(&bi, 0, sizeof(bi));
 	bi.nr_pci_hosts = 1;
-	bi.pci_hosts[0] = host;
+	bi.pci_hosts = &host;
 	bi.acpi[ACPI_VIOT] = (struct acpi_table){ .pa = TABLE, .len = LEN };
 	assert_true(iommu_named(&bi));
 	iommu_init(&bi, read_ram, pool, 6);
