@@ -108,7 +108,7 @@ enum serial_blob {
 	SERIAL_NR_BLOBS
 };
 
-#define SERIAL_MAX_RANGES	512u	/* of RAM, in SERIAL_META */
+#define SERIAL_MAX_RANGES	992u	/* of RAM, in SERIAL_META: what one piece holds */
 
 struct serial_meta {
 	uint32_t version;	/* 0x000 */
@@ -131,5 +131,6 @@ struct serial_meta {
 };
 
 _Static_assert(sizeof(struct serial_meta) == 0x1e0, "serial_meta layout");
+_Static_assert(sizeof(struct serial_meta) + SERIAL_MAX_RANGES * 16 <= SERIAL_PIECE, "META is one piece");
 
 #endif

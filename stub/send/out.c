@@ -121,7 +121,7 @@ struct bad {
 
 enum batch_state { BATCH_OPEN, BATCH_DATA, BATCH_FLUSH };
 
-static struct blk_seg raw_segs[OUT_NR_RAW][OUT_RAW_SEGS];
+static struct blk_seg (*raw_segs)[OUT_RAW_SEGS];	/* OUT_NR_RAW */
 static struct blk_seg stream_segs[OUT_NR_BUFS];
 static struct slot slots[OUT_NR_BUFS + OUT_NR_RAW];
 static struct chunk chunks[NR_CHUNKS];
@@ -180,12 +180,13 @@ static int take_memory(uint32_t max_bytes)
 	uint32_t good = (uint32_t)min_u64(OUT_BUF_GOOD, max_bytes);
 	size_t got = 0, words = 0;
 
+	raw_segs = mem_take("segments", OUT_NR_RAW * sizeof(*raw_segs), 8, MEM_ANY);
 	out.seen = mem_take("descriptors seen", OUT_ALIGN, OUT_ALIGN, MEM_ANY);
 	out.chunk_bufs = mem_take("page descriptors", NR_CHUNKS * CHUNK_BYTES, OUT_ALIGN, MEM_ANY);
 	out.log = mem_take_most("descriptor log", LOG_LEAST, LOG_GOOD, OUT_ALIGN, MEM_ANY, &words);
 	out.stream_bufs = mem_take_most("stream buffers", OUT_NR_BUFS * min_u64(OUT_BUF_LEAST, good),
 					OUT_NR_BUFS * good, OUT_NR_BUFS * OUT_ALIGN, MEM_ANY, &got);
-	if (!out.seen || !out.chunk_bufs || !out.log || !out.stream_bufs)
+	if (!raw_segs || !out.seen || !out.chunk_bufs || !out.log || !out.stream_bufs)
 		return -ENOMEM;
 	out.log_words = words / sizeof(*out.log);
 	out.buf_size = (uint32_t)got / OUT_NR_BUFS;
@@ -203,11 +204,13 @@ int out_init(struct target *t, uint32_t page_size, void *spare)
 	out.next_seq = 1;
 	memset(slots, 0, sizeof(slots));
 	memset(chunks, 0, sizeof(chunks));
+	if (take_memory(t->dev->max_bytes))
+		return -ENOMEM;
 	for (unsigned i = 0; i < ARRAY_SIZE(slots); i++) {
 		slots[i].raw = i >= OUT_NR_BUFS;
 		slots[i].segs = slots[i].raw ? raw_segs[i - OUT_NR_BUFS] : &stream_segs[i];
 	}
-	return take_memory(t->dev->max_bytes);
+	return 0;
 }
 
 static uint8_t *stream_buf(const struct slot *s)

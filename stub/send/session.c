@@ -299,6 +299,20 @@ static void measure_dmesg(struct session *s)
 	s->dmesg_records = records;
 }
 
+/* META goes in one piece: what of the ranges it has no room for is not sent, and is missing. */
+static void fit_meta(struct session *s)
+{
+	const struct vmcore *vc = &s->c->vc;
+	uint64_t first, end = 0;
+	unsigned nr = 0;
+
+	while (nr < SERIAL_MAX_RANGES && vmcore_next_run(vc, end, &first, &end))
+		nr++;
+	s->max_unit = end << s->unit_shift;
+	while (vmcore_next_run(vc, end, &first, &end))
+		s->label.ram_missing += (end - first) * vc->page_size;
+}
+
 static void emit_meta(struct session *s, emit_fn emit, void *ctx)
 {
 	const struct vmcore *vc = &s->c->vc;
@@ -311,7 +325,7 @@ static void emit_meta(struct session *s, emit_fn emit, void *ctx)
 		.notes_bytes = vc->notes_size,
 		.vmcoreinfo_offset = vc->vmcoreinfo_offset,
 		.vmcoreinfo_bytes = vc->vmcoreinfo_size,
-		.max_pfn = vmcore_max_pfn(vc),
+		.max_pfn = s->max_unit >> s->unit_shift,
 		.dump_level = s->level,
 		.nr_cpus = vc->nr_cpus,
 		.nr_passes = SELECT_NR_PASSES,
@@ -1042,7 +1056,7 @@ static void prepare(struct session *s, struct capture *c, struct transport *t)
 	s->bad_unit = ~0ULL;
 	while (SERIAL_UNIT << s->unit_shift < c->vc.page_size)
 		s->unit_shift++;
-	s->max_unit = vmcore_max_pfn(&c->vc) << s->unit_shift;
+	fit_meta(s);
 	/*
 	 * Two captures of one machine differ in the moment they began, which the stub's clock knows
 	 * to the microsecond.
@@ -1095,7 +1109,7 @@ static enum capstub_stop run(struct session *s, struct capture *c, struct transp
 	mem_close();
 	if (!s->select)
 		return log_err(STOP_ASSERT, "no memory for a dump over a serial line");
-	s->label.ram_missing = ram_missing(c);
+	s->label.ram_missing += ram_missing(c);
 	s->label.stop_code = s->label.ram_missing ? STOP_RAM_MISSING : STOP_OK;
 	select_build(s->select);
 	log_info("sending the dump over the serial line: level %u, %u pages first", s->level,

@@ -636,6 +636,22 @@ static void test_many_ranges(void **state)
 	}
 }
 
+/* Two sockets, 64 TiB apart: what lies between costs nothing */
+static void test_far_apart(void **state)
+{
+	uint64_t pfn, end, far = 1ULL << 46;
+
+	(void)state;
+	begin64(EM_X86_64);
+	ram(0x100000, 0x80000000);
+	ram(far, far + 0x80000000);
+	assert_int_equal(parse(), 0);
+	assert_true(vmcore_max_pfn(&vc) == (far + 0x80000000) >> 12);
+	assert_true(vmcore_next_run(&vc, 0, &pfn, &end) && pfn == 0x100 && end == 0x80000);
+	assert_true(vmcore_next_run(&vc, end, &pfn, &end) && pfn == far >> 12 && end == (far + 0x80000000) >> 12);
+	assert_false(vmcore_next_run(&vc, end, &pfn, &end));
+}
+
 /* What an entry that makes no sense costs: its bytes, or nobody knows how many, or nothing */
 static void test_dropped_bytes(void **state)
 {
@@ -1079,6 +1095,7 @@ int main(void)
 		cmocka_unit_test(test_too_many_ranges),
 		cmocka_unit_test(test_many_ranges),
 		cmocka_unit_test(test_dropped_bytes),
+		cmocka_unit_test(test_far_apart),
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_notes),
