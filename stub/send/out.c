@@ -59,12 +59,16 @@
 #define LOG_LEAST	KIB(12)	/* more than a chunk takes at worst, LOG_PUT_MAX words for each descriptor */
 #define LOG_GOOD	KIB(384)
 
-#define SECTOR		512u	/* no disk writes less at once */
+/* No disk writes less than a sector at once: of 64 descriptors, which fill 3, this one has its size in the next */
+#define SECTOR		512u
+#define TORN_EVERY	64u
+#define TORN		21u
 #define CHUNK_DESCS	512u
 #define CHUNK_BYTES	(CHUNK_DESCS * sizeof(struct page_desc))
 #define NR_CHUNKS	4	/* in flight */
 #define NR_STEPS	3
-_Static_assert(CHUNK_BYTES % OUT_ALIGN == 0, "chunks are made of blocks");
+_Static_assert(CHUNK_BYTES % OUT_ALIGN == 0 && CHUNK_DESCS % TORN_EVERY == 0, "chunks are made of blocks");
+_Static_assert((TORN * sizeof(struct page_desc) + offsetof(struct page_desc, size)) % SECTOR == 0, "the torn one");
 
 /* Failures after which the target counts as broken, and what looking for the bad spot may cost in all */
 #define OUT_MAX_FAILURES 64
@@ -96,21 +100,25 @@ struct chunk {
 	struct blk_req req;
 };
 
-/* Words of the log; what is larger is the size of an LZO stream, with its data behind that of the last */
+/*
+ * What the log is made of: words that begin a record. A larger one is the size of an LZO stream, and
+ * the whole record of its descriptor.
+ */
 enum {
 	LOG_JUMP,		/* then 4 words each: another descriptor, another offset */
-	LOG_ZERO,
-	LOG_RAW,
+	LOG_ZERO,		/* then how many, in a word */
+	LOG_RAW,		/* the same, one behind the other */
 	LOG_LZO,
-	LOG_PUT_MAX = 10,	/* words for one descriptor */
+	LOG_PUT_MAX = 11,	/* words for one descriptor */
 };
 _Static_assert(CHUNK_DESCS * LOG_PUT_MAX + LOG_PUT_MAX < LOG_LEAST / sizeof(uint16_t), "a chunk fits the log");
 
-/* In the log: words before it, and what the next one is about */
+/* In the log: words before a record, what it is about, and how many descriptors of it lie behind us */
 struct place {
 	uint64_t pos;
 	uint64_t index;
 	uint64_t offset;
+	uint32_t done;
 };
 
 /* Data that could not be written, or (@memory) not be read */
@@ -159,6 +167,8 @@ static struct {
 	uint64_t log_words;
 	uint64_t log_base;	/* the position that the first word has, or had a round ago */
 	struct place head;
+	uint16_t *run;		/* of the last record, how many; NULL: the next descriptor needs one of its own */
+	uint16_t run_of;
 	struct place at[NR_STEPS];	/* how far the steps are; the last one's is the log's tail */
 	struct place limit[NR_STEPS];	/* how far they may go */
 	struct place next[NR_STEPS];	/* and will, after the flush */
@@ -414,28 +424,8 @@ static bool jump(const struct place *p, struct place *ret)
 {
 	if (*log_word(p->pos) != LOG_JUMP)
 		return false;
-	*ret = (struct place){ p->pos + 9, log_get(p->pos + 1, 4), log_get(p->pos + 5, 4) };
+	*ret = (struct place){ p->pos + 9, log_get(p->pos + 1, 4), log_get(p->pos + 5, 4), 0 };
 	return true;
-}
-
-/* The descriptor at @p, which moves on */
-static struct page_desc next_desc(struct place *p)
-{
-	uint32_t word = *log_word(p->pos);
-	struct page_desc desc = { .offset = (int64_t)p->offset, .size = out.page_size };
-
-	p->pos++;
-	p->index++;
-	if (word == LOG_ZERO) {
-		desc.offset = (int64_t)out.zero_offset;
-		return desc;
-	}
-	if (word != LOG_RAW) {
-		desc.size = word;
-		desc.flags = KDUMP_COMPRESSED_LZO;
-	}
-	p->offset += desc.size;
-	return desc;
 }
 
 static void send_piece(struct chunk *c)
@@ -478,31 +468,58 @@ static bool has_chunk(unsigned s)
 	struct place *at = &out.at[s];
 	const struct place *limit = &out.limit[s];
 
-	while (at->pos < limit->pos && jump(at, at))
+	while (at->index < limit->index && jump(at, at))
 		;
-	if (at->pos >= limit->pos)
+	if (at->index >= limit->index)
 		return false;
 	return s || at->index / CHUNK_DESCS < limit->index / CHUNK_DESCS ||
-	       (out.ending && limit->pos == out.head.pos);
+	       (out.ending && limit->index == out.head.index);
 }
 
-/* What step @s makes of @desc at byte @pos of the table, see the top */
-static void put_desc(unsigned s, uint8_t *buf, uint64_t pos, struct page_desc desc)
+/*
+ * @n descriptors of the record at @at, into the chunk as step @s has them. Returns how many there
+ * are; the others' data is not on the disk. Once for every page and step: the loop is a simple one.
+ */
+static unsigned put_descs(unsigned s, struct page_desc *chunk, struct place *at, uint32_t n)
 {
-	if (s < NR_STEPS - 1 && pos % SECTOR == SECTOR - sizeof(desc.offset)) {
-		desc.size = 1;
-		desc.flags = KDUMP_COMPRESSED_LZO;
-		if (!s)
-			desc.offset = 0;
+	uint32_t word = *log_word(at->pos), first = at->index % CHUNK_DESCS, end = first + n;
+	bool zero = word == LOG_ZERO, lzo = word >= LOG_LZO;
+	uint32_t size = lzo ? word : out.page_size, step = zero ? 0 : size;
+	uint64_t offset = zero ? out.zero_offset : at->offset;
+
+	for (uint32_t i = first; i < end; i++, offset += step) {
+		chunk[i].offset = (int64_t)offset;
+		chunk[i].size = size;
+		chunk[i].flags = lzo ? KDUMP_COMPRESSED_LZO : 0;
+		chunk[i].page_flags = 0;
 	}
-	memcpy(buf, &desc, sizeof(desc));
+	for (uint32_t i = first; i < end && out.nr_bad; i++) {
+		const struct bad *bad = find_bad((uint64_t)chunk[i].offset, size);
+
+		if (!bad)
+			continue;
+		chunk[i] = (struct page_desc){ 0 };
+		out.unreadable += bad->memory && s == NR_STEPS - 1;
+		n--;
+	}
+	for (uint32_t i = ALIGN_DOWN(first, TORN_EVERY) + TORN; i < end && s < NR_STEPS - 1; i += TORN_EVERY)
+		if (i >= first && chunk[i].size)
+			chunk[i] = (struct page_desc){ s ? chunk[i].offset : 0, 1, KDUMP_COMPRESSED_LZO, 0 };
+	at->index += end - first;
+	at->offset += (uint64_t)(end - first) * step;
+	at->done += end - first;
+	if (lzo || at->done == *log_word(at->pos + 1)) {
+		at->pos += lzo ? 1 : 2;
+		at->done = 0;
+	}
+	return n;
 }
 
 static void write_chunk(unsigned s, struct chunk *c)
 {
 	uint8_t *buf = out.chunk_bufs[c - chunks];
 	struct place *at = &out.at[s], to;
-	uint64_t nr = at->index / CHUNK_DESCS, pos = nr * CHUNK_BYTES;
+	uint64_t nr = at->index / CHUNK_DESCS, pos = nr * CHUNK_BYTES, limit = out.limit[s].index;
 	unsigned entries = 0;
 	int rc = 0;
 
@@ -511,10 +528,8 @@ static void write_chunk(unsigned s, struct chunk *c)
 		memset(buf, 0, c->len);
 	else
 		rc = target_rw(out.t, BLK_READ, c->offset, buf, c->len);
-	while (at->pos < out.limit[s].pos) {
-		uint64_t index = at->index;
-		const struct bad *bad;
-		struct page_desc desc;
+	while (at->index < limit) {
+		uint32_t word = *log_word(at->pos), left = 1;
 
 		if (jump(at, &to)) {
 			if (to.index / CHUNK_DESCS != nr)
@@ -522,15 +537,12 @@ static void write_chunk(unsigned s, struct chunk *c)
 			*at = to;
 			continue;
 		}
-		if (index / CHUNK_DESCS != nr)
+		if (at->index / CHUNK_DESCS != nr)
 			break;
-		desc = next_desc(at);
-		bad = find_bad((uint64_t)desc.offset, desc.size);
-		out.unreadable += s == NR_STEPS - 1 && bad && bad->memory;
-		if (bad)
-			continue;
-		put_desc(s, buf + index % CHUNK_DESCS * sizeof(desc), index * sizeof(desc), desc);
-		entries++;
+		if (word < LOG_LZO)
+			left = *log_word(at->pos + 1) - at->done;
+		left = (uint32_t)min_u64(left, min_u64((nr + 1) * CHUNK_DESCS, limit) - at->index);
+		entries += put_descs(s, (struct page_desc *)buf, at, left);
 	}
 	if (s == NR_STEPS - 1) {
 		c->entries = entries;
@@ -828,6 +840,7 @@ int out_desc_start(uint64_t table_offset, uint64_t nr, bool fresh, uint64_t zero
 	out.nr_bad = 0;
 	out.head = (struct place){ 0 };
 	out.log_base = 0;
+	out.run = NULL;
 	for (unsigned s = 0; s < NR_STEPS; s++)
 		out.at[s] = out.limit[s] = out.head;
 	out.batch = BATCH_OPEN;
@@ -840,6 +853,7 @@ int out_desc_start(uint64_t table_offset, uint64_t nr, bool fresh, uint64_t zero
 static int close_batch(void)
 {
 	out.next[0] = out.head;
+	out.run = NULL;
 	out.batch_seq = out.next_seq - 1;
 	out.batch = BATCH_DATA;
 	out.batch_bytes = 0;
@@ -854,11 +868,9 @@ static bool batch_due(void)
 		(out.put % BATCH_CHECK == 0 && arch_time_us() - out.batch_us >= BATCH_US));
 }
 
-int out_desc_put(uint64_t index, const struct page_desc *desc)
+/* A new record, for one descriptor. 0, or the sticky error. */
+static int put_record(uint64_t index, uint64_t offset, uint16_t word)
 {
-	bool zero = out.zero_offset && (uint64_t)desc->offset == out.zero_offset;
-	uint64_t offset = zero ? out.head.offset : (uint64_t)desc->offset;
-
 	/* Bounded: every request in flight has a deadline in blk.c */
 	while (out.head.pos + LOG_PUT_MAX - out.at[NR_STEPS - 1].pos > out.log_words && !out.error) {
 		if (out.batch == BATCH_OPEN)
@@ -876,7 +888,26 @@ int out_desc_put(uint64_t index, const struct page_desc *desc)
 		log_put(index, 4);
 		log_put(offset, 4);
 	}
-	log_put(zero ? LOG_ZERO : desc->flags ? desc->size : LOG_RAW, 1);
+	log_put(word, 1);
+	out.run = NULL;
+	if (word < LOG_LZO) {
+		out.run = log_word(out.head.pos);
+		out.run_of = word;
+		log_put(1, 1);
+	}
+	return 0;
+}
+
+int out_desc_put(uint64_t index, const struct page_desc *desc)
+{
+	bool zero = out.zero_offset && (uint64_t)desc->offset == out.zero_offset;
+	uint64_t offset = zero ? out.head.offset : (uint64_t)desc->offset;
+	uint16_t word = zero ? LOG_ZERO : desc->flags ? (uint16_t)desc->size : LOG_RAW;
+
+	if (out.run && out.run_of == word && *out.run < UINT16_MAX && index == out.head.index && offset == out.head.offset)
+		++*out.run;
+	else if (put_record(index, offset, word))
+		return out.error;
 	if (!zero) {
 		offset += desc->size;
 		out.batch_bytes += desc->size;
@@ -903,7 +934,7 @@ bool out_desc_has(uint64_t index)
 
 static bool all_written(void)
 {
-	return out.at[NR_STEPS - 1].pos == out.head.pos;
+	return out.at[NR_STEPS - 1].index == out.head.index;
 }
 
 /*

@@ -12,7 +12,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import CachedDisk, Disk, Guest, MIB, case, check, done, judge, note, put_back, slowed  # noqa: E402
 
-CUTS = 12
+CUTS = 6
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 30))
 MEM = 256 * MIB
 # driver, level, compression, about what is written, in some eight seconds
