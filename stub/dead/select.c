@@ -18,6 +18,7 @@
 
 #include "stub/dead/dmesg.h"
 #include "stub/dead/kallsyms.h"
+#include "stub/idle.h"
 #include "stub/log.h"
 #include "stub/mem.h"
 
@@ -186,6 +187,7 @@ static bool look(struct select *s, uint64_t va)
 	if (!(va >> 63) || !s->looks)
 		return false;
 	s->looks--;
+	idle_busy();
 	return true;
 }
 
@@ -287,6 +289,7 @@ static void add_banner(struct select *s)
 	for (uint64_t pa = image->start; pa + sizeof(buf) < end; pa += 512) {
 		const uint8_t *at = buf;
 
+		idle_busy();
 		if (vmcore_read(s->vc, buf, pa, sizeof(buf)))
 			continue;
 		while ((at = memchr(at, BANNER[0], (size_t)(buf + 512 - at)))) {

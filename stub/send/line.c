@@ -59,6 +59,7 @@ static void pump(void *ctx)
 	uint8_t in[16];
 	size_t n;
 
+	idle_busy();
 	if (l->t.dead)
 		return;
 	l->t.late = idle_deadline_over();

@@ -994,15 +994,15 @@ static void say_line(void *ctx, const char *text, size_t len)
 }
 
 /*
- * For who sees only the end of what was sent: consoles that keep the last 16 KiB, and people. SI,
- * CR, LF first: whatever the last frame did to a terminal, this is readable.
+ * For who sees only the end of what was sent: consoles that keep the last 16 KiB, and people. SI
+ * first if need be: whatever the last frame did to a terminal, this is readable.
  */
 static void say_why(struct session *s)
 {
 	static const uint8_t to_text[] = "\x0f\r\n";
 	const struct capstub_label *l = &s->label;
 
-	s->t->put(s->t, to_text, sizeof(to_text) - 1);
+	s->t->put(s->t, to_text + s->enc.text, sizeof(to_text) - 1 - s->enc.text);
 	report_show(s->c, true, say_line, s);
 	say(s, "Linux %s: %lu of %lu pages sent, %lu missing, %lu unreadable, level %u, %lu s", s->c->release,
 	    l->pages_stored, l->pages_total, l->pages_missing, l->pages_unreadable, s->level, l->elapsed_us / 1000000);

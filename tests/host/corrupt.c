@@ -6,7 +6,7 @@
  * line of VMCOREINFO is removed in turn. Fails on a read outside RAM, on more work than a bound, on
  * a crash, and when less VMCOREINFO loses a page that more of it keeps.
  */
-/* needs: tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/pages.c stub/dead/dmesg.c stub/dead/select.c stub/dead/kallsyms.c tests/unit/fake/arena.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/pages.c stub/dead/dmesg.c stub/dead/select.c stub/dead/kallsyms.c tests/unit/fake/arena.c */
 #include <err.h>
 #include <inttypes.h>
 #include <stdio.h>

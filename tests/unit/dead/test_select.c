@@ -4,7 +4,7 @@
  * they are sound; where they are not, a bounded amount of work and nothing but RAM. All else by its
  * class.
  */
-/* needs: stub/dead/select.c stub/dead/dmesg.c stub/dead/kallsyms.c stub/dead/pages.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c tests/unit/fake/arena.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c stub/dead/select.c stub/dead/dmesg.c stub/dead/kallsyms.c stub/dead/pages.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c tests/unit/fake/arena.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
