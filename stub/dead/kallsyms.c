@@ -14,6 +14,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "stub/idle.h"
+
 #define MAX_SYMS	BIT(20)		/* a kernel has some 200000 */
 #define MAX_BYTES	MIB(16)		/* which take 3 MiB */
 #define NAME_CHARS	64u		/* longer names than those looked for cannot match */
@@ -170,6 +172,7 @@ int kallsyms_find(struct vtop *vt, const struct vmcoreinfo *vi, struct kallsym *
 	for (unsigned i = 0; i < min_u64(count, MAX_SYMS) && found < nr; i++) {
 		struct kallsym *sym;
 
+		idle_busy();
 		if (next_name(&t, name, sizeof(name)))
 			break;
 		if (!judged && !strcmp(name, "_stext")) {

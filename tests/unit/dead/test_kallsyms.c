@@ -3,7 +3,7 @@
  * Symbols from the dead kernel's own table: what is there is found, and a table that is damaged on
  * purpose costs a bounded amount of work.
  */
-/* needs: stub/dead/kallsyms.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c stub/dead/kallsyms.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
