@@ -407,15 +407,15 @@ static void print_machine_check(void)
  */
 void exception_report(void)
 {
-	unsigned nmis = nmi_count, seen = checks, banks = nr_noted;
+	unsigned nmis = nmi_count, seen = checks, banks = nr_noted, first = reported_banks;
 
-	if (nmis == reported_nmis && seen == reported_checks && banks == reported_banks)
+	if (nmis == reported_nmis && seen == reported_checks && banks == first)
 		return;
-	for (unsigned i = reported_banks; i < banks && i < MC_MAX_NOTED; i++)
-		print_bank(LOG_WARN, noted[i].bank, &noted[i].is);
 	reported_nmis = nmis;
 	reported_checks = seen;
 	reported_banks = banks;
+	for (unsigned i = first; i < banks && i < MC_MAX_NOTED; i++)
+		print_bank(LOG_WARN, noted[i].bank, &noted[i].is);
 	log_warn("x86: so far %u machine check(s) survived, %u page(s) lost to them, %u bank(s) emptied, %u NMI(s)",
 		 seen, pages_lost, banks, nmis);
 }
