@@ -129,7 +129,7 @@ status(m, 1, "something else was written there")
 m = machine()
 with open(os.path.join(m, "dev/sda4"), "ab") as f:
     f.write(bytes(1 << 20))
-status(m, 1, "if it was resized")
+status(m, 1, "has grown since format")
 m = machine(proc__meminfo="MemTotal: 5000000 kB\nMemFree: 2000000 kB\n")
 check(m, 0, ("warning", "size", "would need about"))
 m = machine(label=False)

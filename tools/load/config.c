@@ -12,7 +12,7 @@
 #include "tools/load/words.h"
 #include "tools/util.h"
 
-enum { KEY_TARGET, KEY_IMAGE = 10, KEY_SYSCALL, KEY_PANIC, KEY_DIRECTORY, KEY_FORMAT, KEY_KEEP,
+enum { KEY_TARGET, KEY_IMAGE = 11, KEY_SYSCALL, KEY_PANIC, KEY_DIRECTORY, KEY_FORMAT, KEY_KEEP,
        KEY_MIN_FREE, NR_KEYS };
 
 enum kind { TEXT, LIST, BOOL, SPAN, PATH, SIZE, ONE_OF };
@@ -33,6 +33,7 @@ static const struct key {
 	{ "Stub", "Timeout", SPAN, "timeout=" },
 	{ "Stub", "Line", TEXT, "line=" },
 	{ "Stub", "Reset", TEXT, "reset=" },
+	{ "Stub", "Watchdog", TEXT, "watchdog=" },
 	[KEY_IMAGE] = { "Load", "Image", PATH, NULL },
 	[KEY_SYSCALL] = { "Load", "Syscall", ONE_OF, "auto load file" },
 	[KEY_PANIC] = { "Load", "Panic", SPAN, NULL },
