@@ -157,7 +157,7 @@ HOST_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wvla -Wmissing-prototypes
 	-Wstrict-prototypes -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -Iinclude \
 	-DCAPSTUB_VERSION='"$(VERSION)"' -DCAPSTUB_LIBDIR='"$(prefix)/lib/capstub"' \
 	-ffile-prefix-map=$(CURDIR)=.
-TOOL_LIBS   = $(shell pkg-config --libs blkid libkdumpfile libaddrxlat libzstd) -lfdt -llzo2 -lz
+TOOL_LIBS   = $(shell pkg-config --libs blkid libzstd) -lfdt -llzo2 -lz -lsnappy
 
 $(eval $(call compile,$(BUILD)/host,.c,HOSTCC,$$(HOSTCC) $$(HOST_CFLAGS)))
 
@@ -192,7 +192,7 @@ $(eval $(call compile,$(BUILD)/fuzz/obj,.c,FUZZCC,$$(FUZZCC_ALL)))
 define program
 $(1)/$(basename $(notdir $(2))): $(patsubst %.c,$(1)/obj/%.o,$(2) $(call needs,$(2))) $(1)/obj/format.a
 	@$$(say) LD $$@
-	$$(Q)$(3) -no-pie -o $$@ $$(filter %.o %.a,$$^) $(4) -llzo2 -lfdt -lz
+	$$(Q)$(3) -no-pie -o $$@ $$(filter %.o %.a,$$^) $(4) -llzo2 -lfdt -lz -lzstd -lsnappy
 endef
 FORMAT_C := $(wildcard stub/format/*.c)
 $(BUILD)/unit/obj/format.a: $(FORMAT_C:%.c=$(BUILD)/unit/obj/%.o)

@@ -24,7 +24,7 @@ for c in tests/host/*.c tests/line/*.c; do
 		# shellcheck disable=SC2086
 		${HOSTCC:-gcc} -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wvla -Wmissing-prototypes -D_GNU_SOURCE \
 			-I. -Iinclude "-I$fake" "-DARCH_VTOP=vtop_$arch" ${HOST_SANITIZE:-} \
-			-o "$program.$$" "$c" $needs stub/format/*.c -llzo2 -lz -lzstd
+			-o "$program.$$" "$c" $needs stub/format/*.c -llzo2 -lz -lzstd -lsnappy
 		mv "$program.$$" "$program"
 	done
 done

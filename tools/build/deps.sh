@@ -10,7 +10,7 @@ set -eu
 
 [ $# -gt 0 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
 packages="gcc libc6-dev binutils newlib-source binutils-source xz-utils pkg-config
-	liblzo2-dev libblkid-dev libkdumpfile-dev libfdt-dev zlib1g-dev libzstd-dev"
+	liblzo2-dev libblkid-dev libfdt-dev zlib1g-dev libzstd-dev libsnappy-dev"
 for what in "$@"; do
 	case $what in
 	x86_64)
@@ -23,11 +23,11 @@ for what in "$@"; do
 		;;
 	guests)
 		# The guests' own programs (kernel, kexec, busybox), and crash, are unpacked privately
-		packages="$packages ${qemu:-} python3 makedumpfile"
+		packages="$packages ${qemu:-} python3 makedumpfile libkdumpfile-dev"
 		;;
 	tests)
 		# Unit tests, fuzzers, rules; signatures that the host tool must refuse; independent readers
-		packages="$packages libcmocka-dev clang libclang-rt-dev perl fdisk e2fsprogs
+		packages="$packages libcmocka-dev libkdumpfile-dev clang libclang-rt-dev perl fdisk e2fsprogs
 			util-linux dosfstools xfsprogs btrfs-progs cryptsetup-bin lvm2 mdadm
 			qemu-utils device-tree-compiler gdb gdb-multiarch"
 		;;

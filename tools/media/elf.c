@@ -14,7 +14,6 @@
  */
 #include <elf.h>
 #include <errno.h>
-#include <libkdumpfile/kdumpfile.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,12 +33,14 @@
 /* x86_64: __START_KERNEL_map, where the kernel image is linked */
 #define IMAGE_VIRT		0xffffffff80000000ULL
 #define IMAGE_MAX		MIB(64)
+#define CACHE_PAGES		16u
 #define PR_PID_OFFSET	32		/* pr_pid in struct elf_prstatus, 64-bit */
 
 /* Stored pages that follow each other in physical memory, and so in the file */
 struct run {
 	uint64_t pa, len;
 	uint64_t offset;	/* relative to the first page's place in the file */
+	uint64_t index;		/* descriptor of its first page */
 };
 
 struct segment {
@@ -48,7 +49,6 @@ struct segment {
 
 struct elf {
 	struct elf_job *job;
-	kdump_ctx_t *ctx;
 	uint64_t page;
 	struct run *runs;
 	size_t nr_runs, room_runs;
@@ -60,21 +60,13 @@ struct elf {
 	size_t nr_segs, room_segs;
 	size_t max_segs;
 	bool cut;		/* max_segs was reached, or tables refer to each other */
-	uint64_t *lost;		/* pfns that libkdumpfile could not decompress, ascending */
+	uint64_t *lost;		/* pfns of what cannot be decompressed, ascending */
 	size_t nr_lost, room_lost;
+	uint8_t *cache;		/* CACHE_PAGES of them, for the page-table walk */
+	uint64_t cached[CACHE_PAGES];	/* pfn + 1 */
 	uint8_t *notes;
 	size_t notes_len;
 };
-
-/* Also the page-table walk reads through this: pages that are not stored fail */
-static int read_phys(void *ctx, void *buf, phys_addr_t pa, size_t len)
-{
-	struct elf *e = ctx;
-	size_t got = len;
-
-	return kdump_read(e->ctx, KDUMP_MACHPHYSADDR, pa, buf, &got) == KDUMP_OK && got == len ?
-	       0 : -EIO;
-}
 
 /* @next keeps the place: both lists ascend */
 static bool is_lost(const struct elf *e, uint64_t pfn, size_t *next)
@@ -84,7 +76,7 @@ static bool is_lost(const struct elf *e, uint64_t pfn, size_t *next)
 	return *next < e->nr_lost && e->lost[*next] == pfn;
 }
 
-static void add_page(struct elf *e, uint64_t pa)
+static void add_page(struct elf *e, uint64_t pa, uint64_t index)
 {
 	struct run *last = e->nr_runs ? &e->runs[e->nr_runs - 1] : NULL;
 	uint64_t offset = last ? last->offset + last->len : 0;
@@ -98,7 +90,7 @@ static void add_page(struct elf *e, uint64_t pa)
 		e->runs = must_grow(e->runs, e->room_runs, sizeof(*e->runs));
 	}
 	e->runs[e->nr_runs++] = (struct run){
-		.pa = pa, .len = e->page, .offset = offset,
+		.pa = pa, .len = e->page, .offset = offset, .index = index,
 	};
 }
 
@@ -115,7 +107,7 @@ static int find_runs(struct elf *e)
 	kdump_walk_start(&w, e->job->dump);
 	while ((rc = kdump_walk_next(&w, &p)) == 1)
 		if (p.state == PAGE_STORED && !is_lost(e, p.pfn, &next_lost)) {
-			add_page(e, p.pfn * e->page);
+			add_page(e, p.pfn * e->page, p.index);
 			e->job->pages++;
 		}
 	return rc ? fail(rc, "%s: reading the page descriptors failed", e->job->path) : 0;
@@ -127,6 +119,34 @@ static size_t find_run(const struct elf *e, uint64_t pa)
 	size_t i = FIRST_ABOVE(e->runs, e->nr_runs, pa, pa);
 
 	return i && e->runs[i - 1].pa + e->runs[i - 1].len > pa ? i - 1 : i;
+}
+
+static int read_page(const struct elf *e, uint64_t pa, void *buf)
+{
+	size_t i = find_run(e, pa);
+
+	if (i == e->nr_runs || e->runs[i].pa > pa)
+		return -EIO;
+	return kdump_page(e->job->dump, e->runs[i].index + (pa - e->runs[i].pa) / e->page, buf);
+}
+
+/* For the page-table walk, which comes back to a table after each one below it */
+static int read_phys(void *ctx, void *buf, phys_addr_t pa, size_t len)
+{
+	struct elf *e = ctx;
+	uint64_t pfn = pa / e->page, slot = pfn % CACHE_PAGES;
+	uint8_t *page = e->cache + slot * e->page;
+
+	if (pa % e->page + len > e->page)
+		return -EIO;
+	if (e->cached[slot] != pfn + 1) {
+		e->cached[slot] = 0;
+		if (read_page(e, pfn * e->page, page))
+			return -EIO;
+		e->cached[slot] = pfn + 1;
+	}
+	memcpy(buf, page + pa % e->page, len);
+	return 0;
 }
 
 /* PT_LOADs for what is stored of [pa, pa + len) */
@@ -419,7 +439,7 @@ static int write_run(struct elf *e, const struct run *r, struct outfile *out, ui
 	int rc = 0;
 
 	for (pa = r->pa; pa < r->pa + r->len && !rc; pa += e->page) {
-		if (read_phys(e, buf, pa, e->page)) {
+		if (read_page(e, pa, buf)) {
 			++*ret_lost;
 			add_lost(e, pa / e->page);
 			memset(buf, 0, e->page);
@@ -483,23 +503,6 @@ static int write_all(struct elf *e, struct outfile *out)
 	return rc;
 }
 
-/*
- * After kdump_open(): libkdumpfile follows offsets without asking, and those were checked there
- */
-static int open_reader(struct elf *e)
-{
-	const char *why;
-
-	e->ctx = kdump_new();
-	if (!e->ctx)
-		return fail(-ENOMEM, "libkdumpfile: no memory");
-	if (kdump_open_fd(e->ctx, e->job->dump->fd) == KDUMP_OK)
-		return 0;
-	why = kdump_get_err(e->ctx);
-	return fail(-EIO, "%s: libkdumpfile cannot open it: %s", e->job->path,
-		    why ? why : "unknown");
-}
-
 /* The tables' decoder; phys_base of the header where VMCOREINFO has none */
 static int open_tables(struct elf *e)
 {
@@ -525,12 +528,15 @@ static int open_tables(struct elf *e)
 int elf_write(struct elf_job *job, struct outfile *out)
 {
 	struct elf e = { .job = job, .page = (uint64_t)job->dump->hdr.block_size };
-	int rc = kdump_vmcoreinfo(job->dump, job->path, &e.info);
+	int rc;
+
+	e.cache = must_alloc(CACHE_PAGES, e.page);
+	rc = kdump_vmcoreinfo(job->dump, job->path, &e.info);
 
 	if (!rc)
 		rc = kdump_notes(job->dump, job->path, &e.notes, &e.notes_len);
 	if (!rc)
-		rc = open_reader(&e);
+		rc = find_runs(&e);
 	if (!rc)
 		rc = open_tables(&e);
 	if (!rc) {
@@ -538,8 +544,7 @@ int elf_write(struct elf_job *job, struct outfile *out)
 		number_idle(&e);
 		rc = write_all(&e, out);
 	}
-	if (e.ctx)
-		kdump_free(e.ctx);
+	free(e.cache);
 	free(e.notes);
 	free(e.runs);
 	free(e.segs);

@@ -7,8 +7,12 @@
  * sum can wrap around; what struct kdump and the walk give out afterwards lies inside the file.
  */
 #include <errno.h>
+#include <lzo/lzo1x.h>
+#include <snappy-c.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
+#include <zstd.h>
 
 #include "stub/bits.h"
 #include "tools/media/kdump.h"
@@ -250,6 +254,39 @@ static enum page_state desc_state(const struct kdump *k, const struct page_desc 
 	default:
 		return PAGE_BAD;
 	}
+}
+
+int kdump_page(const struct kdump *k, uint64_t index, void *buf)
+{
+	const size_t block = (size_t)k->hdr.block_size;
+	uint8_t packed[65536];
+	lzo_uint lzo_len = block;
+	uLongf zlib_len = block;
+	size_t snappy_len = block;
+	struct page_desc d;
+	bool good = false;
+
+	if (read_at(k->fd, &d, sizeof(d), k->descs + index * sizeof(d)) || desc_state(k, &d) != PAGE_STORED ||
+	    read_at(k->fd, d.flags ? packed : buf, d.size, (uint64_t)d.offset))
+		return -EIO;
+	switch (d.flags) {
+	case 0:
+		return 0;
+	case KDUMP_COMPRESSED_ZLIB:
+		good = uncompress(buf, &zlib_len, packed, d.size) == Z_OK && zlib_len == block;
+		break;
+	case KDUMP_COMPRESSED_LZO:
+		good = lzo1x_decompress_safe(packed, d.size, buf, &lzo_len, NULL) == LZO_E_OK && lzo_len == block;
+		break;
+	case KDUMP_COMPRESSED_SNAPPY:
+		good = snappy_uncompress((const char *)packed, d.size, buf, &snappy_len) == SNAPPY_OK &&
+		       snappy_len == block;
+		break;
+	case KDUMP_COMPRESSED_ZSTD:
+		good = ZSTD_decompress(buf, block, packed, d.size) == block;
+		break;
+	}
+	return good ? 0 : -EIO;
 }
 
 /*

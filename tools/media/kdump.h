@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reader for the structure of a kdump-compressed file (include/capstub/kdump_format.h): headers,
- * bitmaps, descriptors, notes. Page contents are libkdumpfile's business; what it is given was
- * checked here first, because the file may be cut, damaged or hostile. Works on a saved file and
- * on a target.
+ * Reader for kdump-compressed files (include/capstub/kdump_format.h): headers, bitmaps, descriptors,
+ * notes, pages. The file may be cut, damaged or hostile. Works on a saved file and on a target.
  */
 #ifndef TOOLS_KDUMP_H
 #define TOOLS_KDUMP_H
@@ -69,6 +67,9 @@ struct kdump_page {
 void kdump_walk_start(struct kdump_walk *w, const struct kdump *k);
 /* 1 and *ret, 0 at the end, -errno (no message) */
 int kdump_walk_next(struct kdump_walk *w, struct kdump_page *ret);
+
+/* Contents of the page with descriptor @index, a block. -EIO: it is not stored, or cannot be decompressed. No message */
+int kdump_page(const struct kdump *k, uint64_t index, void *buf);
 
 struct kdump_counts {
 	uint64_t stored, missing, bad;

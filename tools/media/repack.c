@@ -74,28 +74,6 @@ static size_t compress_page(struct repack *p)
 	return len < p->page ? len : 0;
 }
 
-/* False: it cannot be decompressed to a whole page */
-static bool read_page(struct repack *p, const struct page_desc *d)
-{
-	uLongf zlib_len = p->page;
-	lzo_uint lzo_len = p->page;
-
-	/* A page takes a block at the most (tools/media/kdump.c), and there is room for that */
-	if (read_at(p->job->dump->fd, d->flags ? p->packed : p->raw, d->size, (uint64_t)d->offset))
-		return false;
-	switch (d->flags) {
-	case 0:
-		return true;
-	case KDUMP_COMPRESSED_ZLIB:
-		return uncompress(p->raw, &zlib_len, p->packed, d->size) == Z_OK && zlib_len == p->page;
-	case KDUMP_COMPRESSED_LZO:
-		return lzo1x_decompress_safe(p->packed, d->size, p->raw, &lzo_len, NULL) == LZO_E_OK && lzo_len == p->page;
-	case KDUMP_COMPRESSED_ZSTD:
-		return ZSTD_decompress(p->raw, p->page, p->packed, d->size) == p->page;
-	}
-	return false;
-}
-
 /* The descriptor of a page, and its contents at *ret_data; all of zeros when it is not there */
 static struct page_desc look(struct repack *p, const struct kdump_page *page, const void **ret_data)
 {
@@ -103,7 +81,7 @@ static struct page_desc look(struct repack *p, const struct kdump_page *page, co
 	size_t len;
 
 	*ret_data = p->raw;
-	if (page->state != PAGE_STORED || !read_page(p, &page->desc))
+	if (kdump_page(p->job->dump, page->index, p->raw))
 		return d;
 	d.size = (uint32_t)p->page;
 	d.offset = (int64_t)p->data_end;
@@ -189,9 +167,6 @@ int repack_write(struct repack_job *job, struct outfile *out)
 	struct repack p = { .job = job, .out = out, .page = (size_t)job->dump->hdr.block_size };
 	int rc;
 
-	if (job->dump->hdr.status & KDUMP_COMPRESSED_SNAPPY)
-		return fail(-ENOTSUP, "%s is compressed with snappy, which is not known here: use makedumpfile",
-			    job->path);
 	if (lzo_init() != LZO_E_OK)
 		return fail(-ENOTSUP, "liblzo2 is not as it was when this program was built");
 	p.room = max_u64(max_u64(compressBound(p.page), ZSTD_compressBound(p.page)), p.page + p.page / 16 + 64 + 3);
