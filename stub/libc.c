@@ -11,6 +11,14 @@
 
 struct _reent;
 
+/*
+ * newlib's own holds 2 KiB of what a C library may need for each thread; what the stub calls of it
+ * writes errno, the first field, and looks at no other.
+ */
+static int reent_errno;
+extern struct _reent *_impure_ptr;
+struct _reent *_impure_ptr = (struct _reent *)&reent_errno;
+
 void *_malloc_r(struct _reent *r, size_t size);
 void *_realloc_r(struct _reent *r, void *p, size_t size);
 void _free_r(struct _reent *r, void *p);

@@ -15,7 +15,7 @@
 
 #define PAGE		4096u
 #define ADDR_LIMIT	BIT(52)		/* x86_64 and arm64 have at most 52 physical address bits */
-#define MAX_PIECES	32
+#define MAX_PIECES	20
 /* Of a large reservation more than this is of no use, and would only take time and page tables to map */
 #define MAX_MAPPED	MIB(8)
 
