@@ -516,16 +516,17 @@ void devtree_early(const void *fdt, struct boot_info *bi, struct devtree_efi *re
 
 /* ---- Buses ---- */
 
-#define DT_MAX_SMMUS	16
+#define DT_MAX_IOMMUS	16
 
 struct bus_walk {
 	struct boot_info *bi;
 	unsigned tried;
-	unsigned nr_smmus;
+	unsigned nr_iommus;
 	struct {
 		uint32_t phandle;
-		phys_addr_t addr;
-	} smmus[DT_MAX_SMMUS];
+		bool virtio;
+		phys_addr_t addr;	/* or, of a virtio-iommu, its position on its host's buses */
+	} iommus[DT_MAX_IOMMUS];
 };
 
 /*
@@ -559,25 +560,32 @@ static void read_pci_ports(const struct dt_pos *pos, struct pci_host *h)
 	}
 }
 
-static bool add_smmu(const struct dt_pos *pos, void *ctx)
+/* SMMUv3, and Documentation/devicetree/bindings/virtio/pci-iommu.yaml: "reg" begins with bus and devfn << 8 */
+static bool add_iommu(const struct dt_pos *pos, void *ctx)
 {
+	int node = pos->node[pos->depth], len;
+	bool virtio = compatible(pos, "virtio,pci-iommu");
+	uint32_t phandle = fdt_get_phandle(pos->fdt, node);
 	struct bus_walk *w = ctx;
 	uint64_t addr, size;
-	uint32_t phandle;
+	const fdt32_t *reg;
 
-	if (!compatible(pos, "arm,smmu-v3"))
+	if ((!virtio && !compatible(pos, "arm,smmu-v3")) || !phandle)
 		return true;
-	phandle = fdt_get_phandle(pos->fdt, pos->node[pos->depth]);
-	if (w->nr_smmus == DT_MAX_SMMUS || !phandle || !get_reg(pos, &addr, &size))
-		return w->nr_smmus < DT_MAX_SMMUS;
-	w->smmus[w->nr_smmus].phandle = phandle;
-	w->smmus[w->nr_smmus++].addr = addr;
-	return true;
+	reg = fdt_getprop(pos->fdt, node, "reg", &len);
+	if (virtio && reg && len >= 4)
+		addr = fdt32_ld(reg) >> 8 & 0xffff;
+	else if (virtio || !get_reg(pos, &addr, &size))
+		return true;
+	w->iommus[w->nr_iommus].phandle = phandle;
+	w->iommus[w->nr_iommus].virtio = virtio;
+	w->iommus[w->nr_iommus++].addr = addr;
+	return w->nr_iommus < DT_MAX_IOMMUS;
 }
 
 /*
  * Documentation/devicetree/bindings/pci/pci-iommu.txt: entries (rid, phandle, sid, length), all for
- * IOMMUs with one cell a specifier, as SMMUv3 has
+ * IOMMUs with one cell a specifier, as SMMUv3 and virtio-iommu have
  */
 static void read_iommu_map(const struct dt_pos *pos, struct bus_walk *w, const struct pci_host *host)
 {
@@ -590,9 +598,12 @@ static void read_iommu_map(const struct dt_pos *pos, struct bus_walk *w, const s
 
 		*m = (struct iommu_map){ .host = host, .mask = mask, .rid = fdt32_ld(p), .sid = fdt32_ld(p + 2),
 					 .len = fdt32_ld(p + 3) };
-		for (unsigned i = 0; i < w->nr_smmus; i++)
-			if (w->smmus[i].phandle == fdt32_ld(p + 1))
-				m->unit = w->smmus[i].addr;
+		for (unsigned i = 0; i < w->nr_iommus; i++) {
+			if (w->iommus[i].phandle != fdt32_ld(p + 1))
+				continue;
+			m->virtio = w->iommus[i].virtio;
+			m->unit = w->iommus[i].addr | (m->virtio ? (phys_addr_t)host->segment << 16 : 0);
+		}
 	}
 }
 
@@ -673,7 +684,7 @@ void devtree_buses(const void *fdt, struct boot_info *bi)
 {
 	struct bus_walk w = { .bi = bi };
 
-	for_each_device(fdt, add_smmu, &w);
+	for_each_device(fdt, add_iommu, &w);
 	for_each_device(fdt, add_bus, &w);
 }
 

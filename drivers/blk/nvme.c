@@ -41,7 +41,7 @@
 #define HEALTH_US		10000		/* between two looks at an idle controller */
 #define MAX_TRIES		6		/* of a command that fails for no lasting reason */
 #define LATE_US			3000000		/* less is never late */
-#define LEFT_FOR_DUMP		KIB(320)	/* of the arena: more than this its buffers do not take */
+#define LEFT_FOR_DUMP		KIB(320)	/* of the arena, whatever controllers there are */
 
 /* Admin queues of a controller; page aligned (§3.1.9) */
 struct nvme_admin {

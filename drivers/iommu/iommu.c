@@ -142,7 +142,7 @@ static const struct kind {
 static const struct kind *const kinds[] = { &vtd, &amdvi, &smmu_v3, &virtio_iommu };
 
 /* Firmware without ACPI: iommu-map of the PCI host's node */
-static int find_in_device_tree(struct iommu_requester *r, phys_addr_t *ret_base)
+static int find_in_device_tree(struct iommu_requester *r, const struct kind **ret_kind, phys_addr_t *ret_base)
 {
 	for (unsigned i = 0; i < iommu.bi->nr_iommu_maps; i++) {
 		const struct iommu_map *m = &iommu.bi->iommu_maps[i];
@@ -150,7 +150,8 @@ static int find_in_device_tree(struct iommu_requester *r, phys_addr_t *ret_base)
 
 		if (m->host != r->host || rid < m->rid || rid - m->rid >= m->len)
 			continue;
-		if (!m->unit)
+		*ret_kind = m->virtio ? &virtio_iommu : &smmu_v3;
+		if (!m->virtio && !m->unit)
 			return log_err(-ENOENT, "iommu: %02x:%02x.%x is behind an IOMMU of another kind: left as it is",
 				       r->bus, r->devfn >> 3, r->devfn & 7);
 		r->lookup = m->sid + (rid - m->rid);
@@ -173,8 +174,7 @@ static int find_unit(struct iommu_requester *r, const struct kind **ret_kind, ph
 		if (rc != -ENOENT)
 			return rc;
 	}
-	*ret_kind = &smmu_v3;
-	return find_in_device_tree(r, ret_base);
+	return find_in_device_tree(r, ret_kind, ret_base);
 }
 
 /* The unit with @len bytes of registers at @base, mapped; 0: its driver does that. NULL: too many, or the address is absurd. */

@@ -54,6 +54,7 @@ struct pci_host {
 struct iommu_map {
 	const struct pci_host *host;
 	phys_addr_t unit;	/* registers of an SMMUv3; 0: an IOMMU of another kind */
+	bool virtio;		/* or a virtio-iommu: segment << 16 | bus << 8 | devfn */
 	uint32_t mask;		/* of the requester ID that counts */
 	uint32_t rid;
 	uint32_t sid;

@@ -383,6 +383,35 @@ static void test_pci_one_base(void **state)
 	assert_int_equal(bi.nr_iommu_maps, 2);
 }
 
+/* A virtio-iommu is a function of the host that it serves */
+static void test_virtio_iommu(void **state)
+{
+	fdt32_t map[8] = { 0, cpu_to_fdt32(9), 0, cpu_to_fdt32(8), cpu_to_fdt32(9), cpu_to_fdt32(9), cpu_to_fdt32(9),
+			   cpu_to_fdt32(0xfff7) };
+	fdt32_t reg[5] = { cpu_to_fdt32(0x000800) };
+
+	(void)state;
+	begin_tree(2, 2);
+	node("pcie");
+	str("compatible", "pci-host-ecam-generic");
+	cells("reg", 0, 0x80000000, 0, 0x1000000);
+	u32("#address-cells", 3);
+	u32("#size-cells", 2);
+	u32("linux,pci-domain", 3);
+	must(fdt_property(tree, "iommu-map", map, sizeof(map)));
+	node("virtio_iommu@1,0");
+	str("compatible", "virtio,pci-iommu");
+	must(fdt_property(tree, "reg", reg, sizeof(reg)));
+	u32("phandle", 9);
+	end();
+	end();
+	parse();
+	assert_int_equal(bi.nr_iommu_maps, 2);
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(bi.iommu_maps[i].virtio && bi.iommu_maps[i].unit == 0x30008);
+	assert_int_equal(bi.iommu_maps[1].sid, 9);
+}
+
 /* A host bridge with one I/O window: phys.hi, port, CPU address, number of ports */
 static void io_window(uint32_t hi, uint32_t port, uint32_t addr_hi, uint32_t addr,
 		      uint32_t count_hi, uint32_t count)
@@ -742,6 +771,7 @@ int main(void)
 		cmocka_unit_test(test_alias_of_itself), cmocka_unit_test(test_unknown_clock),
 		cmocka_unit_test(test_pci),
 		cmocka_unit_test(test_pci_one_base),
+		cmocka_unit_test(test_virtio_iommu),
 		cmocka_unit_test(test_pci_ports),
 		cmocka_unit_test(test_coherency),
 		cmocka_unit_test(test_long_bootargs),

@@ -215,6 +215,21 @@ static void test_attach(void **state)
 	assert_int_equal(unit.dma_without_master, 0);
 }
 
+static void test_device_tree(void **state)
+{
+	(void)state;
+	bi.acpi[ACPI_VIOT].pa = 0;
+	bi.nr_iommu_maps = 1;
+	bi.iommu_maps[0] = (struct iommu_map){ .host = &host, .virtio = true, .unit = 0x18, .mask = UINT32_MAX,
+					       .rid = 0x100, .sid = 0x77, .len = 8 };
+	assert_int_equal(dma_attach(&devs[0]), 0);
+	assert_true(bypasses[0x77]);
+	assert_int_equal(dma_attach(&devs[1]), 0);	/* not behind it */
+	bi.iommu_maps[0].unit = 0x20;			/* there is none */
+	dma_detach(&devs[0], true);
+	assert_int_equal(dma_attach(&devs[0]), -EXDEV);
+}
+
 /* Nobody has started it: everybody reaches everything as it is */
 static void test_asleep(void **state)
 {
@@ -266,6 +281,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_table, set_up),
 		cmocka_unit_test_setup(test_attach, set_up),
+		cmocka_unit_test_setup(test_device_tree, set_up),
 		cmocka_unit_test_setup(test_asleep, set_up),
 		cmocka_unit_test_setup(test_refused, set_up),
 	};
