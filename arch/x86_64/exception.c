@@ -420,6 +420,10 @@ void exception_report(void)
 		 seen, pages_lost, banks, nmis);
 }
 
+/*
+ * Corrected errors come by an interrupt that nobody takes. They have to go all the same: an error that is
+ * met later in a bank with one of them counts as one of several, and then it is fatal (SDM 3B table 16-8).
+ */
 void arch_report(void)
 {
 	mce_empty_banks();

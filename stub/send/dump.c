@@ -344,6 +344,7 @@ static void progress(struct dump *d, const char *what, uint64_t done, uint64_t t
 	if (now < d->progress_us || !done || !total)
 		return;
 	d->progress_us = now + PROGRESS_US;
+	arch_report();
 	rate = max_u64(1, mib * 1000 / max_u64(1, elapsed / 1000));
 	log_console("%s: %u %% of %lu MiB, %lu MiB/s, %lu s to go", what, (unsigned)(done * 100 / total),
 		    (total * d->page_size >> 20), rate,
