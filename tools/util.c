@@ -26,17 +26,6 @@ int fail(int rc, const char *fmt, ...)
 	return rc;
 }
 
-void note(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("capstub: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-	va_end(ap);
-}
-
 /*
  * The end of the file is an error of its own and not a short count: every caller asks for bytes
  * that a header or label has promised, and none could go on with fewer

@@ -22,7 +22,7 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
  * error.
  */
 __attribute__((format(printf, 2, 3))) int fail(int rc, const char *fmt, ...);
-__attribute__((format(printf, 1, 2))) void note(const char *fmt, ...);
+#define note(...) ((void)fail(0, __VA_ARGS__))
 
 /* All of @len bytes at @offset: 0 or -errno; -ENODATA when the file ends before. No message. */
 int read_at(int fd, void *buf, size_t len, uint64_t offset);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tools/cmd/args.h"
 
-#include <errno.h>
-
 struct parsing {
 	const struct args *args;
 	unsigned nr;
@@ -15,13 +13,16 @@ static error_t parse(int key, char *value, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_ARG:
+		if (!a->max)
+			return ARGP_ERR_UNKNOWN;
 		if (p->nr == a->max)
 			argp_error(state, "%s", a->too_many);
 		a->paths[p->nr++] = value;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "%s", a->which);
-		return EINVAL;
+		if (a->max)
+			argp_error(state, "%s", a->which);
+		return 0;
 	case ARGP_KEY_END:
 		if (a->check)
 			a->check(state);
@@ -44,13 +45,16 @@ static error_t parse(int key, char *value, struct argp_state *state)
 unsigned args_parse(const struct args *args, int argc, char **argv)
 {
 	struct argp_option options[ARGS_MAX + 1] = { 0 };
-	const struct argp argp = { .options = options, .parser = parse, .args_doc = args->usage, .doc = args->doc };
+	const struct argp argp = {
+		.options = args->options->name ? options : NULL,
+		.parser = parse, .args_doc = args->usage, .doc = args->doc,
+	};
 	struct parsing p = { .args = args };
 
 	for (unsigned i = 0; i < ARGS_MAX && args->options[i].name; i++) {
 		const struct arg *o = &args->options[i];
 
-		options[i] = (struct argp_option){ o->name, o->key, o->value, 0, o->doc, 0 };
+		options[i] = (struct argp_option){ o->name, o->key, o->value, o->doc ? 0 : OPTION_HIDDEN, o->doc, 0 };
 	}
 	argp_parse(&argp, argc, argv, 0, NULL, &p);
 	return p.nr;

@@ -3,7 +3,6 @@
  * capstub check: everything that can be known before a crash about why it would not be captured. Each check is a
  * function that says what it found; nothing is changed.
  */
-#include <argp.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "stub/format/crc.h"
+#include "tools/cmd/args.h"
 #include "tools/cmd/commands.h"
 #include "tools/load/health.h"
 #include "tools/load/kexec.h"
@@ -34,37 +34,17 @@ struct checker {
 	enum severity worst;
 };
 
-enum { OPT_ROOT = 256 };
+static struct check_args given = { .root = "" };
 
-static const struct argp_option options[] = {
-	{ "config", 'c', "FILE", 0, "Instead of " CONFIG_FILE, 0 },
-	{ "json", 'j', NULL, 0, "For scripts: one JSON object", 0 },
-	{ "root", OPT_ROOT, "DIR", OPTION_HIDDEN, "Another machine's /dev, /etc, /proc, /sys and /run", 0 },
+static const struct arg options[] = {
+	{ "config", 'c', "FILE", "Instead of " CONFIG_FILE, &given.config, NULL },
+	{ "json", 'j', NULL, "For scripts: one JSON object", &given.json, NULL },
+	{ "root", 256, "DIR", NULL, &given.root, NULL },	/* another machine's /dev, /etc, /proc, /sys and /run */
 	{ 0 }
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct check_args *a = state->input;
-
-	switch (key) {
-	case 'c':
-		a->config = arg;
-		return 0;
-	case 'j':
-		a->json = true;
-		return 0;
-	case OPT_ROOT:
-		a->root = arg;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp argp = {
+static const struct args args = {
 	.options = options,
-	.parser = parse,
 	.doc = "Look for everything that would prevent the capture of a crash, and say what to do about it. Exit status 1: "
 	       "something would.",
 };
@@ -262,16 +242,15 @@ static void check_kernel(struct checker *c)
 int check_main(int argc, char **argv)
 {
 	static struct checker c;
-	struct check_args a = { .root = "" };
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	c.json = a.json;
+	args_parse(&args, argc, argv);
+	c.json = given.json;
 	c.j.f = stdout;
-	if (health_read(&c.h, a.root, a.config)) {
+	if (health_read(&c.h, given.root, given.config)) {
 		health_free(&c.h);
 		return EXIT_FAILED;
 	}
-	if (a.json) {
+	if (given.json) {
 		json_open(&c.j, NULL, '{');
 		json_open(&c.j, "findings", '[');
 	}
@@ -283,7 +262,7 @@ int check_main(int argc, char **argv)
 	check_targets(&c);
 	check_others(&c);
 	check_kernel(&c);
-	if (a.json) {
+	if (given.json) {
 		json_close(&c.j, ']');
 		json_str(&c.j, "worst", severities[c.worst]);
 		json_close(&c.j, '}');

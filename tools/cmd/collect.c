@@ -4,7 +4,6 @@
  * machine is saved as `capstub save` does it, then handed to the programs of a folder; what is older than the
  * configuration wants to keep is removed. Nothing that goes wrong here costs a dump: it stays on its target, or in its folder.
  */
-#include <argp.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tools/cmd/args.h"
 #include "tools/cmd/commands.h"
 #include "tools/load/config.h"
 #include "tools/load/found.h"
@@ -32,37 +32,17 @@ struct collect_args {
 	const char *root;
 };
 
-enum { OPT_ROOT = 256, OPT_HOOKS };
+static struct collect_args given = { .hooks = HOOKS, .root = "" };
 
-static const struct argp_option options[] = {
-	{ "config", 'c', "FILE", 0, "Instead of " CONFIG_FILE, 0 },
-	{ "hooks", OPT_HOOKS, "DIR", OPTION_HIDDEN, "Instead of " HOOKS, 0 },
-	{ "root", OPT_ROOT, "DIR", OPTION_HIDDEN, "Another machine's /dev", 0 },
+static const struct arg options[] = {
+	{ "config", 'c', "FILE", "Instead of " CONFIG_FILE, &given.config, NULL },
+	{ "hooks", 256, "DIR", NULL, &given.hooks, NULL },	/* instead of HOOKS */
+	{ "root", 257, "DIR", NULL, &given.root, NULL },	/* another machine's /dev */
 	{ 0 }
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct collect_args *a = state->input;
-
-	switch (key) {
-	case 'c':
-		a->config = arg;
-		return 0;
-	case OPT_HOOKS:
-		a->hooks = arg;
-		return 0;
-	case OPT_ROOT:
-		a->root = arg;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp argp = {
+static const struct args args = {
 	.options = options,
-	.parser = parse,
 	.doc = "Save every dump that was not saved, of all targets of this machine, as [Save] of the configuration says, run the "
 	       "programs of " HOOKS " with its directory as argument, and remove dumps that are too old to keep.",
 };
@@ -290,9 +270,8 @@ static int collect(const struct collect_args *a, const struct config *c)
 
 int collect_main(int argc, char **argv)
 {
-	struct collect_args a = { .hooks = HOOKS, .root = "" };
 	struct config c;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	return config_read(&c, a.config) || collect(&a, &c) ? EXIT_FAILED : EXIT_OK;
+	args_parse(&args, argc, argv);
+	return config_read(&c, given.config) || collect(&given, &c) ? EXIT_FAILED : EXIT_OK;
 }

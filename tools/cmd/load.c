@@ -3,13 +3,13 @@
  * capstub load: the user half of kexec, for the stub alone. Everything is read, built and checked before the kernel is
  * asked, because from then on what was loaded before is gone.
  */
-#include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "stub/format/crc.h"
+#include "tools/cmd/args.h"
 #include "tools/cmd/commands.h"
 #include "tools/load/config.h"
 #include "tools/load/kexec.h"
@@ -27,54 +27,36 @@ struct load_args {
 	bool dry_run;
 };
 
-enum { OPT_SYSCALL = 256, OPT_ROOT };
+static struct load_args given;
 
-static const struct argp_option options[] = {
-	{ "config", 'c', "FILE", 0, "Instead of " CONFIG_FILE, 0 },
-	{ "words", 'w', "WORDS", 0, "The stub's command line, as in capstub-stub(7), instead of what FILE says", 0 },
-	{ "image", 'i', "FILE", 0, "The stub, instead of the one that was installed", 0 },
-	{ "syscall", OPT_SYSCALL, "auto|load|file", 0,
-	  "kexec_load(2), kexec_file_load(2), or the second where the first is refused [auto]", 0 },
-	{ "dry-run", 'n', NULL, 0, "Show what would be loaded, and where", 0 },
-	{ "root", OPT_ROOT, "DIR", OPTION_HIDDEN, "Read /proc and /sys below DIR; implies --dry-run", 0 },
+static void parse_syscall(const char *value, struct argp_state *state)
+{
+	if (!parse_call(value, &given.call))
+		argp_error(state, "--syscall is auto, load or file");
+	given.call_given = true;
+}
+
+/* Another machine's /proc and /sys */
+static void parse_root(const char *value, struct argp_state *state)
+{
+	(void)state;
+	given.root = value;
+	given.dry_run = true;
+}
+
+static const struct arg options[] = {
+	{ "config", 'c', "FILE", "Instead of " CONFIG_FILE, &given.config, NULL },
+	{ "words", 'w', "WORDS", "The stub's command line, as in capstub-stub(7), instead of what FILE says", &given.words, NULL },
+	{ "image", 'i', "FILE", "The stub, instead of the one that was installed", &given.image, NULL },
+	{ "syscall", 256, "auto|load|file",
+	  "kexec_load(2), kexec_file_load(2), or the second where the first is refused [auto]", NULL, parse_syscall },
+	{ "dry-run", 'n', NULL, "Show what would be loaded, and where", &given.dry_run, NULL },
+	{ "root", 257, "DIR", NULL, NULL, parse_root },
 	{ 0 }
 };
 
-/* argp; wrong usage ends here with status 2 */
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct load_args *a = state->input;
-
-	switch (key) {
-	case 'w':
-		a->words = arg;
-		return 0;
-	case 'i':
-		a->image = arg;
-		return 0;
-	case 'n':
-		a->dry_run = true;
-		return 0;
-	case OPT_SYSCALL:
-		if (!parse_call(arg, &a->call))
-			argp_error(state, "--syscall is auto, load or file");
-		a->call_given = true;
-		return 0;
-	case 'c':
-		a->config = arg;
-		return 0;
-	case OPT_ROOT:
-		a->root = arg;
-		a->dry_run = true;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp argp = {
+static const struct args args = {
 	.options = options,
-	.parser = parse,
 	.doc = "Load the stub into the memory that crashkernel= reserved, to be run when the kernel panics. What was loaded "
 	       "there before is replaced.",
 };
@@ -216,26 +198,25 @@ static void set_panic(int64_t seconds)
 
 int load_main(int argc, char **argv)
 {
-	struct load_args a = { 0 };
 	struct config c;
 	int rc;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	rc = config_read(&c, a.config);
+	args_parse(&args, argc, argv);
+	rc = config_read(&c, given.config);
 	if (rc)
 		return EXIT_FAILED;
-	if (!a.words)
-		a.words = c.words;
-	if (!a.image && c.image[0])
-		a.image = c.image;
-	if (!a.call_given)
-		a.call = c.call;
-	if (!a.words[0]) {
+	if (!given.words)
+		given.words = c.words;
+	if (!given.image && c.image[0])
+		given.image = c.image;
+	if (!given.call_given)
+		given.call = c.call;
+	if (!given.words[0]) {
 		fail(-EINVAL, "nothing says where a dump goes: write Target=UUID=... into [Stub] of %s, as capstub format "
-		     "prints it, or give --words", a.config ? a.config : CONFIG_FILE);
+		     "prints it, or give --words", given.config ? given.config : CONFIG_FILE);
 		return EXIT_FAILED;
 	}
-	if (!a.dry_run)
+	if (!given.dry_run)
 		set_panic(c.panic_s);
-	return load_or_restore(&a) ? EXIT_FAILED : EXIT_OK;
+	return load_or_restore(&given) ? EXIT_FAILED : EXIT_OK;
 }

@@ -3,10 +3,10 @@
  * capstub status: is this machine protected now? One screen, one exit status. `capstub check` says what else could be
  * wrong.
  */
-#include <argp.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "tools/cmd/args.h"
 #include "tools/cmd/commands.h"
 #include "tools/load/health.h"
 #include "tools/util.h"
@@ -17,37 +17,17 @@ struct status_args {
 	bool json;
 };
 
-enum { OPT_ROOT = 256 };
+static struct status_args given = { .root = "" };
 
-static const struct argp_option options[] = {
-	{ "config", 'c', "FILE", 0, "Instead of " CONFIG_FILE, 0 },
-	{ "json", 'j', NULL, 0, "For scripts: one JSON object", 0 },
-	{ "root", OPT_ROOT, "DIR", OPTION_HIDDEN, "Another machine's /dev, /proc, /sys and /run", 0 },
+static const struct arg options[] = {
+	{ "config", 'c', "FILE", "Instead of " CONFIG_FILE, &given.config, NULL },
+	{ "json", 'j', NULL, "For scripts: one JSON object", &given.json, NULL },
+	{ "root", 256, "DIR", NULL, &given.root, NULL },	/* another machine's /dev, /proc, /sys and /run */
 	{ 0 }
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct status_args *a = state->input;
-
-	switch (key) {
-	case 'c':
-		a->config = arg;
-		return 0;
-	case 'j':
-		a->json = true;
-		return 0;
-	case OPT_ROOT:
-		a->root = arg;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp argp = {
+static const struct args args = {
 	.options = options,
-	.parser = parse,
 	.doc = "Show whether the stub is loaded, with which words, and whether it would find its targets. Exit status 0: a "
 	       "crash now would be captured; 1: it would not.",
 };
@@ -126,16 +106,15 @@ static bool show_json(const struct health *h)
 
 int status_main(int argc, char **argv)
 {
-	struct status_args a = { .root = "" };
 	static struct health h;
 	bool any;
 	int rc;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	rc = health_read(&h, a.root, a.config);
-	if (!rc && !a.json)
+	args_parse(&args, argc, argv);
+	rc = health_read(&h, given.root, given.config);
+	if (!rc && !given.json)
 		show_stub(&h);
-	any = !rc && (a.json ? show_json(&h) : show_targets(&h, NULL));
+	any = !rc && (given.json ? show_json(&h) : show_targets(&h, NULL));
 	health_free(&h);
 	return any && h.recorded ? EXIT_OK : EXIT_FAILED;
 }

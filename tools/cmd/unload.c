@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* capstub unload: nothing runs when the kernel panics. Whoever loaded it: the kernel does not tell. */
-#include <argp.h>
 
+#include "tools/cmd/args.h"
 #include "tools/cmd/commands.h"
 #include "tools/load/kexec.h"
 #include "tools/load/record.h"
 #include "tools/util.h"
 
-static const struct argp argp = {
+static const struct arg options[] = { { 0 } };
+
+static const struct args args = {
+	.options = options,
 	.doc = "Unload what was loaded to run when the kernel panics. The memory stays reserved.",
 };
 
 int unload_main(int argc, char **argv)
 {
-	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	args_parse(&args, argc, argv);
 	if (kexec_unload())
 		return EXIT_FAILED;
 	record_remove();
