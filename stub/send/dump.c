@@ -36,6 +36,7 @@
 #include "capstub/kdump_format.h"
 #include "stub/arch.h"
 #include "stub/dead/dmesg.h"
+#include "stub/format/bitmap.h"
 #include "stub/format/stopcode.h"
 #include "stub/format/vouch.h"
 #include "stub/idle.h"
@@ -272,16 +273,6 @@ static int write_sub_header(struct dump *d)
 }
 
 /* ---- pass 1 ---- */
-
-/* Frame n is bit n % 8 of byte n / 8. Runs are long: RAM comes in gigabytes. */
-static void set_bits(uint8_t *bits, unsigned from, unsigned to)
-{
-	for (; from < to && from % 8; from++)
-		bits[from / 8] |= (uint8_t)(1u << from % 8);
-	memset(bits + from / 8, 0xff, (to - from) / 8);
-	for (from = from + (to - from) / 8 * 8; from < to; from++)
-		bits[from / 8] |= (uint8_t)(1u << from % 8);
-}
 
 /* Bitmap block for frames from @first on: those that are RAM. Returns their number. */
 static uint64_t ram_block(const struct dump *d, uint64_t first)

@@ -51,16 +51,6 @@ void marks_close(struct marks *m)
 	*m = (struct marks){ .fd = -1 };
 }
 
-void set_bits(uint8_t *bits, uint64_t from, uint64_t to)
-{
-	for (; from < to && from % 8; from++)
-		bits[from / 8] |= (uint8_t)(1u << from % 8);
-	if (from < to)
-		memset(bits + from / 8, 0xff, (to - from) / 8);
-	for (from = max_u64(from, ALIGN_DOWN(to, 8)); from < to; from++)
-		bits[from / 8] |= (uint8_t)(1u << from % 8);
-}
-
 static int set_some(struct marks *m, uint64_t stretch, uint64_t from, uint64_t to)
 {
 	uint8_t bits[MARKS_STRETCH / 8] = { 0 };

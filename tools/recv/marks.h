@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "stub/format/bitmap.h"
+
 #define MARKS_STRETCH	32768u	/* numbers, a block of the file as bits */
 
 enum mark_level { MARKED_NONE, MARKED_ALL, MARKED_SOME };
@@ -27,8 +29,5 @@ void marks_close(struct marks *m);
 int marks_set(struct marks *m, uint64_t from, uint64_t nr);
 /* Those of a stretch; @bits are set with MARKED_SOME only. Or -errno */
 int marks_get(const struct marks *m, uint64_t stretch, uint8_t bits[MARKS_STRETCH / 8]);
-
-/* Set bits [from, to) of @bits, the lowest bit of a byte first */
-void set_bits(uint8_t *bits, uint64_t from, uint64_t to);
 
 #endif
