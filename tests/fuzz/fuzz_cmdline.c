@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/boot/cmdline.c stub/format/crc.c */
+/* needs: stub/boot/cmdline.c */
 /* Any command line: bounded results, printable complaints, and kexec's own word always arrives. */
 #include <assert.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/boot/cmdline.c stub/format/crc.c */
+/* needs: stub/boot/cmdline.c */
 /* The command line: every word, good and bad, and what kexec and people do to it. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The label of a target that has grown: where it is looked for, and how long. The rest of vouch.c: test_label.c, test_dump.c */
-/* needs: stub/format/vouch.c stub/format/crc.c */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

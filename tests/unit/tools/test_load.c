@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* needs: tools/load/machine.c tools/load/elfcore.c tools/load/params.c tools/load/plan.c tools/util.c */
-/* needs: stub/format/crc.c stub/boot/cmdline.c stub/dead/vmcore.c tests/unit/fake/mem.c tests/unit/fake/log.c */
+/* needs: stub/boot/cmdline.c stub/dead/vmcore.c tests/unit/fake/mem.c tests/unit/fake/log.c */
 /*
  * From what a machine says of itself to the segments that are loaded: what stub/ makes of them is what counts. The
  * trees are those of real machines, cut to what is read.
