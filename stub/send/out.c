@@ -72,7 +72,7 @@ _Static_assert((TORN * sizeof(struct page_desc) + offsetof(struct page_desc, siz
 
 /* Failures after which the target counts as broken, and what looking for the bad spot may cost in all */
 #define OUT_MAX_FAILURES 64
-#define RETRY_MAX_PIECES 64
+#define RETRY_MAX_PIECES 256
 #define RETRY_MAX_US	60000000
 #define MAX_BAD		16
 

@@ -51,8 +51,9 @@ def makedumpfile(*argv, arch="x86_64", suite=None, timeout=600, ok=(0,)):
     return run(*makedumpfile_argv(arch, suite), *argv, timeout=timeout, ok=ok)
 
 
-def descriptors(path):
-    """Bitmap2 of a kdump-compressed dump as one large number, bit N is pfn N, and the page descriptors of its bits in order."""
+def bitmap2(path, filled=False):
+    """Which pages a kdump-compressed dump holds, as one large number: bit N is pfn N. filled: an incomplete one may promise
+    pages that it has no data for; without those."""
     with open(path, "rb") as f:
         head = f.read(464)
         check(head[:8] == b"KDUMP   ", "no dump in " + path)
@@ -60,25 +61,15 @@ def descriptors(path):
         block, sub, bitmaps = struct.unpack_from("<iiI", head, 428)
         f.seek((1 + sub + bitmaps // 2) * block)
         bits = int.from_bytes(f.read(bitmaps // 2 * block), "little")
-        # struct page_desc, 24 bytes: offset, size, flags
-        return bits, list(struct.iter_unpack("<QIIQ", f.read(24 * bin(bits).count("1"))))
-
-
-def is_begun(desc):
-    """Descriptors come in steps (stub/send/out.c): until the last one they are an LZO stream of one byte."""
-    return desc[1:3] == (1, 2)
-
-
-def bitmap2(path, filled=False):
-    """Which pages a kdump-compressed dump holds, as one large number: bit N is pfn N. filled: an incomplete one may promise
-    pages that it has no data for; without those."""
-    bits, descs = descriptors(path)
-    if not filled:
-        return bits
+        if not filled:
+            return bits
+        # struct page_desc, 24 bytes: offset first; size 1: was only begun (stub/send/out.c)
+        descs = f.read(24 * bin(bits).count("1"))
     out, nr = bytearray(bits.bit_length() // 8 + 1), 0
     for pfn in range(bits.bit_length()):
         if bits >> pfn & 1:
-            if descs[nr][0] and not is_begun(descs[nr]):
+            offset, size = struct.unpack_from("<QI", descs, 24 * nr)
+            if offset and size > 1:
                 out[pfn // 8] |= 1 << pfn % 8
             nr += 1
     return int.from_bytes(out, "little")
