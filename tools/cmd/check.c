@@ -115,7 +115,7 @@ static void check_plan(struct checker *c, const struct stub_image *img)
 	else if (plan_make(&p, &m, img, c->h.words))
 		found(c, SEV_ERROR, "plan", "the stub does not fit: see the message above");
 	else
-		found(c, SEV_OK, "plan", "the stub fits, with %s to spare for the kernel's page tables", human_bytes(p.left));
+		found(c, SEV_OK, "plan", "the stub fits, with %s for its buffers", human_bytes(p.left));
 	if (c->h.recorded && c->h.record.elfcore_crc && p.elfcore_crc && c->h.record.elfcore_crc != p.elfcore_crc)
 		found(c, SEV_WARNING, "memory", "memory or CPUs came or went since the stub was loaded, and what is new would not be in a "
 		      "dump: run 'capstub load'");

@@ -71,7 +71,7 @@ static void show_plan(const struct plan *p, const struct machine *m)
 		printf("%-11s  %#" PRIx64 "-%#" PRIx64 "  %s, %zu bytes loaded\n", p->seg[i].what, p->seg[i].at.start,
 		       p->seg[i].at.end, human_bytes(p->seg[i].at.end - p->seg[i].at.start), p->seg[i].data_size);
 	printf("entry        %#" PRIx64 "\n", p->entry);
-	printf("left         %s for the kernel's page tables\n", human_bytes(p->left));
+	printf("left         %s for the kernel's page tables, then the stub's buffers\n", human_bytes(p->left));
 	if (p->hotplug)
 		puts("hotplug      the kernel follows by itself");
 	if (m->arch == ARCH_X86_64)

@@ -13,23 +13,28 @@
 #define HOTPLUG_ROOM	KIB(32)
 #define HOTPLUG_LEAST	MIB(1)	/* of a reservation that can afford it */
 /*
- * The kernel takes its control pages from the reservation too: code, stack, and on x86_64 identity page tables of all
- * RAM, of which there is one for each GiB where the CPU cannot map that with one entry. Measured: 12 pages on 6.1 and
- * 6.12 beside these.
+ * The kernel takes its control pages from the reservation too: code, and on x86_64 identity page tables of all RAM, of
+ * which there is one for each GiB where the CPU cannot map that with one entry; the others are few, and a guess.
  */
 #define KERNEL_PAGES	12u
+/*
+ * When the stub runs those are its own, and with what else is left have to hold what a dump to a disk takes at least
+ * (stub/mem.h): with 88 KiB it ends before it began. The buffers of stub/send/out.c are half of it.
+ */
+#define ARENA_LEAST	KIB(192)
 
-static uint64_t kernel_needs(const struct machine *m)
+static uint64_t rest_needs(const struct machine *m)
 {
-	if (m->arch != ARCH_X86_64)
-		return 2 * m->page_size;
-	return m->page_size * (KERNEL_PAGES + DIV_ROUND_UP(m->ram_end, BIT(39)) +
-		       (m->huge_tables ? 0 : DIV_ROUND_UP(m->ram_end, BIT(30))));
+	uint64_t pages = 2;
+
+	if (m->arch == ARCH_X86_64)
+		pages = KERNEL_PAGES + DIV_ROUND_UP(m->ram_end, BIT(39)) + (m->huge_tables ? 0 : DIV_ROUND_UP(m->ram_end, BIT(30)));
+	return max_u64(pages * m->page_size, ARENA_LEAST);
 }
 
 uint64_t plan_needs(const struct plan *p, const struct machine *m)
 {
-	uint64_t size = kernel_needs(m);
+	uint64_t size = rest_needs(m);
 
 	for (unsigned i = 0; i < NR_SEGS; i++)
 		size += p->seg[i].at.end - p->seg[i].at.start;
@@ -72,7 +77,7 @@ static int place_all(struct plan *p, const struct machine *m, const struct stub_
 	p->left = size;
 	/* Those that are not placed yet lie at 0, where no reservation is */
 	if (place(p, r, &p->seg[SEG_IMAGE], max_u64(img->align, m->page_size)) && place(p, r, &p->seg[SEG_ELFCORE], m->page_size) &&
-	    place(p, r, &p->seg[SEG_PARAMS], m->page_size) && p->left >= kernel_needs(m))
+	    place(p, r, &p->seg[SEG_PARAMS], m->page_size) && p->left >= rest_needs(m))
 		return 0;
 	return fail(-ENOMEM, "the reservation of %s is too small: boot with crashkernel=%lluK", human_bytes(size),
 		    (unsigned long long)(plan_needs(p, m) >> 10));

@@ -19,7 +19,7 @@ struct segment {
 struct plan {
 	struct segment seg[NR_SEGS];
 	uint64_t entry;
-	uint64_t left;		/* of the reservation, for the kernel's own pages */
+	uint64_t left;		/* of the reservation: the kernel's own pages, later the stub's arena */
 	bool hotplug;		/* the kernel is to rewrite the elfcorehdr when memory or CPUs come and go */
 	uint32_t elfcore_crc;	/* CRC-32C of the elfcorehdr; 0 with hotplug */
 	/* Owned: what the segments' data points at */
