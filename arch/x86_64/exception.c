@@ -384,7 +384,10 @@ static void print_bank(enum log_level level, unsigned i, const struct mce_bank *
 		  b->addr, b->misc);
 }
 
-/* What stays in the banks when it cannot be gone on from. Another one is not to cut the rest short */
+/*
+ * What stays in the banks when it cannot be gone on from: from here on they are the firmware's. Another one
+ * is not to cut the rest short.
+ */
 static void print_machine_check(void)
 {
 	uint64_t status = 0;
@@ -399,6 +402,7 @@ static void print_machine_check(void)
 	}
 	if (mce_present)
 		wrmsr(MSR_IA32_MCG_STATUS, 0);
+	mce_present = false;
 }
 
 /*
