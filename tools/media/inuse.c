@@ -71,11 +71,28 @@ static int check_swaps(const struct target *t)
 	return rc;
 }
 
+/* @check for each entry of a directory below /sys, until one of them fails */
+static int check_each(const struct target *t, const char *dir,
+		      int (*check)(const struct target *t, const char *dir, const char *name))
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	int rc = 0;
+
+	while (d && !rc && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			rc = check(t, dir, e->d_name);
+	if (d)
+		closedir(d);
+	return rc;
+}
+
 /* The device on top in words of those who made it: /sys/block/dm-0/dm/uuid begins with their name */
-static int held_by(const struct target *t, const char *holder)
+static int held_by(const struct target *t, const char *dir, const char *holder)
 {
 	char uuid[160], name[160];
 
+	(void)dir;
 	if (!strncmp(holder, "md", 2))
 		return fail(-EBUSY, "%s is a member of the RAID /dev/%s: take it out first (mdadm)",
 			    t->path, holder);
@@ -95,103 +112,57 @@ static int held_by(const struct target *t, const char *holder)
 		    "(dmsetup remove %s)", t->path, name, name);
 }
 
-/* /sys/dev/block/MAJ:MIN/holders names the RAID, LVM or dm device on top */
-static int check_holders(const struct target *t)
-{
-	char path[64];
-	struct dirent *e;
-	int rc = 0;
-	DIR *d;
-
-	if (!t->is_blk)
-		return 0;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", major(t->st.st_rdev),
-		 minor(t->st.st_rdev));
-	d = opendir(path);
-	while (d && !rc && (e = readdir(d)))
-		if (e->d_name[0] != '.')
-			rc = held_by(t, e->d_name);
-	if (d)
-		closedir(d);
-	return rc;
-}
-
 static int check_device(const struct target *t)
 {
+	char holders[64];
 	int rc = check_mounts(t);
 
 	if (!rc)
 		rc = check_swaps(t);
-	return rc ? rc : check_holders(t);
+	if (rc || !t->is_blk)
+		return rc;
+	/* The RAID, LVM or dm devices on top */
+	snprintf(holders, sizeof(holders), "/sys/dev/block/%u:%u/holders", major(t->st.st_rdev), minor(t->st.st_rdev));
+	return check_each(t, holders, held_by);
 }
 
 /* Of a whole disk: what is done with one of its partitions is done with it, too */
-static int check_partitions(const struct target *t)
+static int check_partition(const struct target *t, const char *dir, const char *name)
 {
-	char path[64], number[32], part_path[300];
-	struct dirent *e;
-	int rc = 0;
-	DIR *d;
+	char number[32], part_path[300];
+	struct target part = { .path = part_path, .is_blk = true };
+	unsigned maj, min;
 
-	if (!t->is_blk)
+	if (sysfs_text(number, sizeof(number), "%s/%s/partition", dir, name) ||
+	    sysfs_text(number, sizeof(number), "%s/%s/dev", dir, name) || sscanf(number, "%u:%u", &maj, &min) != 2)
 		return 0;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(t->st.st_rdev),
-		 minor(t->st.st_rdev));
-	d = opendir(path);
-	while (d && !rc && (e = readdir(d))) {
-		struct target part = { .path = part_path, .is_blk = true };
-		unsigned maj, min;
-
-		if (e->d_name[0] == '.' ||
-		    sysfs_text(number, sizeof(number), "%s/%s/partition", path, e->d_name) ||
-		    sysfs_text(number, sizeof(number), "%s/%s/dev", path, e->d_name) ||
-		    sscanf(number, "%u:%u", &maj, &min) != 2)
-			continue;
-		part.st.st_rdev = makedev(maj, min);
-		snprintf(part_path, sizeof(part_path), "%s: its partition %s", t->path, e->d_name);
-		rc = check_device(&part);
-	}
-	if (d)
-		closedir(d);
-	return rc;
+	part.st.st_rdev = makedev(maj, min);
+	snprintf(part_path, sizeof(part_path), "%s: its partition %s", t->path, name);
+	return check_device(&part);
 }
 
 /* An image file that a loop device shows: writing below its page cache would be lost or mixed up */
-static int check_loops(const struct target *t)
+static int check_loop(const struct target *t, const char *dir, const char *name)
 {
-	struct dirent *e;
-	DIR *d = t->is_blk ? NULL : opendir("/sys/block");
-	int rc = 0;
+	char file[4096];
 
-	while (d && !rc && (e = readdir(d))) {
-		char path[300], file[4096] = "";
-		FILE *f;
-
-		if (strncmp(e->d_name, "loop", 4))
-			continue;
-		snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file", e->d_name);
-		f = fopen(path, "r");
-		if (!f)
-			continue;
-		if (fgets(file, sizeof(file), f))
-			file[strcspn(file, "\n")] = 0;
-		fclose(f);
-		if (same_thing(t, file))
-			rc = fail(-EBUSY, "%s is attached to /dev/%s: name that device, or detach "
-				  "it with 'losetup -d /dev/%s'", t->path, e->d_name, e->d_name);
-	}
-	if (d)
-		closedir(d);
-	return rc;
+	if (sysfs_text(file, sizeof(file), "%s/%s/loop/backing_file", dir, name) || !same_thing(t, file))
+		return 0;
+	return fail(-EBUSY, "%s is attached to /dev/%s: name that device, or detach it with 'losetup -d /dev/%s'",
+		    t->path, name, name);
 }
 
 int inuse_check(const struct target *t)
 {
+	char disk[64];
 	int rc = check_device(t);
 
-	if (!rc)
-		rc = check_partitions(t);
-	return rc ? rc : check_loops(t);
+	if (rc)
+		return rc;
+	if (!t->is_blk)
+		return check_each(t, "/sys/block", check_loop);
+	snprintf(disk, sizeof(disk), "/sys/dev/block/%u:%u", major(t->st.st_rdev), minor(t->st.st_rdev));
+	return check_each(t, disk, check_partition);
 }
 
 static const char *probe_value(blkid_probe pr, const char *name)
