@@ -5,9 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "stub/bits.h"
-
-static const uint8_t groups[] = { 4, 2, 2, 2, 6 };
+/* Bit n: a hyphen stands before byte n */
+#define HYPHENS		(1u << 4 | 1u << 6 | 1u << 8 | 1u << 10)
 
 static int hex_digit(char c)
 {
@@ -33,15 +32,10 @@ int parse_hex(const char **s, uint8_t *ret, unsigned nr)
 int uuid_parse(const char *s, uint8_t ret[16])
 {
 	uint8_t uuid[16];
-	unsigned at = 0;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(groups); i++) {
-		if (i > 0 && *s++ != '-')
+	for (unsigned i = 0; i < sizeof(uuid); i++)
+		if ((HYPHENS >> i & 1 && *s++ != '-') || parse_hex(&s, uuid + i, 1) < 0)
 			return -EINVAL;
-		if (parse_hex(&s, uuid + at, groups[i]) < 0)
-			return -EINVAL;
-		at += groups[i];
-	}
 	if (*s)
 		return -EINVAL;
 	memcpy(ret, uuid, sizeof(uuid));
@@ -53,7 +47,7 @@ void uuid_format(char text[UUID_TEXT], const uint8_t uuid[16])
 	static const char digits[] = "0123456789abcdef";
 
 	for (unsigned i = 0; i < 16; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
+		if (HYPHENS >> i & 1)
 			*text++ = '-';
 		*text++ = digits[uuid[i] >> 4];
 		*text++ = digits[uuid[i] & 15];
