@@ -641,10 +641,12 @@ static void add_pci_host(const struct dt_pos *pos, struct bus_walk *w)
 
 static void add_virtio_mmio(const struct dt_pos *pos, struct boot_info *bi)
 {
-	struct virtio_mmio_spec v = { .dma_coherent = dma_coherent(pos) };
+	uint64_t addr, size;
 
-	if (get_reg(pos, &v.addr, &v.size) && bi->nr_virtio_mmio < BOOT_MAX_VIRTIO_MMIO)
-		bi->virtio_mmio[bi->nr_virtio_mmio++] = v;
+	if (get_reg(pos, &addr, &size) && bi->nr_virtio_mmio < BOOT_MAX_VIRTIO_MMIO)
+		bi->virtio_mmio[bi->nr_virtio_mmio++] = (struct virtio_mmio_spec){
+			.addr = addr, .size = (uint32_t)min_u64(size, UINT32_MAX), .dma_coherent = dma_coherent(pos),
+		};
 }
 
 /* Documentation/devicetree/bindings/watchdog/arm,sbsa-gwdt.yaml: the control frame first; arm,sp805.yaml */

@@ -63,7 +63,7 @@ struct iommu_map {
 
 struct virtio_mmio_spec {
 	phys_addr_t addr;
-	uint64_t size;
+	uint32_t size;		/* at most; a page is looked at */
 	bool dma_coherent;
 };
 

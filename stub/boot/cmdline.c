@@ -550,7 +550,7 @@ static const char *word_virtio_mmio(struct cmdline *cl, const char *s)
 		return "too many devices";
 	cl->virtio_mmio[cl->nr_virtio_mmio++] = (struct virtio_mmio_spec){
 		.addr = addr,
-		.size = size,
+		.size = (uint32_t)min_u64(size, UINT32_MAX),
 		.dma_coherent = true, /* the machines that are described this way are virtual */
 	};
 	return NULL;
