@@ -118,7 +118,7 @@ void mem_open(void)
 	is_open = true;
 	map_pieces();
 	mem_mark();
-	log_info("%lu KiB of memory beside the image", (unsigned long)(mem_left() >> 10));
+	log_info("%lu KiB of memory beside the image", mem_left() >> 10);
 }
 
 /* Bytes that @p has from *ret_at on, which is aligned */

@@ -193,10 +193,10 @@ static int extended_phnum(struct vmcore *vc, uint64_t shoff, uint64_t size_limit
 		return 0; /* a writer that knows nothing of it: really 65535 */
 	if (shoff > MAX_PHOFF || (size_limit && !range_inside(at, sizeof(nr), 0, size_limit)))
 		return log_err(-EINVAL, "elfcorehdr: section header at %#lx is outside",
-			       (unsigned long)shoff);
+			       shoff);
 	if (vc->read(&nr, vc->elfcorehdr + at, sizeof(nr)) < 0)
 		return log_err(-EFAULT, "elfcorehdr: section header at %#lx is unreadable",
-			       (unsigned long)shoff);
+			       shoff);
 	vc->nr_phdrs = nr;
 	return 0;
 }
@@ -205,7 +205,7 @@ static int check_ident(const uint8_t ident[16], phys_addr_t hdr)
 {
 	if (memcmp(ident, "\177ELF", 4) != 0)
 		return log_err(-EINVAL, "elfcorehdr: no ELF header at %#lx (%02x %02x %02x %02x)",
-			       (unsigned long)hdr, ident[0], ident[1], ident[2], ident[3]);
+			       hdr, ident[0], ident[1], ident[2], ident[3]);
 	if ((ident[4] != ELF_CLASS32 && ident[4] != ELF_CLASS64) || ident[5] != ELF_DATA2LSB ||
 	    ident[6] != 1)
 		return log_err(-EINVAL,
@@ -225,12 +225,12 @@ static int parse_ehdr(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit)
 	int r;
 
 	if (hdr == 0 || hdr >= ADDR_LIMIT || (size_limit && size_limit < sizeof(e.e32)))
-		return log_err(-EINVAL, "elfcorehdr: bad place %#lx, size %#lx", (unsigned long)hdr,
-			       (unsigned long)size_limit);
+		return log_err(-EINVAL, "elfcorehdr: bad place %#lx, size %#lx", hdr,
+			       size_limit);
 	memset(&e, 0, sizeof(e));
 	r = vc->read(&e, hdr, size_limit ? min_u64(size_limit, sizeof(e)) : sizeof(e));
 	if (r < 0)
-		return log_err(-EFAULT, "elfcorehdr: nothing readable at %#lx", (unsigned long)hdr);
+		return log_err(-EFAULT, "elfcorehdr: nothing readable at %#lx", hdr);
 	r = check_ident(e.e64.e_ident, hdr);
 	if (r < 0)
 		return r;
@@ -248,7 +248,7 @@ static int parse_ehdr(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit)
 		return log_err(
 			-EINVAL,
 			"elfcorehdr: not a vmcore: type %u, program headers of %u bytes at %#lx",
-			type, phentsize, (unsigned long)vc->phoff);
+			type, phentsize, vc->phoff);
 	if (vc->nr_phdrs == ELF_PN_XNUM) {
 		r = extended_phnum(vc, shoff, size_limit);
 		if (r < 0)
@@ -264,10 +264,10 @@ static int parse_ehdr(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit)
 	if (fit == 0)
 		return log_err(-EINVAL,
 			       "elfcorehdr: program headers at %#lx are outside its %#lx bytes",
-			       (unsigned long)vc->phoff, (unsigned long)size_limit);
+			       vc->phoff, size_limit);
 	if (fit < vc->nr_phdrs) {
 		log_warn("elfcorehdr: only %u of %u program headers fit in its %#lx bytes",
-			 (unsigned)fit, vc->nr_phdrs, (unsigned long)size_limit);
+			 (unsigned)fit, vc->nr_phdrs, size_limit);
 		vc->nr_phdrs = fit;
 		vc->cut = true;
 	}
@@ -290,8 +290,8 @@ static void drop_range(struct vmcore *vc, const struct memory_range *r, uint64_t
 {
 	vc->dropped_bytes += min_u64(lost, UINT64_MAX - vc->dropped_bytes);
 	if (vc->dropped_ranges++ < MAX_REPORTS)
-		log_warn("elfcorehdr: range %#lx-%#lx %s", (unsigned long)r->start,
-			 (unsigned long)r->end, why);
+		log_warn("elfcorehdr: range %#lx-%#lx %s", r->start,
+			 r->end, why);
 }
 
 /* Does @b continue @a in every respect? */
@@ -723,7 +723,7 @@ int vmcore_copy_vmcoreinfo(struct vmcore *vc, char *buf, size_t size)
 		len = size - 1;
 	if (vmcore_read(vc, buf, vc->vmcoreinfo_pa, len) < 0)
 		return log_err(-ENODATA, "elfcorehdr: VMCOREINFO at %#lx became unreadable",
-			       (unsigned long)vc->vmcoreinfo_pa);
+			       vc->vmcoreinfo_pa);
 	len = vmcoreinfo_end(buf, len, len < vc->vmcoreinfo_size);
 	return len > 0 ? (int)len : -ENODATA;
 }
