@@ -804,6 +804,7 @@ static int identify_controller(struct nvme *c, uint32_t *ret_nn)
 	if (id->mdts && id->mdts < 20)
 		disk.blk.max_bytes = (uint32_t)min_u64(MAX_REQUEST, (uint64_t)PAGE << id->mdts);
 	disk.blk.max_segs = disk.blk.max_bytes / PAGE;
+	disk.blk.dma_last = c->dma.last;
 	disk.blk.has_flush = id->vwc & NVME_VWC_PRESENT;
 	c->shutdown_us = (uint32_t)min_u64(SHUTDOWN_MAX_US, max_u64(SHUTDOWN_MIN_US, id->rtd3e_us));
 	*ret_nn = id->nn;

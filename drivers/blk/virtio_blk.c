@@ -327,6 +327,7 @@ static int set_limits(uint64_t features)
 		blk->max_bytes = (uint32_t)min_u64(MAX_REQUEST,
 						   ALIGN_DOWN((uint64_t)descs * vb.size_max, 4096));
 	}
+	blk->dma_last = vb.dev.dma.last;
 	blk->queue_depth = NR_SLOTS;
 	if (blk->max_bytes < 4096)
 		return log_err(-EOPNOTSUPP, "%s: takes %u segments of %u bytes: less than a page",

@@ -72,6 +72,7 @@ struct blk_dev {
 	uint32_t max_bytes;		/* per request, a multiple of 4096 */
 	uint32_t max_segs;		/* per request */
 	uint32_t queue_depth;		/* requests in flight */
+	phys_addr_t dma_last;		/* highest address that the device reaches in segs; above it are only copies */
 	bool read_only;
 	/* volatile write cache: BLK_FLUSH is supported and needed */
 	bool has_flush;

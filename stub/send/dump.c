@@ -530,6 +530,7 @@ static int put_raw(struct dump *d, uint64_t index, phys_addr_t source)
 {
 	struct page_desc desc = { .offset = (int64_t)d->data_next, .size = d->page_size };
 	int zero = d->zero_offset ? d->c->vc.is_zero(source, d->page_size) : 0, rc;
+	bool copy;
 
 	if (zero < 0) {
 		d->label->pages_unreadable++;
@@ -541,8 +542,8 @@ static int put_raw(struct dump *d, uint64_t index, phys_addr_t source)
 		d->full = true;
 		return 0;
 	}
-	rc = overlay_touches(source, d->page_size) ? out_copied(d->data_next, source, d->page_size)
-						   : out_raw(d->data_next, source, d->page_size);
+	copy = overlay_touches(source, d->page_size) || source + d->page_size - 1 > d->t->dev->dma_last;
+	rc = copy ? out_copied(d->data_next, source, d->page_size) : out_raw(d->data_next, source, d->page_size);
 	d->data_next += d->page_size;
 	d->label->data_bytes_raw += d->page_size;
 	d->label->data_bytes_stored += d->page_size;

@@ -357,6 +357,9 @@ static int sim_submit(struct blk_dev *dev, struct blk_req *req)
 		cache.flush[req->tag] = cache.now++;
 		sim.flushes++;
 	}
+	for (unsigned i = 0; i < req->nr_segs; i++)
+		if (req->segs[i].pa - RAM_START < sizeof(ram))
+			assert_true(req->segs[i].pa + req->segs[i].len - 1 <= dev->dma_last);
 	sim.queue[sim.nr++] = req;
 	sim.requests++;
 	exception();
@@ -530,7 +533,7 @@ static void setup_machine(unsigned level, bool lzo, uint64_t bytes)
 	cap.vc.ranges[1] = (struct memory_range){ .start = RAM_START, .end = RAM_START + sizeof(ram), .source = RAM_START };
 	dev = (struct blk_dev){
 		.ops = &sim_ops, .name = "sim", .block_size = BLOCK, .nr_blocks = DISK_BYTES / BLOCK, .max_bytes = 65536,
-		.max_segs = 16, .queue_depth = 6, .has_flush = true,
+		.max_segs = 16, .queue_depth = 6, .has_flush = true, .dma_last = UINT64_MAX,
 	};
 	memset(&label, 0, sizeof(label));
 	memcpy(label.magic, CAPSTUB_LABEL_MAGIC, sizeof(label.magic));
@@ -675,6 +678,23 @@ static void test_overlay(void **state)
 		assert_true(v.opens && v.label_valid);
 		assert_int_equal(v.missing, 0);
 		assert_int_equal(v.present, RAM_PAGES + LOW_PAGES);
+	}
+}
+
+/* A device of 32 bits, or behind an IOMMU with few: what it does not reach is copied, and it is never given an address beyond */
+static void test_short_reach(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct verdict v;
+
+		setup_machine(i & 1, i & 2, 12u << 20);
+		dev.dma_last = RAM_START + sizeof(ram) / 2 + 2 * PAGE - 1;
+		assert_int_equal(run_dump(), STOP_OK);
+		v = look();
+		assert_int_equal(v.missing, 0);
+		assert_int_equal(v.present, RAM_PAGES + LOW_PAGES);
+		assert_int_equal(v.label.state, CAPSTUB_COMPLETE);
 	}
 }
 
@@ -1284,6 +1304,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_complete),
 		cmocka_unit_test(test_overlay),
+		cmocka_unit_test(test_short_reach),
 		cmocka_unit_test(test_not_ready),
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_power_cut),
