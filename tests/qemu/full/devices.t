@@ -4,6 +4,7 @@
 import os
 import struct
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import Disk, Guest, case, check, done, run, wanted  # noqa: E402
@@ -111,6 +112,10 @@ def broken(name, stop, disk, states=("empty", "dumping", "incomplete"), during=N
             guest.crash()
             if during:
                 guest.wait("the capture", 60, "dumping to")
+                # The first write is the label
+                end = time.monotonic() + 30
+                while not target.label().captures and time.monotonic() < end:
+                    time.sleep(0.1)
                 during(guest)
             guest.wait_end(120)
             check(guest.stop_code() == stop, "stop code %s, expected %s" % (guest.stop_code(), stop))
