@@ -124,9 +124,9 @@ static void read_vmcoreinfo(struct capture *c)
  * Where the dump is read from is not ours, whatever the loader says. That includes the first MiB
  * when part of the header is missing: its backup, if there is one, may be what is listed there.
  */
-static void open_memory(struct vmcore *vc)
+static void open_memory(struct vmcore *vc, phys_addr_t own)
 {
-	if (vmcore_sources(vc, mem_remove))
+	if (vmcore_sources(vc, own, mem_remove))
 		mem_remove(0, MIB(1));
 	mem_open();
 }
@@ -154,7 +154,7 @@ enum capstub_stop capture_open(struct capture *c, const struct boot_info *bi,
 	if (rc)
 		return log_err(STOP_BAD_ELFCOREHDR, "elfcorehdr at %#lx: cannot be used (%d)", hdr,
 			       rc);
-	open_memory(&c->vc);
+	open_memory(&c->vc, bi->image_start);
 	return STOP_OK;
 }
 

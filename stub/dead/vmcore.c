@@ -739,7 +739,7 @@ int vmcore_open(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit)
 	return parse_ehdr(vc, hdr, size_limit);
 }
 
-int vmcore_sources(struct vmcore *vc, void (*fn)(phys_addr_t start, phys_addr_t end))
+int vmcore_sources(struct vmcore *vc, phys_addr_t own, void (*fn)(phys_addr_t start, phys_addr_t end))
 {
 	struct phdr_iter it;
 	struct phdr p;
@@ -750,12 +750,18 @@ int vmcore_sources(struct vmcore *vc, void (*fn)(phys_addr_t start, phys_addr_t 
 	phdr_begin(&it, vc, 0);
 	while ((r = phdr_next(&it, &p)) > 0) {
 		struct memory_range range;
+		phys_addr_t end;
 
 		if (p.type != ELF_PT_LOAD)
 			continue;
 		vc->nr_loads++;
-		if (load_range(vc, &p, &range))
-			fn(range.source, range.source + (range.end - range.start));
+		if (!load_range(vc, &p, &range))
+			continue;
+		end = range.source + (range.end - range.start);
+		if (range.source == range.start && range.start <= own && own < range.end)
+			end = min_u64(end, MIB(1));
+		if (range.source < end)
+			fn(range.source, end);
 	}
 	return r < 0 || vc->cut ? -ENODATA : 0;
 }

@@ -56,10 +56,12 @@ int vmcore_open(struct vmcore *vc, phys_addr_t hdr, uint64_t size_limit);
 
 /*
  * Call @fn for every piece of memory that reading this vmcore will touch: the header itself, and
- * where the bytes of each PT_LOAD are, whatever vmcore_parse() is going to make of it. 0, or
- * -ENODATA when the header is cut short or unreadable, so that there may be more.
+ * where the bytes of each PT_LOAD are, whatever vmcore_parse() is going to make of it. A header that lists
+ * @own, an address in the stub's image, as RAM is wrong there: of such a range only what lies below 1 MiB
+ * counts, where the loader's word is not enough. 0, or -ENODATA when the header is cut short or unreadable,
+ * so that there may be more.
  */
-int vmcore_sources(struct vmcore *vc, void (*fn)(phys_addr_t start, phys_addr_t end));
+int vmcore_sources(struct vmcore *vc, phys_addr_t own, void (*fn)(phys_addr_t start, phys_addr_t end));
 
 /*
  * The second step after vmcore_open(): ranges and notes. @own: the stub's image; ranges that

@@ -201,7 +201,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	vc.read = read_mem;
 	vc.page_size = 4096u << ctl.page_shift % 5;
 	if (vmcore_open(&vc, HDR, ctl.flags & USE_LIMIT ? ctl.limit : 0) == 0 &&
-	    vmcore_sources(&vc, check_source) <= 0 && vmcore_parse(&vc, own_start, own_end) == 0) {
+	    vmcore_sources(&vc, own_start, check_source) <= 0 && vmcore_parse(&vc, own_start, own_end) == 0) {
 		check_ranges(own_start, own_end);
 		check_loads(own_start, own_end);
 		check_notes();

@@ -123,18 +123,19 @@ def notes_elsewhere(h):
     h.phdrs += [[PT_NOTE, 0, (1 << 64) - 16, 0, 0, 64, 64, 0], [PT_NOTE, 0, MIB, 0, 0, 1 << 40, 1 << 40, 0]]
 
 
-# name, change, stop code, are all pages wanted, guest arguments
+# name, change, stop code, are all pages wanted, guest arguments. Nobody knows what an absurd range stands for: all
+# that is known to be RAM is in the dump, which is not called complete
 ROWS = [
     ("no ELF magic", bad_magic, "bad-elfcorehdr", False, {}),
     ("not a core", wrong_type, "bad-elfcorehdr", False, {}),
     ("program headers far away", table_far_away, "bad-elfcorehdr", False, {}),
     ("no program headers", no_phdrs, "bad-elfcorehdr", False, {}),
     ("empty ranges", empty_ranges, "no-memory-ranges", False, {}),
-    ("absurd ranges behind the real ones", absurd_behind, "ok", True, {}),
-    ("absurd ranges in front of the real ones", absurd_in_front, "ok", True, {}),
+    ("absurd ranges behind the real ones", absurd_behind, "ram-missing", True, {}),
+    ("absurd ranges in front of the real ones", absurd_in_front, "ram-missing", True, {}),
     ("overlapping ranges", overlapping, "ok", True, {}),
     ("the stub's own memory as a range", own_memory, "ok", True, {}),
-    ("more program headers than there are", too_many, "ok", True, dict(level=31, compress="lzo")),
+    ("more program headers than there are", too_many, "ram-missing", True, dict(level=31, compress="lzo")),
     ("the largest range cut off", cut, "ok", False, {}),
     ("a range without memory behind it", not_ram, "ok", True, dict(compress="lzo")),
     ("a range so far away that bitmaps do not fit", far_range, "target-too-small", False, {}),
@@ -156,7 +157,7 @@ def run_row(name, change, stop, want_all, guest_args):
                 disk.untouched()
                 return
             disk.expect(stop, "complete" if stop == "ok" else "incomplete")
-            if stop == "ok":
+            if stop in ("ok", "ram-missing"):
                 filtered = args["level"] == 31 and "VMCOREINFO" not in name
                 guest.compare_pages(disk, want_all=want_all and not filtered)
 

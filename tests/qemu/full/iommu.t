@@ -130,7 +130,7 @@ def others(name, through, **guest_args):
             before = guest.written()
             guest.crash()
             guest.wait("the dump", 120, r"capstub: dumping to")
-            guest.qmp.command("block_set_io_throttle", device="", id="dev-" + disk.name, bps=2000000, bps_rd=0,
+            guest.qmp.command("block_set_io_throttle", id="/machine/peripheral/dev-" + disk.name, bps=2000000, bps_rd=0,
                               bps_wr=0, iops=0, iops_rd=0, iops_wr=0)
             check(guest.written() >= before, "the capture runs")
             guest.qmp.command("stop")

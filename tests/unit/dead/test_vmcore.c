@@ -626,13 +626,39 @@ static void test_many_ranges(void **state)
 		for (unsigned i = 0; i < nr; i++)
 			ram(0x10000ULL * i, 0x10000ULL * i + 0x8000);
 		assert_int_equal(vmcore_open(&vc, HDR, sizeof(header)), 0);
-		assert_int_equal(vmcore_sources(&vc, ignore), 0);
+		assert_int_equal(vmcore_sources(&vc, 0, ignore), 0);
 		assert_int_equal(vc.nr_loads, nr);
 		assert_int_equal(vmcore_parse(&vc, 0, 0), 0);
 		assert_int_equal(vc.nr_ranges, nr);
 		assert_true(!vc.dropped_ranges && !vc.dropped_bytes && !vc.cut);
 		for (unsigned i = 0; i < nr; i++)
 			assert_true(vmcore_is_ram(&vc, 0x10000ULL * i, 0x8000));
+	}
+}
+
+static phys_addr_t sources_low, sources_high;
+
+static void add_up(phys_addr_t start, phys_addr_t end)
+{
+	if (start == HDR)
+		return;
+	sources_low += min_u64(end, MIB(1)) - min_u64(start, MIB(1));
+	sources_high += end - start - (min_u64(end, MIB(1)) - min_u64(start, MIB(1)));
+}
+
+/* A header that lists the stub's own memory: it goes on being the stub's, but for what only a copy could have saved */
+static void test_own_source(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		begin64(EM_X86_64);
+		ram(0x1000, MIB(512));
+		add(PT_LOAD, MIB(900), MIB(3), MIB(300), 0);	/* elsewhere, and read from right beside the image */
+		sources_low = sources_high = 0;
+		assert_int_equal(vmcore_open(&vc, HDR, sizeof(header)), 0);
+		assert_int_equal(vmcore_sources(&vc, i ? MIB(256) : MIB(600), add_up), 0);
+		assert_int_equal(sources_low, MIB(1) - 0x1000);
+		assert_int_equal(sources_high, MIB(3) + (i ? 0 : MIB(511)));
 	}
 }
 
@@ -1095,6 +1121,7 @@ int main(void)
 		cmocka_unit_test(test_too_many_ranges),
 		cmocka_unit_test(test_many_ranges),
 		cmocka_unit_test(test_dropped_bytes),
+		cmocka_unit_test(test_own_source),
 		cmocka_unit_test(test_far_apart),
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_read),
