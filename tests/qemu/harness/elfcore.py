@@ -19,7 +19,7 @@ def elfcorehdr_in(data):
 def program_headers(raw):
     """[type, flags, offset, vaddr, paddr, filesz, memsz, align] of each; ELF-64 Object File Format 1.5, table 14."""
     phoff, count = struct.unpack_from("<Q", raw, 0x20)[0], struct.unpack_from("<H", raw, 0x38)[0]
-    return [list(struct.unpack_from("<IIQQQQQQ", raw, phoff + 56 * i)) for i in range(count)]
+    return [list(struct.unpack_from("<IIQQQQQQ", raw, phoff + 56 * i)) for i in range(count) if phoff + 56 * (i + 1) <= len(raw)]
 
 
 def kernel_image(raw):
