@@ -757,14 +757,14 @@ uint64_t pages_kept_until(uint64_t pfn, uint64_t end)
 		return end;
 	while (pfn < end) {
 		const unsigned char *page = load(p, pfn);
-		uint64_t stop = pfn + 1;
+		uint64_t stop;
 
-		if (!page && !struct_page(p, pfn))
-			stop = ALIGN_UP(stop, BIT(p->model.pfn_shift));
-		if (page)
-			stop = p->batch_end;
-		for (stop = min_u64(stop, end); pfn < stop; pfn++, page += page ? l->size : 0)
-			if (page && is_unreadable(l, page))
+		if (!page) {
+			pfn = struct_page(p, pfn) ? pfn + 1 : ALIGN_UP(pfn + 1, BIT(p->model.pfn_shift));
+			continue;
+		}
+		for (stop = min_u64(p->batch_end, end); pfn < stop; pfn++, page += l->size)
+			if (is_unreadable(l, page))
 				return pfn;
 	}
 	return end;

@@ -107,7 +107,7 @@ class Edu:
         self.guest = guest
         for bus in guest.qmp.command("query-pci"):
             for dev in bus["devices"]:
-                if dev["id"] == {"device": 0x11e8, "vendor": 0x1234}:
+                if (dev["id"]["vendor"], dev["id"]["device"]) == (0x1234, 0x11e8):
                     self.base = dev["regions"][0]["address"]
                     self.config = ecam + (dev["slot"] << 15)
                     return
