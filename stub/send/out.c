@@ -65,7 +65,7 @@
 #define TORN		21u
 #define CHUNK_DESCS	512u
 #define CHUNK_BYTES	(CHUNK_DESCS * sizeof(struct page_desc))
-#define NR_CHUNKS	4	/* in flight */
+#define NR_CHUNKS	4	/* in flight, fewer where there is little memory */
 #define NR_STEPS	3
 _Static_assert(CHUNK_BYTES % OUT_ALIGN == 0 && CHUNK_DESCS % TORN_EVERY == 0, "chunks are made of blocks");
 _Static_assert((TORN * sizeof(struct page_desc) + offsetof(struct page_desc, size)) % SECTOR == 0, "the torn one");
@@ -138,6 +138,7 @@ static struct {
 	struct target *t;
 	uint8_t *stream_bufs;	/* OUT_NR_BUFS of buf_size */
 	uint8_t (*chunk_bufs)[CHUNK_BYTES];
+	unsigned nr_chunks;
 	uint8_t *spare;		/* buffer of second tries */
 	uint8_t *seen;		/* a block of the table, as earlier sweeps left it */
 	uint64_t seen_at;
@@ -188,16 +189,17 @@ static struct {
 static int take_memory(uint32_t max_bytes)
 {
 	uint32_t good = (uint32_t)min_u64(OUT_BUF_GOOD, max_bytes);
-	size_t got = 0, words = 0;
+	size_t got = 0, words = 0, chunk_bytes = 0;
 
 	raw_segs = mem_take("segments", OUT_NR_RAW * sizeof(*raw_segs), 8, MEM_ANY);
 	out.seen = mem_take("descriptors seen", OUT_ALIGN, OUT_ALIGN, MEM_ANY);
-	out.chunk_bufs = mem_take("page descriptors", NR_CHUNKS * CHUNK_BYTES, OUT_ALIGN, MEM_ANY);
+	out.chunk_bufs = mem_take_most("page descriptors", CHUNK_BYTES, NR_CHUNKS * CHUNK_BYTES, OUT_ALIGN, MEM_ANY, &chunk_bytes);
 	out.log = mem_take_most("descriptor log", LOG_LEAST, LOG_GOOD, OUT_ALIGN, MEM_ANY, &words);
 	out.stream_bufs = mem_take_most("stream buffers", OUT_NR_BUFS * min_u64(OUT_BUF_LEAST, good),
 					OUT_NR_BUFS * good, OUT_NR_BUFS * OUT_ALIGN, MEM_ANY, &got);
 	if (!raw_segs || !out.seen || !out.chunk_bufs || !out.log || !out.stream_bufs)
 		return -ENOMEM;
+	out.nr_chunks = (unsigned)(chunk_bytes / CHUNK_BYTES);
 	out.log_words = words / sizeof(*out.log);
 	out.buf_size = (uint32_t)got / OUT_NR_BUFS;
 	return 0;
@@ -559,7 +561,7 @@ static bool write_table(void)
 {
 	bool busy = false;
 
-	for (unsigned i = 0; i < NR_CHUNKS; i++) {
+	for (unsigned i = 0; i < out.nr_chunks; i++) {
 		struct chunk *c = &chunks[i];
 
 		if (c->busy && c->req.status != -EINPROGRESS)

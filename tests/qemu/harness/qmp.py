@@ -98,7 +98,11 @@ class Gdb:
             found = re.search(rb"\$([^#]*)#..", buf)
             if found:
                 self.sock.sendall(b"+")
-                return found.group(1).decode()
+                # That the machine has stopped may be told at any time
+                if text == "?" or found.group(1)[:3] not in (b"T02", b"T05"):
+                    return found.group(1).decode()
+                buf = buf[found.end():]
+                continue
             data = self.sock.recv(65536)
             check(data, "the gdb stub closed the line")
             buf += data
