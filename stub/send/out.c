@@ -189,12 +189,14 @@ static struct {
 static int take_memory(uint32_t max_bytes)
 {
 	uint32_t good = (uint32_t)min_u64(OUT_BUF_GOOD, max_bytes);
-	size_t got = 0, words = 0, chunk_bytes = 0;
+	size_t got = 0, words = 0, chunk_bytes = 0, log;
 
 	raw_segs = mem_take("segments", OUT_NR_RAW * sizeof(*raw_segs), 8, MEM_ANY);
 	out.seen = mem_take("descriptors seen", OUT_ALIGN, OUT_ALIGN, MEM_ANY);
 	out.chunk_bufs = mem_take_most("page descriptors", CHUNK_BYTES, NR_CHUNKS * CHUNK_BYTES, OUT_ALIGN, MEM_ANY, &chunk_bytes);
-	out.log = mem_take_most("descriptor log", LOG_LEAST, LOG_GOOD, OUT_ALIGN, MEM_ANY, &words);
+	/* Where it would take all there is, a third is for stream buffers */
+	log = min_u64(LOG_GOOD, max_u64(LOG_LEAST, mem_left() / 3 * 2));
+	out.log = mem_take_most("descriptor log", LOG_LEAST, log, OUT_ALIGN, MEM_ANY, &words);
 	out.stream_bufs = mem_take_most("stream buffers", OUT_NR_BUFS * min_u64(OUT_BUF_LEAST, good),
 					OUT_NR_BUFS * good, OUT_NR_BUFS * OUT_ALIGN, MEM_ANY, &got);
 	if (!raw_segs || !out.seen || !out.chunk_bufs || !out.log || !out.stream_bufs)
