@@ -114,6 +114,8 @@ for size, level, stop in (("1536K", 0, "target-too-small"), ("2M", 31, "space"),
                 if stop == "space":
                     check(label.pages_missing > 0, "nothing is missing")
                     guest.compare_pages(disk, want_all=False, incomplete=True)
+                    if guest.arch != "x86_64":
+                        continue    # not yet enough for makedumpfile there: it does not find the kernel's version
                     # Page tables, variables and the log's buffer are among the few pages that fit: enough to open it
                     log = c.path("log")
                     makedumpfile("--dump-dmesg", disk.path, log)
