@@ -80,14 +80,14 @@ STUB_CPPFLAGS = -I. -Iinclude -Iarch/$(ARCH) -nostdinc \
 	-isystem $(ZLIB)/include -isystem $(OUT)/include -isystem $(OUT)/include/efi -isystem $(OUT)/include/efi/$(EFI_ARCH) \
 	-DCAPSTUB_VERSION='"$(VERSION)"'
 
-# -Oz: 1 MiB of reservation is the budget. The loop flags: what is kept out of a loop is kept on the
-# stack, and costs more than it saves. -ffreestanding: no hosted library behind the compiler's back.
+# -Os: 1 MiB of reservation is the budget; -Oz saves 4 KiB more and costs a quarter of the speed.
+# -ffreestanding: no hosted library behind the compiler's back.
 # -fPIE -fno-plt: kexec chooses the address; no lazy binding. -f*-sections: with --gc-sections only what
 # is used is linked. -fno-asynchronous-unwind-tables: nobody unwinds, .eh_frame would be a fifth of the
 # image. -fno-common: two definitions of one variable are an error. -fvisibility=hidden: no symbol needs
 # a GOT entry. -fstack-protector: the input is a dead kernel's memory, and lies in arrays of bytes;
 # the stub supplies the guard. -ffile-prefix-map: the same image from every folder
-STUB_CFLAGS = -std=gnu11 -Oz -fno-tree-loop-im -fno-move-loop-invariants -g -ffreestanding -fPIE -fno-plt -ffunction-sections -fdata-sections \
+STUB_CFLAGS = -std=gnu11 -Os -g -ffreestanding -fPIE -fno-plt -ffunction-sections -fdata-sections \
 	-fno-asynchronous-unwind-tables -fno-common -fvisibility=hidden -fstack-protector \
 	-ffile-prefix-map=$(CURDIR)=. -Wall -Wextra -Werror -Wvla -Wmissing-prototypes \
 	-Wstrict-prototypes $(ARCH_CFLAGS)
