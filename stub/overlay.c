@@ -11,6 +11,7 @@ static struct overlay {
 	size_t len;		/* 0: free */
 	uint8_t old[OVERLAY_BYTES];
 } overlays[OVERLAY_MAX];
+static unsigned nr_touched;	/* the others were never taken: asked for every page of the dump */
 
 static bool overlaps(const struct overlay *o, phys_addr_t pa, size_t len)
 {
@@ -36,6 +37,8 @@ int overlay_write(phys_addr_t pa, const void *src, size_t len)
 		return -ENOSPC;
 	if (arch_read_mem(o->old, pa, len))
 		return -EFAULT;
+	if (o - overlays >= (int)nr_touched)
+		nr_touched = (unsigned)(o - overlays) + 1;
 	/* Known before it is there: a reader that comes in between takes the old bytes either way */
 	o->pa = pa;
 	o->len = len;
@@ -61,7 +64,7 @@ void overlay_undo(phys_addr_t pa)
 
 bool overlay_touches(phys_addr_t pa, size_t len)
 {
-	for (unsigned i = 0; i < OVERLAY_MAX; i++)
+	for (unsigned i = 0; i < nr_touched; i++)
 		if (overlaps(&overlays[i], pa, len))
 			return true;
 	return false;
@@ -71,7 +74,7 @@ int overlay_read(void *dst, phys_addr_t pa, size_t len)
 {
 	int rc = arch_read_mem(dst, pa, len);
 
-	for (unsigned i = 0; i < OVERLAY_MAX && !rc; i++) {
+	for (unsigned i = 0; i < nr_touched && !rc; i++) {
 		const struct overlay *o = &overlays[i];
 		phys_addr_t from, to;
 
