@@ -481,24 +481,38 @@ static bool has_chunk(unsigned s)
 }
 
 /*
- * @n descriptors of the record at @at, into the chunk as step @s has them. Returns how many there
- * are; the others' data is not on the disk. Once for every page and step: the loop is a simple one.
+ * Descriptors of the record at @at, and of those of LZO streams right behind it, into the chunk as step
+ * @s has them, up to descriptor @end of it. Returns how many there are; the others' data is not on the
+ * disk. Once for every page and step: the loops are simple ones.
  */
-static unsigned put_descs(unsigned s, struct page_desc *chunk, struct place *at, uint32_t n)
+static unsigned put_descs(unsigned s, struct page_desc *chunk, struct place *at, uint32_t end)
 {
-	uint32_t word = *log_word(at->pos), first = at->index % CHUNK_DESCS, end = first + n;
-	bool zero = word == LOG_ZERO, lzo = word >= LOG_LZO;
-	uint32_t size = lzo ? word : out.page_size, step = zero ? 0 : size;
-	uint64_t offset = zero ? out.zero_offset : at->offset;
+	uint32_t first = at->index % CHUNK_DESCS, i = first, word = *log_word(at->pos), n;
+	uint32_t step = word == LOG_ZERO ? 0 : out.page_size;
+	uint64_t offset = word == LOG_ZERO ? out.zero_offset : at->offset;
 
-	for (uint32_t i = first; i < end; i++, offset += step) {
-		chunk[i].offset = (int64_t)offset;
-		chunk[i].size = size;
-		chunk[i].flags = lzo ? KDUMP_COMPRESSED_LZO : 0;
-		chunk[i].page_flags = 0;
+	if (word >= LOG_LZO) {
+		for (; i < end && word >= LOG_LZO; word = *log_word(++at->pos)) {
+			chunk[i++] = (struct page_desc){ (int64_t)at->offset, word, KDUMP_COMPRESSED_LZO, 0 };
+			at->offset += word;
+		}
+	} else {
+		uint32_t run = *log_word(at->pos + 1);
+
+		end = (uint32_t)min_u64(end, first + run - at->done);
+		for (; i < end; i++, offset += step)
+			chunk[i] = (struct page_desc){ (int64_t)offset, out.page_size, 0, 0 };
+		at->offset += (uint64_t)(i - first) * step;
+		at->done += i - first;
+		if (at->done == run) {
+			at->pos += 2;
+			at->done = 0;
+		}
 	}
-	for (uint32_t i = first; i < end && out.nr_bad; i++) {
-		const struct bad *bad = find_bad((uint64_t)chunk[i].offset, size);
+	at->index += n = i - first;
+	end = i;
+	for (i = first; i < end && out.nr_bad; i++) {
+		const struct bad *bad = find_bad((uint64_t)chunk[i].offset, chunk[i].size);
 
 		if (!bad)
 			continue;
@@ -506,16 +520,9 @@ static unsigned put_descs(unsigned s, struct page_desc *chunk, struct place *at,
 		out.unreadable += bad->memory && s == NR_STEPS - 1;
 		n--;
 	}
-	for (uint32_t i = ALIGN_DOWN(first, TORN_EVERY) + TORN; i < end && s < NR_STEPS - 1; i += TORN_EVERY)
+	for (i = ALIGN_DOWN(first, TORN_EVERY) + TORN; i < end && s < NR_STEPS - 1; i += TORN_EVERY)
 		if (i >= first && chunk[i].size)
 			chunk[i] = (struct page_desc){ s ? chunk[i].offset : 0, 1, KDUMP_COMPRESSED_LZO, 0 };
-	at->index += end - first;
-	at->offset += (uint64_t)(end - first) * step;
-	at->done += end - first;
-	if (lzo || at->done == *log_word(at->pos + 1)) {
-		at->pos += lzo ? 1 : 2;
-		at->done = 0;
-	}
 	return n;
 }
 
@@ -533,8 +540,6 @@ static void write_chunk(unsigned s, struct chunk *c)
 	else
 		rc = target_rw(out.t, BLK_READ, c->offset, buf, c->len);
 	while (at->index < limit) {
-		uint32_t word = *log_word(at->pos), left = 1;
-
 		if (jump(at, &to)) {
 			if (to.index / CHUNK_DESCS != nr)
 				break;
@@ -543,10 +548,7 @@ static void write_chunk(unsigned s, struct chunk *c)
 		}
 		if (at->index / CHUNK_DESCS != nr)
 			break;
-		if (word < LOG_LZO)
-			left = *log_word(at->pos + 1) - at->done;
-		left = (uint32_t)min_u64(left, min_u64((nr + 1) * CHUNK_DESCS, limit) - at->index);
-		entries += put_descs(s, (struct page_desc *)buf, at, left);
+		entries += put_descs(s, (struct page_desc *)buf, at, (uint32_t)(min_u64((nr + 1) * CHUNK_DESCS, limit) - nr * CHUNK_DESCS));
 	}
 	if (s == NR_STEPS - 1) {
 		c->entries = entries;
@@ -558,9 +560,10 @@ static void write_chunk(unsigned s, struct chunk *c)
 		send_piece(c);
 }
 
-/* The last step first: it makes room in the log */
+/* The last step first: it makes room in the log. Called so often that it looks for work before all else */
 static bool write_table(void)
 {
+	unsigned s = NR_STEPS - 1;
 	bool busy = false;
 
 	for (unsigned i = 0; i < out.nr_chunks; i++) {
@@ -568,9 +571,17 @@ static bool write_table(void)
 
 		if (c->busy && c->req.status != -EINPROGRESS)
 			piece_done(c);
-		for (unsigned s = NR_STEPS; s-- && !c->busy && alive(); )
-			while (!c->busy && alive() && has_chunk(s))
+		while (!c->busy) {
+			if (!has_chunk(s)) {
+				if (!s)
+					break;
+				s--;
+			} else if (alive()) {
 				write_chunk(s, c);
+			} else {
+				break;
+			}
+		}
 		busy |= c->busy;
 	}
 	return busy;
