@@ -5,6 +5,7 @@
 #ifndef STUB_CAPTURE_H
 #define STUB_CAPTURE_H
 
+#include "capstub/serial.h"
 #include "capstub/stopcode.h"
 #include "stub/boot/boot_info.h"
 #include "stub/boot/cmdline.h"
@@ -36,6 +37,12 @@ enum capstub_stop capture_open(struct capture *c, const struct boot_info *bi,
 
 /* Then fill @c from it. STOP_OK, or why there is nothing to dump, logged. Only reads old memory. */
 enum capstub_stop capture_init(struct capture *c);
+
+/*
+ * What a dump of @level says of itself: in its headers (stub/format/kdump.h), and over a line, which adds
+ * what only lines have.
+ */
+void capture_meta(const struct capture *c, unsigned level, struct serial_meta *ret);
 
 /*
  * Bytes of RAM, at least, that are known to exist and are not among c->vc's ranges; 0: none. After

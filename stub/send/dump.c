@@ -33,10 +33,10 @@
 
 #include <cpu.h>
 
-#include "capstub/kdump_format.h"
 #include "stub/arch.h"
 #include "stub/dead/dmesg.h"
 #include "stub/format/bitmap.h"
+#include "stub/format/kdump.h"
 #include "stub/format/stopcode.h"
 #include "stub/format/vouch.h"
 #include "stub/idle.h"
@@ -60,27 +60,19 @@
 #define ZERO_PIECE		MIB(64)		/* of zeros between two looks at the clock */
 #define LZO_OUT_MAX(n)		((n) + (n) / 16 + 64 + 3)	/* lzo1x worst case, LZO.FAQ */
 
-/* Where things are in the target, bytes */
-struct layout {
-	uint64_t sub_hdr_blocks;
-	uint64_t bitmap1, bitmap2;
-	uint64_t bitmap_len;	/* of one */
-	uint64_t table;
-	uint64_t data;
-	uint64_t limit;		/* end of the room for the dump proper */
-};
-
 /* One running dump */
 struct dump {
 	struct capture *c;
 	struct target *t;
 	struct select *select;
 	struct capstub_label *label;
-	struct layout at;
+	struct serial_meta meta;
+	struct kdump_layout at;
+	uint64_t data;		/* where data begins, and the end of the room for the dump proper */
+	uint64_t limit;
 	unsigned level;
 	bool compress;
 	uint32_t page_size;
-	uint64_t max_pfn;
 	uint64_t kept;		/* bits in bitmap2 = descriptors */
 	uint64_t done;		/* pages looked at, for progress */
 	uint64_t data_next;	/* raw: offset of the next page */
@@ -187,28 +179,28 @@ static int stream_text(void *ctx, const char *text, size_t len)
 /*
  * dmesg goes directly below the log area, so that it takes no more than it needs. At most an eighth
  * of the target. What dmesg_emit() returns is not asked for: no log, or one that breaks off, is
- * reported there, and its part is as good as it gets. From here on at.limit is the end of the room
- * for the dump.
+ * reported there, and its part is as good as it gets. From here on d->limit is the end of the
+ * room for the dump.
  */
 static int write_dmesg(struct dump *d)
 {
 	uint64_t top = d->t->end - CAPSTUB_LOG_OFFSET, bytes = 0, left;
 	int rc;
 
-	d->at.limit = top;
+	d->limit = top;
 	dmesg_emit(&d->c->vt, d->c->vi, 0, count_text, &bytes);
 	bytes = min_u64(bytes, ALIGN_DOWN(top / 8, BLOCK));
 	if (!bytes)
 		return 0;
-	d->at.limit = top - ALIGN_UP(bytes, BLOCK);
+	d->limit = top - ALIGN_UP(bytes, BLOCK);
 	left = bytes;
-	rc = out_stream_start(d->at.limit);
+	rc = out_stream_start(d->limit);
 	if (!rc)
 		dmesg_emit(&d->c->vt, d->c->vi, 0, stream_text, &left);
 	rc = out_stream_end();
 	if (rc || (rc = out_drain()))
 		return rc;
-	d->label->dmesg_offset = d->at.limit;
+	d->label->dmesg_offset = d->limit;
 	d->label->dmesg_bytes = bytes - left;
 	return target_write_label(d->t);
 }
@@ -218,25 +210,13 @@ static int write_dmesg(struct dump *d)
 /*
  * Block 0. The header fits a sector, so readers see the old one or the new one. With INCOMPLETE
  * they take a descriptor that is all zeros for a missing page; without it they expect data for
- * every one. max_mapnr is too small for 16 TiB and obsolete since version 6: readers use
- * max_mapnr_64 of the sub-header.
+ * every one.
  */
 static int write_header(struct dump *d, bool incomplete)
 {
-	struct disk_dump_header *h = (struct disk_dump_header *)target_block;
-
-	_Static_assert(sizeof(d->c->uts) == 6 * KDUMP_UTS_LEN, "utsname fills the header's six fields");
 	memset(target_block, 0, BLOCK);
-	memcpy(h->signature, KDUMP_SIGNATURE, sizeof(h->signature));
-	h->header_version = KDUMP_HEADER_VERSION;
-	memcpy(h->sysname, &d->c->uts, sizeof(d->c->uts));
-	h->tv_sec = d->c->crash_time;
-	h->status = (d->compress ? KDUMP_COMPRESSED_LZO : 0) | (incomplete ? KDUMP_INCOMPLETE : 0);
-	h->block_size = (int32_t)d->page_size;
-	h->sub_hdr_size = (int32_t)d->at.sub_hdr_blocks;
-	h->bitmap_blocks = (uint32_t)(2 * d->at.bitmap_len / d->page_size);
-	h->max_mapnr = (uint32_t)min_u64(d->max_pfn, UINT32_MAX);
-	h->nr_cpus = (int32_t)d->c->vc.nr_cpus;
+	kdump_header((struct disk_dump_header *)target_block, &d->meta, &d->at,
+		     (d->compress ? KDUMP_COMPRESSED_LZO : 0) | (incomplete ? KDUMP_INCOMPLETE : 0));
 	return target_rw(d->t, BLK_WRITE, 0, target_block, BLOCK);
 }
 
@@ -246,25 +226,13 @@ static int emit_note(void *ctx, const void *buf, size_t len)
 	return out_stream_write(buf, len);
 }
 
-/*
- * Block 1 and what follows: the sub-header, then the merged ELF notes. VMCOREINFO is one of the
- * notes and not stored again, its offset points into them. Offsets are from the start of the file.
- */
+/* Block 1 and what follows: the sub-header, then the merged ELF notes */
 static int write_sub_header(struct dump *d)
 {
-	const struct vmcore *vc = &d->c->vc;
-	uint64_t notes = d->page_size + sizeof(struct kdump_sub_header);
-	struct kdump_sub_header sub = {
-		.phys_base = d->c->vt.phys_base,
-		.dump_level = (int32_t)d->level,
-		.offset_vmcoreinfo = vc->vmcoreinfo_size ? (int64_t)(notes + vc->vmcoreinfo_offset) : 0,
-		.size_vmcoreinfo = vc->vmcoreinfo_size,
-		.offset_note = vc->notes_size ? (int64_t)notes : 0,
-		.size_note = vc->notes_size,
-		.max_mapnr_64 = d->max_pfn,
-	};
+	struct kdump_sub_header sub;
 	int rc = out_stream_start(d->page_size);
 
+	kdump_sub_header(&sub, &d->meta, &d->at);
 	if (!rc)
 		rc = out_stream_write(&sub, sizeof(sub));
 	if (!rc)
@@ -424,32 +392,6 @@ static int write_bitmaps(struct dump *d)
 }
 
 /*
- * Sizes that do not depend on contents; the table's end and the start of data follow from pass 1.
- * The areas follow each other as makedumpfile writes them, each padded to the dead kernel's pages.
- * False: not even that fits. The parts are compared before their sum, which could wrap around: the
- * size of bitmaps and notes comes from the elfcorehdr.
- */
-static bool plan_layout(struct dump *d)
-{
-	struct layout *at = &d->at;
-	uint64_t bs = d->page_size;
-
-	at->sub_hdr_blocks = DIV_ROUND_UP(sizeof(struct kdump_sub_header) + d->c->vc.notes_size, bs);
-	at->bitmap_len = ALIGN_UP(DIV_ROUND_UP(d->max_pfn, 8), bs);
-	at->bitmap1 = (1 + at->sub_hdr_blocks) * bs;
-	at->bitmap2 = at->bitmap1 + at->bitmap_len;
-	at->table = at->bitmap2 + at->bitmap_len;
-	return at->bitmap_len < at->limit && at->sub_hdr_blocks * bs < at->limit && at->table < at->limit;
-}
-
-/* One descriptor for each bit of bitmap2, and room for at least one page of data */
-static bool plan_table(struct dump *d)
-{
-	d->at.data = d->at.table + ALIGN_UP(d->kept * sizeof(struct page_desc), BLOCK);
-	return range_inside(d->at.data, d->page_size, 0, d->at.limit);
-}
-
-/*
  * Everything up to the moment when readers can open the target. The table is zeroed and flushed
  * before the header: descriptors of an older dump, left standing there, would be taken for this
  * one's. And the label says "dumping" only when there is something to open.
@@ -459,16 +401,18 @@ static int write_frame(struct dump *d)
 	struct vouch_src src = ends(d);
 	int rc;
 
-	if (!plan_layout(d))
+	if (!kdump_plan(&d->at, &d->meta, d->limit))
 		return -ENOSPC;
 	rc = write_sub_header(d);
 	if (!rc)
 		rc = write_bitmaps(d);
 	if (rc)
 		return rc;
-	if (!plan_table(d))
+	/* One descriptor for each bit of bitmap2, and room for at least one page of data */
+	d->data = kdump_data(&d->at, d->kept);
+	if (!range_inside(d->data, d->page_size, 0, d->limit))
 		return -ENOSPC;
-	rc = write_zeros(d, d->at.table, d->at.data - d->at.table);
+	rc = write_zeros(d, d->at.table, d->data - d->at.table);
 	if (!rc)
 		rc = blk_flush(d->t->dev);
 	if (!rc)
@@ -500,7 +444,7 @@ static int store_zero_page(struct dump *d)
 	for (unsigned i = 0; i < ZERO_PAGE_TRIES; i++) {
 		uint64_t at = d->data_next;
 
-		if (!range_inside(at, d->page_size, 0, d->at.limit))
+		if (!range_inside(at, d->page_size, 0, d->limit))
 			return -ENOSPC;
 		d->data_next += d->page_size;
 		rc = 0;
@@ -538,7 +482,7 @@ static int put_raw(struct dump *d, uint64_t index, phys_addr_t source)
 	}
 	if (zero)
 		return put_zero(d, index);
-	if (!range_inside(d->data_next, d->page_size, 0, d->at.limit)) {
+	if (!range_inside(d->data_next, d->page_size, 0, d->limit)) {
 		d->full = true;
 		return 0;
 	}
@@ -574,7 +518,7 @@ static int put_compressed(struct dump *d, uint64_t index, phys_addr_t source)
 		data = lzo_buf;
 	}
 	/* The stream is padded to whole blocks at its end */
-	if (!range_inside(out_stream_offset(), desc.size, 0, d->at.limit - BLOCK)) {
+	if (!range_inside(out_stream_offset(), desc.size, 0, d->limit - BLOCK)) {
 		d->full = true;
 		return 0;
 	}
@@ -673,13 +617,13 @@ static int write_pages(struct dump *d)
 	bool fits;
 	int rc;
 
-	d->data_next = d->at.data;
+	d->data_next = d->data;
 	out_strict(false);
 	rc = store_zero_page(d);
 	if (rc)
 		return rc;
 	rc = out_stream_start(d->data_next);
-	fits = (d->at.limit - d->data_next) / d->page_size > d->kept;
+	fits = (d->limit - d->data_next) / d->page_size > d->kept;
 	if (!rc && fits)
 		return sweep(d, -1, true);
 	log_info("the target may be too small: the most valuable pages first");
@@ -852,7 +796,7 @@ enum capstub_stop dump_to_target(struct capture *c, struct target *t)
 {
 	struct dump d = {
 		.c = c, .t = t, .label = t->label, .compress = c->cl->compress != 0, .page_size = c->vc.page_size,
-		.max_pfn = vmcore_max_pfn(&c->vc), .pass_start_us = arch_time_us(),
+		.pass_start_us = arch_time_us(),
 		.progress_us = arch_time_us() + PROGRESS_US,
 	};
 	enum capstub_stop stop;
@@ -862,6 +806,7 @@ enum capstub_stop dump_to_target(struct capture *c, struct target *t)
 		return log_err(STOP_UNSAVED_DUMP, "%s holds an unsaved dump: run capstub save", t->name);
 	}
 	d.level = pages_init(&c->vc, c->vi, &c->vt, c->cl->level, NULL);
+	capture_meta(c, d.level, &d.meta);
 	d.select = select_take(&c->vc, c->vi, &c->vt);
 	log_info("dumping to %s: level %u%s, %s", t->name, d.level, d.level == c->cl->level ? "" : " (lowered)",
 		 d.compress ? "lzo" : "raw");

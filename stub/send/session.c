@@ -88,9 +88,7 @@ struct job {
 struct session {
 	struct capture *c;
 	struct transport *t;
-	uint64_t number;
 	uint32_t sequence;
-	unsigned level;
 	unsigned dmesg_records;		/* the last ones are sent; 0: all */
 	unsigned unit_shift;		/* units per page, as a power of two */
 	uint64_t max_unit;
@@ -127,6 +125,7 @@ struct session {
 	uint8_t dec_buf[SERIAL_HEADER + SERIAL_CTRL_MAX + SERIAL_TRAILER];
 	uint8_t page[SERIAL_UNIT] __attribute__((aligned(64)));
 	uint8_t arena[DEFLATE_ARENA] __attribute__((aligned(64)));
+	struct serial_meta meta;	/* its ranges follow it on the line */
 	struct capstub_label label;
 };
 
@@ -152,7 +151,7 @@ static void begin(struct session *s, enum serial_mode mode, unsigned type)
 	session_stats.frames++;
 	if (s->again)
 		session_stats.again_frames++;
-	frame_begin(&s->enc, mode, type, s->again, (uint16_t)s->number, s->sequence++);
+	frame_begin(&s->enc, mode, type, s->again, (uint16_t)s->meta.session, s->sequence++);
 }
 
 static void end(struct session *s, bool good)
@@ -300,48 +299,35 @@ static void measure_dmesg(struct session *s)
 }
 
 /* META goes in one piece: what of the ranges it has no room for is not sent, and is missing. */
-static void fit_meta(struct session *s)
+static void fill_meta(struct session *s)
 {
 	const struct vmcore *vc = &s->c->vc;
+	struct serial_meta *m = &s->meta;
 	uint64_t first, end = 0;
-	unsigned nr = 0;
 
-	while (nr < SERIAL_MAX_RANGES && vmcore_next_run(vc, end, &first, &end))
-		nr++;
+	capture_meta(s->c, 0, m);
+	m->version = SERIAL_VERSION;
+	/*
+	 * Two captures of one machine differ in the moment they began, which the stub's clock knows
+	 * to the microsecond.
+	 */
+	m->session = (uint64_t)m->crash_time << 20 ^ arch_time_us() * 0x9e3779b97f4a7c15ULL;
+	m->nr_passes = SELECT_NR_PASSES;
+	m->nr_vital = SELECT_NR_VITAL;
+	while (m->nr_ranges < SERIAL_MAX_RANGES && vmcore_next_run(vc, end, &first, &end))
+		m->nr_ranges++;
+	m->max_pfn = end;
 	s->max_unit = end << s->unit_shift;
 	while (vmcore_next_run(vc, end, &first, &end))
 		s->label.ram_missing += (end - first) * vc->page_size;
 }
 
-static void emit_meta(struct session *s, emit_fn emit, void *ctx)
+static void emit_meta(const struct session *s, emit_fn emit, void *ctx)
 {
-	const struct vmcore *vc = &s->c->vc;
-	struct serial_meta m = {
-		.version = SERIAL_VERSION,
-		.page_size = vc->page_size,
-		.session = s->number,
-		.crash_time = s->c->crash_time,
-		.phys_base = s->c->vt.phys_base,
-		.notes_bytes = vc->notes_size,
-		.vmcoreinfo_offset = vc->vmcoreinfo_offset,
-		.vmcoreinfo_bytes = vc->vmcoreinfo_size,
-		.max_pfn = s->max_unit >> s->unit_shift,
-		.dump_level = s->level,
-		.nr_cpus = vc->nr_cpus,
-		.nr_passes = SELECT_NR_PASSES,
-		.nr_vital = SELECT_NR_VITAL,
-	};
-	uint64_t run[2], end;
+	uint64_t run[2], end = 0;
 
-	_Static_assert(sizeof(s->c->uts) == sizeof(m.uts), "utsname");
-	memcpy(m.uts, &s->c->uts, sizeof(m.uts));
-	for (uint64_t pfn = 0;
-	     m.nr_ranges < SERIAL_MAX_RANGES && vmcore_next_run(vc, pfn, &pfn, &end); pfn = end)
-		m.nr_ranges++;
-	emit(ctx, &m, sizeof(m));
-	run[1] = 0;
-	for (uint64_t pfn = 0; m.nr_ranges-- && vmcore_next_run(vc, pfn, &run[0], &end);
-	     pfn = end) {
+	emit(ctx, &s->meta, sizeof(s->meta));
+	for (unsigned i = 0; i < s->meta.nr_ranges && vmcore_next_run(&s->c->vc, end, &run[0], &end); i++) {
 		run[1] = end - run[0];
 		emit(ctx, run, sizeof(run));
 	}
@@ -716,7 +702,7 @@ static void on_frame(void *ctx, const struct frame *f)
 	uint16_t request = (uint16_t)frame_get(&in, 2);
 
 	nr = (unsigned)frame_get(&in, 1);
-	if (f->type != SERIAL_CTRL || f->session != (uint16_t)s->number || !in.ok ||
+	if (f->type != SERIAL_CTRL || f->session != (uint16_t)s->meta.session || !in.ok ||
 	    version != SERIAL_VERSION)
 		return;
 	s->heard_us = arch_time_us();
@@ -772,7 +758,7 @@ static void send_hello(struct session *s)
 	begin(s, SERIAL_MODE_TEXT, SERIAL_HELLO);
 	put_le(s, SERIAL_VERSION, 1);
 	put_le(s, s->mode, 1);
-	put_le(s, s->number, 8);
+	put_le(s, s->meta.session, 8);
 	put_le(s, s->t->baud, 4);
 	end(s, true);
 }
@@ -857,12 +843,12 @@ static void greet(struct session *s)
 /* Count each class, see whether that can be, and so know how much there is to send. */
 static void plan(struct session *s)
 {
-	unsigned level = s->level;
+	unsigned level = s->meta.dump_level;
 
 	do {
 		uint64_t pfn = 0, end;
 
-		s->level = level;
+		s->meta.dump_level = level;
 		memset(s->label.pages_by_class, 0, sizeof(s->label.pages_by_class));
 		memset(s->pass_units, 0, sizeof(s->pass_units));
 		s->label.pages_total = 0;
@@ -892,7 +878,7 @@ static void plan(struct session *s)
 		}
 		if (!over(s))
 			level = pages_check(s->label.pages_by_class, s->label.pages_total);
-	} while (level != s->level);
+	} while (level != s->meta.dump_level);
 }
 
 static void send_blobs(struct session *s)
@@ -1005,7 +991,7 @@ static void say_why(struct session *s)
 	s->t->put(s->t, to_text + s->enc.text, sizeof(to_text) - 1 - s->enc.text);
 	report_show(s->c, true, say_line, s);
 	say(s, "Linux %s: %lu of %lu pages sent, %lu missing, %lu unreadable, level %u, %lu s", s->c->release,
-	    l->pages_stored, l->pages_total, l->pages_missing, l->pages_unreadable, s->level, l->elapsed_us / 1000000);
+	    l->pages_stored, l->pages_total, l->pages_missing, l->pages_unreadable, s->meta.dump_level, l->elapsed_us / 1000000);
 	say(s, "what is not text above is the dump, for capstub recv; stop code %u (%s)", l->stop_code,
 	    stop_name(l->stop_code));
 }
@@ -1056,12 +1042,7 @@ static void prepare(struct session *s, struct capture *c, struct transport *t)
 	s->bad_unit = ~0ULL;
 	while (SERIAL_UNIT << s->unit_shift < c->vc.page_size)
 		s->unit_shift++;
-	fit_meta(s);
-	/*
-	 * Two captures of one machine differ in the moment they began, which the stub's clock knows
-	 * to the microsecond.
-	 */
-	s->number = (uint64_t)c->crash_time << 20 ^ arch_time_us() * 0x9e3779b97f4a7c15ULL;
+	fill_meta(s);
 	frame_enc_init(&s->enc, t->put, t);
 	frame_enc_escape(&s->enc, t->escape);
 	frame_dec_init(&s->dec, s->dec_buf, sizeof(s->dec_buf), on_frame, NULL, s);
@@ -1087,7 +1068,7 @@ static void send_all(struct session *s)
 		s->units = CLASS_UNITS;
 	for (unsigned pass = SELECT_IMAGE; pass < SELECT_NR_PASSES && !over(s); pass++)
 		send_pages(s, pass, 0, s->max_unit);
-	s->label.dump_level = s->level;
+	s->label.dump_level = s->meta.dump_level;
 	if (s->t->late)
 		end_late(s);
 	send_result(s);
@@ -1104,7 +1085,7 @@ static enum capstub_stop run(struct session *s, struct capture *c, struct transp
 	if (start_deflate(s) != Z_OK)
 		return log_err(STOP_ASSERT, "serial: deflate needs more than %u bytes",
 			       (unsigned)sizeof(s->arena));
-	s->level = pages_init(&c->vc, c->vi, &c->vt, c->cl->level, NULL);
+	s->meta.dump_level = pages_init(&c->vc, c->vi, &c->vt, c->cl->level, NULL);
 	s->select = select_take(&c->vc, c->vi, &c->vt);
 	mem_close();
 	if (!s->select)
@@ -1112,7 +1093,7 @@ static enum capstub_stop run(struct session *s, struct capture *c, struct transp
 	s->label.ram_missing += ram_missing(c);
 	s->label.stop_code = s->label.ram_missing ? STOP_RAM_MISSING : STOP_OK;
 	select_build(s->select);
-	log_info("sending the dump over the serial line: level %u, %u pages first", s->level,
+	log_info("sending the dump over the serial line: level %u, %u pages first", s->meta.dump_level,
 		 (unsigned)s->select->vital);
 	send_all(s);
 	session_stats.line_bytes = t->sent;

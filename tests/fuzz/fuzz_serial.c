@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* needs: tests/unit/fake/arena.c stub/idle.c stub/send/session.c stub/send/line.c stub/dead/select.c stub/dead/kallsyms.c stub/dead/vmcore.c */
-/* needs: stub/dead/pages.c stub/dead/dmesg.c stub/dead/report.c */
+/* needs: stub/dead/meta.c stub/dead/pages.c stub/dead/dmesg.c stub/dead/report.c */
 /*
  * A hostile receiver for the stub's side of the serial protocol. The input is a script: what the
  * UART hands the stub and when, how it takes bytes, and which memory stops to be readable. Whatever

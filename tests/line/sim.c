@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* needs: tests/host/dumpfile.c tests/unit/fake/arena.c tools/recv/recv_session.c tools/recv/recv_store.c tools/recv/marks.c tools/recv/spans.c tools/util.c */
 /* needs: tools/media/outfile.c tools/media/kdump.c stub/idle.c stub/send/session.c stub/send/line.c */
-/* needs: stub/dead/select.c stub/dead/kallsyms.c stub/dead/vmcore.c */
+/* needs: stub/dead/meta.c stub/dead/select.c stub/dead/kallsyms.c stub/dead/vmcore.c */
 /* needs: stub/dead/pages.c stub/dead/dmesg.c stub/dead/report.c */
 /*
  * Both ends of the serial protocol over a simulated line: the stub's sending side reads a dump file as if it were the dead

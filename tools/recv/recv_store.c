@@ -13,7 +13,6 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "capstub/kdump_format.h"
 #include "stub/bits.h"
 #include "tools/media/outfile.h"
 #include "tools/util.h"
@@ -97,47 +96,15 @@ static int write_failed(struct store *s, int rc)
 	return fail(rc, "%s: cannot write: %s", s->dir, strerror(-rc));
 }
 
-static void plan(struct store *s)
-{
-	const struct serial_meta *m = &s->meta;
-	uint64_t bs = m->page_size;
-
-	s->units_per_page = m->page_size / SERIAL_UNIT;
-	s->nr_pages = s->ranges[m->nr_ranges - 1].index + s->ranges[m->nr_ranges - 1].nr;
-	s->notes_at = bs + sizeof(struct kdump_sub_header);
-	s->bitmap_at = bs + ALIGN_UP(sizeof(struct kdump_sub_header) + m->notes_bytes, bs);
-	s->bitmap_len = ALIGN_UP(DIV_ROUND_UP(m->max_pfn, 8), bs);
-	s->table_at = s->bitmap_at + 2 * s->bitmap_len;
-	s->data_at = ALIGN_UP(s->table_at + s->nr_pages * sizeof(struct page_desc), 4096);
-}
-
 static int write_headers(struct store *s, int fd, bool incomplete)
 {
-	const struct serial_meta *m = &s->meta;
-	struct disk_dump_header h = {
-		.header_version = KDUMP_HEADER_VERSION,
-		.tv_sec = m->crash_time,
-		.status = KDUMP_COMPRESSED_ZLIB | (incomplete ? KDUMP_INCOMPLETE : 0),
-		.block_size = (int32_t)m->page_size,
-		.sub_hdr_size = (int32_t)(s->bitmap_at / m->page_size - 1),
-		.bitmap_blocks = (uint32_t)(2 * s->bitmap_len / m->page_size),
-		.max_mapnr = (uint32_t)min_u64(m->max_pfn, UINT32_MAX),
-		.nr_cpus = (int32_t)m->nr_cpus,
-	};
-	struct kdump_sub_header sub = {
-		.phys_base = m->phys_base,
-		.dump_level = (int32_t)m->dump_level,
-		.offset_vmcoreinfo = m->vmcoreinfo_bytes ? (int64_t)(s->notes_at + m->vmcoreinfo_offset) : 0,
-		.size_vmcoreinfo = m->vmcoreinfo_bytes,
-		.offset_note = m->notes_bytes ? (int64_t)s->notes_at : 0,
-		.size_note = m->notes_bytes,
-		.max_mapnr_64 = m->max_pfn,
-	};
+	struct disk_dump_header h;
+	struct kdump_sub_header sub;
 	int rc;
 
-	memcpy(h.signature, KDUMP_SIGNATURE, sizeof(h.signature));
-	memcpy(h.sysname, m->uts, sizeof(m->uts));
-	rc = write_at(fd, &sub, sizeof(sub), m->page_size);
+	kdump_header(&h, &s->meta, &s->at, KDUMP_COMPRESSED_ZLIB | (incomplete ? KDUMP_INCOMPLETE : 0));
+	kdump_sub_header(&sub, &s->meta, &s->at);
+	rc = write_at(fd, &sub, sizeof(sub), s->meta.page_size);
 	return rc ? rc : write_at(fd, &h, sizeof(h), 0);
 }
 
@@ -173,9 +140,9 @@ static int create_vmcore(struct store *s)
 
 	s->data_end = s->data_at;
 	if (!rc)
-		rc = write_ram_bitmap(s, s->fd, s->bitmap_at);
+		rc = write_ram_bitmap(s, s->fd, s->at.bitmap1);
 	if (!rc)
-		rc = write_ram_bitmap(s, s->fd, s->bitmap_at + s->bitmap_len);
+		rc = write_ram_bitmap(s, s->fd, s->at.bitmap2);
 	if (!rc)
 		rc = write_headers(s, s->fd, true);
 	return rc;
@@ -245,7 +212,10 @@ int store_open(struct store *s, const char *dir, const uint8_t *meta, size_t len
 	rc = store_parse_meta(meta, len, &s->meta, s->ranges);
 	if (rc)
 		return rc;
-	plan(s);
+	s->units_per_page = s->meta.page_size / SERIAL_UNIT;
+	s->nr_pages = s->ranges[s->meta.nr_ranges - 1].index + s->ranges[s->meta.nr_ranges - 1].nr;
+	kdump_plan(&s->at, &s->meta, UINT64_MAX);	/* store_parse_meta() has bounds for all of it */
+	s->data_at = kdump_data(&s->at, s->nr_pages);
 	s->dirfd = dir_ours(dir, true);
 	if (s->dirfd < 0)
 		return fail(s->dirfd, "%s: %s", dir, strerror(-s->dirfd));
@@ -281,7 +251,7 @@ void store_close(struct store *s)
 
 static uint64_t desc_at(const struct store *s, uint64_t index)
 {
-	return s->table_at + index * sizeof(struct page_desc);
+	return s->at.table + index * sizeof(struct page_desc);
 }
 
 static int store_page(struct store *s, uint64_t index, const uint8_t *data)
@@ -410,7 +380,7 @@ int store_notes(struct store *s, uint64_t offset, const void *buf, size_t len)
 
 	if (!range_inside(offset, len, 0, s->meta.notes_bytes))
 		return -EINVAL;
-	rc = s->failed ? -EIO : write_at(s->fd, buf, len, s->notes_at + offset);
+	rc = s->failed ? -EIO : write_at(s->fd, buf, len, s->at.notes + offset);
 	return rc ? write_failed(s, rc) : 0;
 }
 
@@ -535,7 +505,7 @@ int store_count(struct store *s, struct store_counts *ret)
 struct final {
 	struct store *s;
 	int fd;
-	uint64_t table_at, zero_at, data_end;
+	uint64_t zero_at, data_end;
 	uint64_t next;			/* descriptor */
 	struct page_desc descs[DESC_BATCH];
 	unsigned nr_descs;
@@ -545,8 +515,8 @@ struct final {
 
 static int flush_bits(struct final *f)
 {
-	uint64_t at = f->s->bitmap_at + f->s->bitmap_len + f->bits_at / 8;
-	uint64_t len = min_u64(sizeof(f->bits), f->s->bitmap_len - f->bits_at / 8);
+	uint64_t at = f->s->at.bitmap2 + f->bits_at / 8;
+	uint64_t len = min_u64(sizeof(f->bits), f->s->at.bitmap_len - f->bits_at / 8);
 	int rc = write_at(f->fd, f->bits, len, at);
 
 	memset(f->bits, 0, sizeof(f->bits));
@@ -574,7 +544,7 @@ static int put_bits(struct final *f, uint64_t pfn, uint64_t nr)
 
 static int flush_descs(struct final *f)
 {
-	int rc = write_at(f->fd, f->descs, f->nr_descs * sizeof(*f->descs), f->table_at + f->next * sizeof(*f->descs));
+	int rc = write_at(f->fd, f->descs, f->nr_descs * sizeof(*f->descs), desc_at(f->s, f->next));
 
 	f->next += f->nr_descs;
 	f->nr_descs = 0;
@@ -648,18 +618,17 @@ static int write_final(struct final *f, const struct store_counts *c, bool incom
 	int rc;
 
 	w->s = s;
-	f->table_at = s->table_at;
 	/* The zero page is a hole */
-	f->zero_at = ALIGN_UP(f->table_at + (c->stored + c->missing) * sizeof(struct page_desc), 4096);
+	f->zero_at = kdump_data(&s->at, c->stored + c->missing);
 	f->data_end = f->zero_at + s->meta.page_size;
 	rc = ftruncate(f->fd, (off_t)f->data_end) ? -errno : 0;
 	if (!rc)
-		rc = read_at(s->fd, notes, s->meta.notes_bytes, s->notes_at);
+		rc = read_at(s->fd, notes, s->meta.notes_bytes, s->at.notes);
 	if (!rc)
-		rc = write_at(f->fd, notes, s->meta.notes_bytes, s->notes_at);
+		rc = write_at(f->fd, notes, s->meta.notes_bytes, s->at.notes);
 	free(notes);
 	if (!rc)
-		rc = write_ram_bitmap(s, f->fd, s->bitmap_at);
+		rc = write_ram_bitmap(s, f->fd, s->at.bitmap1);
 	while (!rc && (rc = walk_next(w, &r)) == 1)
 		rc = put_run(f, &r);
 	free(w);

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "capstub/serial.h"
+#include "stub/format/kdump.h"
 #include "tools/recv/marks.h"
 
 #define STORE_META_MAX	(sizeof(struct serial_meta) + SERIAL_MAX_RANGES * 16u)
@@ -43,7 +43,7 @@ struct store {
 	struct store_range ranges[SERIAL_MAX_RANGES];
 	unsigned units_per_page;
 	uint64_t nr_pages;	/* descriptors */
-	uint64_t notes_at, bitmap_at, bitmap_len, table_at;
+	struct kdump_layout at;
 	uint64_t data_at, data_end;
 	struct store_partial partial[STORE_PARTIALS];
 	unsigned next_partial;

@@ -5,7 +5,7 @@
  * After each run the power goes and the disk is read as crash and libkdumpfile would: whatever they take for a page must be it. And the label must vouch for both ends: for what a capture left there, however it
  * ended, and for nothing else.
  */
-/* needs: stub/overlay.c stub/send/dump.c stub/dead/capture.c stub/send/out.c stub/disk/blk.c stub/dead/vmcore.c tests/unit/fake/arena.c */
+/* needs: stub/overlay.c stub/send/dump.c stub/dead/capture.c stub/dead/meta.c stub/send/out.c stub/disk/blk.c stub/dead/vmcore.c tests/unit/fake/arena.c */
 /* needs: stub/dead/pages.c stub/dead/dmesg.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 #include <errno.h>
 #include <lzo/lzo1x.h>
