@@ -8,8 +8,8 @@
  * purgatory, the IDT's limit is 0, so any fault before exception_init() is a triple fault, which is
  * a reset. CR4.OSFXSR may be off.
  */
-#include "arch/x86_64/boot_params.h"
 #include "arch/x86_64/x86.h"
+#include "capstub/boot_params.h"
 
 /*
  * The setup header (boot.rst "The Real-Mode Kernel Header"). What is zero is the loader's to fill.

@@ -9,8 +9,8 @@
 
 #include <cpu.h>
 
-#include "arch/x86_64/boot_params.h"
 #include "arch/x86_64/x86.h"
+#include "capstub/boot_params.h"
 #include "stub/boot/acpi.h"
 #include "stub/arch.h"
 #include "stub/boot/boot_info.h"
@@ -41,8 +41,8 @@ static int read_outside(const struct boot_info *bi, void *dst, phys_addr_t pa, s
  */
 static void read_cmdline(struct boot_info *bi, const struct boot_params *bp)
 {
-	phys_addr_t pa = (uint64_t)bp->ext_cmd_line_ptr << 32 | bp->cmd_line_ptr;
-	size_t max = min_u64(bp->cmdline_size, sizeof(bi->cmdline) - 1);
+	phys_addr_t pa = (uint64_t)bp->ext_cmd_line_ptr << 32 | bp->hdr.cmd_line_ptr;
+	size_t max = min_u64(bp->hdr.cmdline_size, sizeof(bi->cmdline) - 1);
 	size_t len = 0, n;
 
 	if (!pa)
@@ -124,12 +124,12 @@ static void read_boot_params(struct boot_info *bi, phys_addr_t pa)
 	struct boot_params bp;
 
 	/* Without the magic that the loader copied from our own header it is not boot_params. */
-	if (read_outside(bi, &bp, pa, sizeof(bp)) || bp.header != BOOT_HEADER_MAGIC)
+	if (read_outside(bi, &bp, pa, sizeof(bp)) || bp.hdr.header != BOOT_HEADER_MAGIC)
 		return;
 	bi->rsdp = bp.acpi_rsdp_addr;
 	read_cmdline(bi, &bp);
 	read_e820(bi, pa + OFFSET_E820_TABLE, (unsigned)min_u64(bp.e820_entries, E820_MAX));
-	walk_setup_data(bi, bp.setup_data);
+	walk_setup_data(bi, bp.hdr.setup_data);
 }
 
 /* The PC's four serial ports, under Linux' names */

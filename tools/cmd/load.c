@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capstub/boot_params.h"
 #include "stub/format/crc.h"
 #include "tools/cmd/args.h"
 #include "tools/cmd/commands.h"
@@ -64,7 +65,7 @@ static const struct args args = {
 static void show_plan(const struct plan *p, const struct machine *m)
 {
 	const struct range *r = machine_reservation(m);
-	const char *line = (const char *)p->params.data + sizeof(struct boot_params);
+	const char *line = (const char *)p->params.data + BOOT_PARAMS_SIZE;
 
 	printf("reservation  %#" PRIx64 "-%#" PRIx64 "  %s\n", r->start, r->end, human_bytes(r->end - r->start));
 	for (unsigned i = 0; i < NR_SEGS; i++)

@@ -13,9 +13,8 @@
 
 #include "stub/format/crc.h"
 #include "tools/cmd/commands.h"
+#include "tools/load/params.h"
 #include "tools/util.h"
-
-#define WORDS_MAX	2047	/* what the stub keeps; it would take longer ones for damaged */
 
 struct words {
 	char text[WORDS_MAX + 1];

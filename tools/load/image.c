@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "capstub/boot_params.h"
 #include "stub/bits.h"
 #include "stub/boot/seal.h"
-#include "tools/load/params.h"
 #include "tools/util.h"
 
 #ifndef CAPSTUB_LIBDIR
@@ -36,10 +36,10 @@ _Static_assert(sizeof(struct arm64_header) == 64, "arm64_header");
 
 static bool find_x86(struct stub_image *img)
 {
-	const struct setup_header *h = (const void *)(img->file + SETUP_HEADER_AT);
+	const struct setup_header *h = &((const struct boot_params *)img->file)->hdr;
 	size_t header;
 
-	if (img->file_size < 4096 || h->boot_flag != 0xaa55 || h->header != SETUP_MAGIC)
+	if (img->file_size < 4096 || h->boot_flag != 0xaa55 || h->header != BOOT_HEADER_MAGIC)
 		return false;
 	header = ((h->setup_sects ? h->setup_sects : 4) + 1u) * 512;
 	if (header >= img->file_size)

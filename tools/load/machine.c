@@ -12,15 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capstub/boot_params.h"
 #include "tools/util.h"
 
 #define FILE_MAX	(4u << 20)	/* no file read whole is larger; a device tree has 2 MiB at most */
 #define CPUS_MAX	65536u
 #define KCORE_PHDRS_MAX	65534u
 #define X86_KERNEL_MAP	0xffffffff80000000ULL	/* Documentation/arch/x86/x86_64/mm.rst */
-
-/* Fields of boot_params (Documentation/arch/x86/zero-page.rst) */
-#define BOOT_PARAMS_RSDP 0x70
 
 static int open_below(const char *root, const char *path)
 {
@@ -269,8 +267,8 @@ static void read_rsdp(struct machine *m, const char *root)
 	char *bp = read_file(root, "/sys/kernel/boot_params/data", &size);
 	char *systab = NULL, *at;
 
-	if (bp && size >= BOOT_PARAMS_RSDP + sizeof(m->rsdp))
-		memcpy(&m->rsdp, bp + BOOT_PARAMS_RSDP, sizeof(m->rsdp));
+	if (bp && size >= offsetof(struct boot_params, acpi_rsdp_addr) + sizeof(m->rsdp))
+		memcpy(&m->rsdp, bp + offsetof(struct boot_params, acpi_rsdp_addr), sizeof(m->rsdp));
 	if (!m->rsdp)
 		systab = read_file(root, "/sys/firmware/efi/systab", NULL);
 	if (systab && ((at = strstr(systab, "ACPI20=")) || (at = strstr(systab, "ACPI="))))

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capstub/boot_params.h"
 #include "stub/format/crc.h"
 #include "tools/util.h"
 
@@ -54,7 +55,7 @@ static void put64(uint8_t *p, uint64_t v)
 
 /* ---- x86_64: boot_params | command line | jump ---- */
 
-#define X86_LINE	sizeof(struct boot_params)
+#define X86_LINE	BOOT_PARAMS_SIZE
 #define X86_JUMP	(X86_LINE + WORDS_MAX + 1)
 
 /* movabs $boot_params, %rsi; movabs $entry, %rax; jmp *%rax */
@@ -73,16 +74,16 @@ static void x86_jump(uint8_t *p, uint64_t params, uint64_t entry)
  */
 static void x86_boot_params(struct boot_params *bp, const struct machine *m, const struct stub_image *img, uint64_t line)
 {
+	struct e820_entry *map = (void *)((uint8_t *)bp + OFFSET_E820_TABLE);
 	unsigned n = 0;
 
-	memcpy(&bp->hdr, img->file + SETUP_HEADER_AT, sizeof(bp->hdr));
+	bp->hdr = ((const struct boot_params *)img->file)->hdr;
 	bp->hdr.type_of_loader = 0xff;	/* boot.rst: none that has a number */
 	bp->hdr.cmd_line_ptr = (uint32_t)line;
 	bp->ext_cmd_line_ptr = (uint32_t)(line >> 32);
 	bp->acpi_rsdp_addr = m->rsdp;
-	for (; n < m->reserved.nr && n < ARRAY_SIZE(bp->e820_table); n++)
-		bp->e820_table[n] = (struct e820_entry){ m->reserved.v[n].start,
-							 m->reserved.v[n].end - m->reserved.v[n].start, 1 };
+	for (; n < m->reserved.nr && n < E820_MAX; n++)
+		map[n] = (struct e820_entry){ m->reserved.v[n].start, m->reserved.v[n].end - m->reserved.v[n].start, E820_RAM };
 	bp->e820_entries = (uint8_t)n;
 }
 

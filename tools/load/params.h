@@ -14,7 +14,7 @@
 #include "tools/load/image.h"
 #include "tools/load/machine.h"
 
-#define WORDS_MAX	2047	/* what the stub keeps of its command line */
+#define WORDS_MAX	2047	/* what the stub keeps of its command line; it would take longer ones for damaged */
 
 /* Addresses of everything. What moves must not change the segment's size. */
 struct layout {
@@ -37,78 +37,5 @@ struct params {
  */
 int params_build(struct params *p, const struct machine *m, const struct stub_image *img, const struct layout *at,
 		 const char *words);
-
-/* The image's setup header, at 0x1f1 of its file and of boot_params (boot.rst "The Real-Mode Kernel Header") */
-#define SETUP_HEADER_AT	0x1f1
-#define SETUP_MAGIC	0x53726448	/* "HdrS" */
-
-struct setup_header {
-	uint8_t  setup_sects;		/* 0x1f1 */
-	uint16_t root_flags;
-	uint32_t syssize;
-	uint16_t ram_size;
-	uint16_t vid_mode;
-	uint16_t root_dev;
-	uint16_t boot_flag;		/* 0x1fe */
-	uint8_t  jump[2];		/* its second byte and 0x202: where the header ends */
-	uint32_t header;		/* 0x202 */
-	uint16_t version;
-	uint32_t realmode_swtch;
-	uint16_t start_sys_seg;
-	uint16_t kernel_version;
-	uint8_t  type_of_loader;	/* 0x210 */
-	uint8_t  loadflags;
-	uint16_t setup_move_size;
-	uint32_t code32_start;
-	uint32_t ramdisk_image;
-	uint32_t ramdisk_size;
-	uint32_t bootsect_kludge;
-	uint16_t heap_end_ptr;
-	uint8_t  ext_loader_ver;
-	uint8_t  ext_loader_type;
-	uint32_t cmd_line_ptr;		/* 0x228 */
-	uint32_t initrd_addr_max;
-	uint32_t kernel_alignment;	/* 0x230 */
-	uint8_t  relocatable_kernel;
-	uint8_t  min_alignment;
-	uint16_t xloadflags;
-	uint32_t cmdline_size;		/* 0x238 */
-	uint32_t hardware_subarch;
-	uint64_t hardware_subarch_data;
-	uint32_t payload_offset;
-	uint32_t payload_length;
-	uint64_t setup_data;
-	uint64_t pref_address;
-	uint32_t init_size;		/* 0x260 */
-	uint32_t handover_offset;
-	uint32_t kernel_info_offset;
-} __attribute__((packed));
-
-_Static_assert(SETUP_HEADER_AT + offsetof(struct setup_header, boot_flag) == 0x1fe, "setup_header");
-_Static_assert(SETUP_HEADER_AT + offsetof(struct setup_header, cmd_line_ptr) == 0x228, "setup_header");
-_Static_assert(SETUP_HEADER_AT + offsetof(struct setup_header, init_size) == 0x260, "setup_header");
-_Static_assert(SETUP_HEADER_AT + sizeof(struct setup_header) == 0x26c, "setup_header");
-
-/* The fields of boot_params that are set (Documentation/arch/x86/zero-page.rst) */
-struct boot_params {
-	uint8_t  rsvd000[0x070];
-	uint64_t acpi_rsdp_addr;	/* 0x070 */
-	uint8_t  rsvd078[0x0c8 - 0x078];
-	uint32_t ext_cmd_line_ptr;	/* 0x0c8 */
-	uint8_t  rsvd0cc[0x1e8 - 0x0cc];
-	uint8_t  e820_entries;		/* 0x1e8 */
-	uint8_t  rsvd1e9[SETUP_HEADER_AT - 0x1e9];
-	struct setup_header hdr;	/* 0x1f1 */
-	uint8_t  rsvd26c[0x2d0 - 0x26c];
-	struct e820_entry {
-		uint64_t addr;
-		uint64_t size;
-		uint32_t type;		/* 1: RAM */
-	} __attribute__((packed)) e820_table[128];	/* 0x2d0 */
-	uint8_t  rsvdcd0[4096 - 0xcd0];
-} __attribute__((packed));
-
-_Static_assert(offsetof(struct boot_params, e820_table) == 0x2d0, "boot_params");
-_Static_assert(sizeof(struct boot_params) == 4096, "boot_params");
 
 #endif

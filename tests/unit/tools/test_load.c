@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "capstub/boot_params.h"
 #include "stub/boot/cmdline.h"
 #include "stub/dead/vmcore.h"
 #include "tests/unit/fake/mem.h"
@@ -156,10 +157,10 @@ static void server(void)
 
 static struct stub_image x86_image(void)
 {
-	struct setup_header *h = (void *)(image_file + SETUP_HEADER_AT);
+	struct setup_header *h = &((struct boot_params *)image_file)->hdr;
 
 	memset(image_file, 'i', sizeof(image_file));
-	*h = (struct setup_header){ .header = SETUP_MAGIC, .cmdline_size = 2047 };
+	*h = (struct setup_header){ .header = BOOT_HEADER_MAGIC, .cmdline_size = 2047 };
 	return (struct stub_image){ .arch = ARCH_X86_64, .file = image_file, .data = image_file + 1024,
 				    .data_size = sizeof(image_file) - 1024, .memsz = 252 << 10, .align = 4096, .entry = 0x200 };
 }
@@ -252,7 +253,7 @@ static const struct boot_params *check_x86(const struct plan *p, const struct st
 	const uint8_t *jump = copies[SEG_PARAMS] + (p->entry - p->seg[SEG_PARAMS].at.start);
 	uint64_t rsi, rax, line = bp->hdr.cmd_line_ptr | (uint64_t)bp->ext_cmd_line_ptr << 32;
 
-	assert_int_equal(bp->hdr.header, SETUP_MAGIC);
+	assert_int_equal(bp->hdr.header, BOOT_HEADER_MAGIC);
 	assert_int_equal(line, p->seg[SEG_PARAMS].at.start + 4096);
 	assert_memory_equal(jump, "\x48\xbe", 2);
 	assert_memory_equal(jump + 10, "\x48\xb8", 2);
@@ -273,6 +274,7 @@ static void test_pc(void **state)
 {
 	struct stub_image img = x86_image();
 	const struct boot_params *bp;
+	const struct e820_entry *map;
 	struct machine m;
 	struct cmdline cl;
 	struct plan p;
@@ -302,9 +304,10 @@ static void test_pc(void **state)
 	assert_int_equal(cl.level, 17);
 	assert_int_equal(cl.nr_verify, 2);
 	assert_int_equal(bp->e820_entries, 1);
-	assert_int_equal(bp->e820_table[0].addr, 0x1f000000);
-	assert_int_equal(bp->e820_table[0].size, 0x100000);
-	assert_int_equal(bp->e820_table[0].type, 1);
+	map = (void *)(copies[SEG_PARAMS] + OFFSET_E820_TABLE);
+	assert_int_equal(map->addr, 0x1f000000);
+	assert_int_equal(map->size, 0x100000);
+	assert_int_equal(map->type, E820_RAM);
 	assert_int_equal(cl.elfcorehdr, p.seg[SEG_ELFCORE].at.start);
 	/* One changed byte is enough, wherever it is */
 	end = 4096 + (size_t)(strstr((char *)copies[SEG_PARAMS] + 4096, " verify=0x") - (char *)copies[SEG_PARAMS] - 4096);
