@@ -46,22 +46,7 @@ MMIO_WRITE(32, "w", "str")
 #undef MMIO_READ
 #undef MMIO_WRITE
 
-/*
- * 64-bit registers as two 32-bit accesses, low half first: what NVMe (1.4 §3.1) and virtio (1.1
- * §4.1.3.1) allow everywhere
- */
-static inline uint64_t mmio_read64(const void *p)
-{
-	uint32_t lo = mmio_read32(p);
-
-	return (uint64_t)mmio_read32((const char *)p + 4) << 32 | lo;
-}
-
-static inline void mmio_write64(void *p, uint64_t v)
-{
-	mmio_write32(p, (uint32_t)v);
-	mmio_write32((char *)p + 4, (uint32_t)(v >> 32));
-}
+#include "arch/io_common.h"
 
 /* No I/O ports: a read is what an absent device returns, a write goes nowhere. */
 static inline uint8_t pio_read8(uint16_t port)
@@ -119,10 +104,6 @@ static inline void dma_mb(void)
 {
 	__asm__ volatile("dmb osh" : : : "memory");
 }
-
-/* A load or store of memory shared with a device that must happen exactly once */
-#define dma_load(p)	(*(const volatile __typeof__(*(p)) *)(p))
-#define dma_store(p, v)	(*(volatile __typeof__(*(p)) *)(p) = (v))
 
 /*
  * For a device that is not cache-coherent: write lines back before it reads, drop them before the

@@ -45,19 +45,7 @@ static inline void mmio_write32(void *p, uint32_t v)
 	fake_mmio_write(p, 4, v);
 }
 
-/* Two halves, as in the real ones: a device never sees a 64-bit access */
-static inline uint64_t mmio_read64(const void *p)
-{
-	uint32_t lo = mmio_read32(p);
-
-	return (uint64_t)mmio_read32((const char *)p + 4) << 32 | lo;
-}
-
-static inline void mmio_write64(void *p, uint64_t v)
-{
-	mmio_write32(p, (uint32_t)v);
-	mmio_write32((char *)p + 4, (uint32_t)(v >> 32));
-}
+#include "arch/io_common.h"
 
 static inline uint8_t pio_read8(uint16_t port)
 {
@@ -101,9 +89,6 @@ static inline void dma_rmb(void)
 static inline void dma_mb(void)
 {
 }
-
-#define dma_load(p)	(*(const volatile __typeof__(*(p)) *)(p))
-#define dma_store(p, v)	(*(volatile __typeof__(*(p)) *)(p) = (v))
 
 /* Caches that devices do not see: bus.c counts the bytes */
 void dma_clean(uint64_t pa, size_t len);

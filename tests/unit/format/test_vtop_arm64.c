@@ -15,7 +15,7 @@
 
 #define ARCH_VTOP vtop_arm64
 
-#include "stub/dead/vtop.h"
+#include "tests/unit/format/vtop_checks.h"
 
 #define RAM_SIZE	MIB(8)
 #define IMAGE_OFFSET	MIB(1)
@@ -52,7 +52,6 @@ static unsigned char ram[RAM_SIZE];
 static struct memory_range range;
 static struct vmcore vc;
 static struct vmcoreinfo vi;
-static struct vtop vt;
 static uint64_t base, next_table, stray;	/* base: physical address of the RAM */
 static uint64_t image_va, linear_va, vmalloc_va, phys_offset;
 
@@ -191,14 +190,6 @@ static void expect(const char *what, uint64_t va, uint64_t want)
 			 (unsigned long long)pa, (unsigned long long)want);
 }
 
-static void expect_error(uint64_t va, int rc)
-{
-	phys_addr_t pa = 1;
-
-	assert_int_equal(vtop(&vt, va, &pa, NULL), rc);
-	assert_int_equal(pa, 1);
-}
-
 static void test_configs(void **state)
 {
 	(void)state;
@@ -314,64 +305,28 @@ static void test_missing_entries(void **state)
 	assert_int_equal(stray, 0);
 }
 
-static unsigned tables;
-
-static int count_table(void *ctx, phys_addr_t pa, uint64_t size)
-{
-	(void)ctx;
-	assert_true(vmcore_is_ram(&vc, pa, size) && size == BIT(vt.page_shift) &&
-		    IS_ALIGNED(pa, size));
-	tables++;
-	return 0;
-}
-
 static void test_tables(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(configs); i++) {
 		build(&configs[i]);
 		vtop_init(&vt, &vc, &vi);
-		tables = 0;
-		assert_int_equal(vtop_tables(&vt, count_table, NULL), 0);
-		assert_int_equal(tables,
-				 1 + ((next_table - base - TABLES_OFFSET) >> vt.page_shift));
+		expect_tables(&vc, 1 + ((next_table - base - TABLES_OFFSET) >> vt.page_shift));
 	}
 	build(&configs[1]);
 	for (unsigned i = 0; i < 512; i++)
 		*slot(base + PGD_OFFSET, i) = (i % 2 ? base + PGD_OFFSET : base + MIB(6)) | 3;
 	vtop_init(&vt, &vc, &vi);
-	tables = 0;
-	vtop_tables(&vt, count_table, NULL);
-	assert_int_equal(tables, 131072);
-}
-
-/* Every mapping, in order, and as vtop() finds it */
-static uint64_t next_va, mapped;
-
-static int check_leaf(void *ctx, uint64_t va, phys_addr_t pa, uint64_t size)
-{
-	phys_addr_t got;
-
-	(void)ctx;
-	assert_true(va >= next_va && IS_ALIGNED(va | pa, size));
-	assert_int_equal(vtop(&vt, va + size - 1, &got, NULL), 0);
-	assert_true(got == pa + size - 1);
-	next_va = va + size;
-	mapped += size;
-	return 0;
+	expect_tables(&vc, 131072);
 }
 
 static void test_leaves(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(configs); i++) {
-		struct vtop_visit visit = { .leaf = check_leaf, .left = 100000 };
-
 		build(&configs[i]);
 		vtop_init(&vt, &vc, &vi);
-		next_va = mapped = 0;
-		assert_int_equal(vtop_visit(&vt, &visit), 0);
-		assert_true(mapped > RAM_SIZE && visit.left);
+		expect_leaves(RAM_SIZE, 100000);
 	}
 }
 

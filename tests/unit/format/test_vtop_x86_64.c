@@ -13,12 +13,11 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "stub/dead/vtop.h"
 #include "tests/host/machine.h"
+#include "tests/unit/format/vtop_checks.h"
 
 #define KERNEL_MAP 0xffffffff80000000ULL
 
-static struct vtop vt;
 
 static uint64_t direct(bool la57)
 {
@@ -39,14 +38,6 @@ static void expect(uint64_t va, uint64_t want, uint64_t want_len)
 
 	assert_int_equal(vtop(&vt, va, &pa, &len), 0);
 	assert_true(pa == want && (!want_len || len == want_len));
-}
-
-static void expect_error(uint64_t va, int rc)
-{
-	phys_addr_t pa = 1;
-
-	assert_int_equal(vtop(&vt, va, &pa, NULL), rc);
-	assert_int_equal(pa, 1);
 }
 
 static void test_kinds(void **state)
@@ -202,75 +193,36 @@ static void test_missing_entries(void **state)
 	expect(KERNEL_MAP + 0xc00000, MIB(16), 0);
 }
 
-static unsigned tables;
-static bool seen_pgd;
-
-static int count_table(void *ctx, phys_addr_t pa, uint64_t size)
-{
-	(void)ctx;
-	assert_true(vmcore_is_ram(&machine.vc, pa, size) && IS_ALIGNED(pa, 4096) && size == 4096);
-	seen_pgd |= pa == machine.pgd;
-	return ++tables == 200000 ? -1 : 0;
-}
-
 static void test_tables(void **state)
 {
 	(void)state;
 	for (int la57 = 0; la57 < 2; la57++) {
 		build(la57);
-		tables = 0;
-		seen_pgd = false;
-		assert_int_equal(vtop_tables(&vt, count_table, NULL), 0);
-		assert_true(seen_pgd);
 		/*
 		 * direct map: two tables below the top one; vmemmap: two, and one of 4-KiB pages.
 		 * Five levels: one more each
 		 */
-		assert_int_equal(tables, 1 + 2 + 3 + 2 * la57);
+		expect_tables(&machine.vc, 1 + 2 + 3 + 2 * la57);
 	}
 	/* a table all of whose entries are one table is looked at once */
 	build(true);
 	for (unsigned i = 0; i < 512; i++)
 		set(machine.pgd + i * 8, machine.pgd | 0x67);
-	tables = 0;
-	assert_int_equal(vtop_tables(&vt, count_table, NULL), 0);
-	assert_int_equal(tables, 5);
+	expect_tables(&machine.vc, 5);
 	/* every other entry of the top table is the table itself: a tree of 128^4 without the bound */
 	for (unsigned i = 0; i < 512; i += 2)
 		set(machine.pgd + i * 8, MIB(32) | 0x67);
-	tables = 0;
-	assert_int_equal(vtop_tables(&vt, count_table, NULL), 0);
-	assert_int_equal(tables, 131072);
+	expect_tables(&machine.vc, 131072);
 	assert_int_equal(machine.stray, 0);
-}
-
-/* Every mapping, in order, and as vtop() finds it */
-static uint64_t next_va, mapped;
-
-static int check_leaf(void *ctx, uint64_t va, phys_addr_t pa, uint64_t size)
-{
-	phys_addr_t got;
-
-	(void)ctx;
-	assert_true(va >= next_va && IS_ALIGNED(va | pa, size));
-	assert_int_equal(vtop(&vt, va + size - 1, &got, NULL), 0);
-	assert_true(got == pa + size - 1);
-	next_va = va + size;
-	mapped += size;
-	return 0;
 }
 
 static void test_leaves(void **state)
 {
 	(void)state;
 	for (int la57 = 0; la57 < 2; la57++) {
-		struct vtop_visit visit = { .leaf = check_leaf, .left = 1000 };
-
 		build(la57);
 		vt.image.size = 0;
-		next_va = mapped = 0;
-		assert_int_equal(vtop_visit(&vt, &visit), 0);
-		assert_true(mapped > MACHINE_RAM && visit.left);
+		expect_leaves(MACHINE_RAM, 1000);
 	}
 }
 
