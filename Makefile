@@ -185,6 +185,8 @@ FUZZES := $(addprefix $(BUILD)/fuzz/,$(basename $(notdir $(FUZZ_C))))
 
 $(eval $(call compile,$(BUILD)/unit/obj,.c,UNITCC,$$(UNITCC)))
 $(eval $(call compile,$(BUILD)/fuzz/obj,.c,FUZZCC,$$(FUZZCC_ALL)))
+# There is nothing to discover in a CRC, and traced it is most of the time where labels and frames have one
+$(BUILD)/fuzz/obj/stub/format/crc.o: FUZZCC_ALL = $(FUZZCC) $(TEST_CFLAGS) -fsanitize=address,undefined
 
 # $(call program,FOLDER,SOURCE,COMMAND,LIBRARIES): a link rule for each, since each has its own list
 # of objects; what is pure and shared (stub/format) is there for all. -no-pie: static memory lies below 4 GiB, which legacy virtio needs (physical addresses

@@ -15,7 +15,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define BLOCKS 8192u /* of 512 bytes */
+/*
+ * Of 512 bytes: two partitions of about 1 MiB, the least that a target may have. What has no label is looked through for the
+ * label of a smaller target from its end down to that size, which is all the time that an input takes.
+ */
+#define SECOND 2056u
+#define BLOCKS (2 * SECOND)
 #define BYTES  (BLOCKS * 512)
 #define HEAD   offsetof(struct capstub_label, ram_missing)
 
@@ -170,8 +175,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	/* 1 MiB more or less, and a second partition that may end with the disk */
 	struct window w[6] = {
-		{0, 0, BLOCKS}, {0, 1, 2040 + c.sizes % 16}, {0, 4096, 4096 - (c.sizes >> 4)},
-		{1, 0, BLOCKS}, {1, 1, 2040 + c.sizes % 16}, {1, 4096, 4096 - (c.sizes >> 4)},
+		{0, 0, BLOCKS}, {0, 1, 2040 + c.sizes % 16}, {0, SECOND, SECOND - (c.sizes >> 4)},
+		{1, 0, BLOCKS}, {1, 1, 2040 + c.sizes % 16}, {1, SECOND, SECOND - (c.sizes >> 4)},
 	};
 	for (unsigned i = 0; i < ARRAY_SIZE(w); i++) {
 		if (c.places >> i & 1)
@@ -181,7 +186,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	fake_disks[0].dies = c.faults & 1;
 	fake_disks[1].dev.read_only = c.faults & 2;
-	fake_disks[1].bad_lba = c.faults & 4 ? 1 + 8191 : 0;
+	fake_disks[1].bad_lba = c.faults & 4 ? BLOCKS : 0;
 
 	memset(&spec, 0, sizeof(spec));
 	spec.kind = c.kind % (TARGET_ANY + 1);
