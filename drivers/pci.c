@@ -22,6 +22,8 @@ enum pci_reg {
 	PCI_CACHE_LATENCY	= 0x0c,
 	PCI_HEADER_TYPE		= 0x0e,
 	PCI_BAR0		= 0x10,
+	PCI_SECONDARY		= 0x19,	/* type 1 header, PCI-to-PCI Bridge 1.2 §3.2.5 */
+	PCI_SUBORDINATE		= 0x1a,
 	PCI_CAPABILITIES	= 0x34,
 	PCI_INTERRUPT		= 0x3c,
 };
@@ -51,6 +53,8 @@ enum pci_reg {
 #define MSI_ENABLE		BIT(0)
 #define MSIX_CONTROL		2		/* PCI 3.0 §6.8.2.3 */
 #define MSIX_ENABLE		BIT(15)
+#define PCIE_FLAGS		2		/* PCIe 4.0 §7.5.3.2 */
+#define PCIE_FLAGS_TYPE		GENMASK(7, 4)
 #define PCIE_DEVCAP		4		/* PCIe 4.0 §7.5.3.3-5 */
 #define PCIE_DEVCAP_FLR		BIT(28)
 #define PCIE_DEVCTL		8
@@ -189,6 +193,25 @@ int pci_find(const struct pci_host *host, uint32_t from, struct pci_dev *ret_dev
 		}
 		/* Nothing at function 0, or no others: on to the next device */
 		pos = there && pos & 7 ? pos + 1 : (pos | 7) + 1;
+	}
+	return -ENOENT;
+}
+
+/* Bus numbers are as they were set up: a bridge is on a lower bus than what is behind it (Bridge 1.2 §6.6 there) */
+int pci_find_bridge(const struct pci_host *host, uint8_t bus, struct pci_bridge *ret)
+{
+	struct pci_bridge b;
+
+	for (uint32_t pos = 0; !pci_find(host, pos, &b.dev) && b.dev.bus < bus; pos = pci_position(&b.dev) + 1) {
+		unsigned pcie;
+
+		if ((pci_read8(&b.dev, PCI_HEADER_TYPE) & HEADER_TYPE) != 1 || pci_read8(&b.dev, PCI_SECONDARY) != bus)
+			continue;
+		pcie = pci_find_cap(&b.dev, PCI_CAP_PCIE, 0);
+		b.type = pcie ? (int)FIELD_GET(PCIE_FLAGS_TYPE, pci_read16(&b.dev, pcie + PCIE_FLAGS)) : BRIDGE_PCI;
+		b.last_bus = pci_read8(&b.dev, PCI_SUBORDINATE);
+		*ret = b;
+		return 0;
 	}
 	return -ENOENT;
 }

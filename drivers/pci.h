@@ -50,6 +50,18 @@ void pci_write32(const struct pci_dev *dev, unsigned off, uint32_t v);
  */
 int pci_find(const struct pci_host *host, uint32_t from, struct pci_dev *ret_dev);
 
+/* PCIe 4.0 §7.5.3.2: Device/Port Type; bridges that have no such capability are conventional */
+enum pci_bridge_type { BRIDGE_PCI = -1, BRIDGE_PCIE_TO_PCI = 7, BRIDGE_PCI_TO_PCIE = 8 };
+
+struct pci_bridge {
+	struct pci_dev dev;
+	int type;		/* enum pci_bridge_type, or a port or whatever else it says */
+	uint8_t last_bus;	/* behind it */
+};
+
+/* The bridge that @bus is directly behind. 0, or -ENOENT: it is a root bus, or nobody knows. */
+int pci_find_bridge(const struct pci_host *host, uint8_t bus, struct pci_bridge *ret);
+
 static inline uint32_t pci_position(const struct pci_dev *dev)
 {
 	return (uint32_t)dev->bus << 8 | dev->devfn;

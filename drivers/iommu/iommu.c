@@ -21,6 +21,19 @@
 #include "stub/log.h"
 
 #define MAX_ATTACHED	32
+#define CLASS_BRIDGE	0x0604	/* PCI to PCI, PCI Code and ID Assignment 1.11 §1.7 */
+
+/* A number that a unit lets through for us */
+struct attached {
+	struct iommu_requester r;	/* the function that needs it, or a bridge on its way */
+	struct iommu_unit *unit;	/* NULL: free */
+	uint16_t function;		/* that one's bus << 8 | devfn, behind the same host */
+};
+
+static uint16_t position(const struct iommu_requester *r)
+{
+	return (uint16_t)(r->bus << 8 | r->devfn);
+}
 
 static struct {
 	const struct boot_info *bi;
@@ -29,10 +42,7 @@ static struct {
 	unsigned nr_pages;
 	bool taken[IOMMU_MAX_PAGES];
 	struct iommu_unit units[IOMMU_MAX_UNITS];
-	struct {
-		struct iommu_requester r;
-		struct iommu_unit *unit;	/* NULL: free */
-	} attached[MAX_ATTACHED];
+	struct attached attached[MAX_ATTACHED];
 } iommu;
 
 void iommu_init(const struct boot_info *bi, int (*ram)(void *dst, phys_addr_t pa, size_t len), void *pages,
@@ -98,15 +108,14 @@ static int find_vtd(const struct acpi_table *t, struct iommu_requester *r, phys_
 {
 	static const struct dmar_ops ops = { arch_read_mem, config_byte, NULL };
 
-	r->lookup = (uint32_t)r->bus << 8 | r->devfn;
+	r->lookup = position(r);
 	return dmar_find_unit(&ops, t->pa, t->len, r->host->segment, r->bus, r->devfn, ret_base);
 }
 
 static int find_amdvi(const struct acpi_table *t, struct iommu_requester *r, phys_addr_t *ret_base)
 {
 	uint16_t alias;
-	int rc = ivrs_find_unit(arch_read_mem, t->pa, t->len, r->host->segment, (uint16_t)(r->bus << 8 | r->devfn), ret_base,
-				&alias);
+	int rc = ivrs_find_unit(arch_read_mem, t->pa, t->len, r->host->segment, position(r), ret_base, &alias);
 
 	if (!rc)
 		r->lookup = alias;
@@ -115,14 +124,12 @@ static int find_amdvi(const struct acpi_table *t, struct iommu_requester *r, phy
 
 static int find_smmu_v3(const struct acpi_table *t, struct iommu_requester *r, phys_addr_t *ret_base)
 {
-	return iort_find_unit(arch_read_mem, t->pa, t->len, r->host->segment, (uint16_t)(r->bus << 8 | r->devfn),
-			      ret_base, &r->lookup);
+	return iort_find_unit(arch_read_mem, t->pa, t->len, r->host->segment, position(r), ret_base, &r->lookup);
 }
 
 static int find_virtio_iommu(const struct acpi_table *t, struct iommu_requester *r, phys_addr_t *ret_base)
 {
-	return viot_find_unit(arch_read_mem, t->pa, t->len, r->host->segment, (uint16_t)(r->bus << 8 | r->devfn),
-			      ret_base, &r->lookup);
+	return viot_find_unit(arch_read_mem, t->pa, t->len, r->host->segment, position(r), ret_base, &r->lookup);
 }
 
 /*
@@ -146,7 +153,7 @@ static int find_in_device_tree(struct iommu_requester *r, const struct kind **re
 {
 	for (unsigned i = 0; i < iommu.bi->nr_iommu_maps; i++) {
 		const struct iommu_map *m = &iommu.bi->iommu_maps[i];
-		uint32_t rid = ((uint32_t)r->bus << 8 | r->devfn) & m->mask;
+		uint32_t rid = position(r) & m->mask;
 
 		if (m->host != r->host || rid < m->rid || rid - m->rid >= m->len)
 			continue;
@@ -198,34 +205,100 @@ static struct iommu_unit *get_unit(const struct iommu_ops *ops, phys_addr_t base
 	return NULL;
 }
 
-static int remember(struct iommu_unit *u, const struct iommu_requester *r)
+/*---------------------------------------------------------------- requester IDs */
+
+/* Whoever is attached has @r's number in @u. NULL: nobody. */
+static struct attached *find_attached(const struct iommu_unit *u, const struct iommu_requester *r)
 {
-	for (unsigned i = 0; i < MAX_ATTACHED; i++) {
-		if (iommu.attached[i].unit)
-			continue;
-		iommu.attached[i].r = *r;
-		iommu.attached[i].unit = u;
-		u->users++;
-		return 0;
-	}
-	return -ENOMEM;
+	for (struct attached *a = iommu.attached; a < iommu.attached + MAX_ATTACHED; a++)
+		if (a->unit == u && (!u || a->r.lookup == r->lookup))
+			return a;
+	return NULL;
 }
 
-static int attach_to(struct iommu_unit *u, const struct iommu_requester *r, phys_addr_t *ret_limit)
+/* One number of function @of; several functions may have it. 0, 1 (it is not translated) or -errno */
+static int attach_number(struct iommu_unit *u, const struct iommu_requester *of, const struct iommu_requester *r,
+			 phys_addr_t *ret_limit)
 {
-	int rc = u->ops->attach(u, r, ret_limit);
+	struct attached *same = find_attached(u, r), *a = find_attached(NULL, NULL);
+	int rc;
 
-	if (!rc && remember(u, r)) {
-		u->ops->detach(u, r);
-		rc = -ENOMEM;
-	}
+	if (!a)
+		return -ENOMEM;
+	rc = same ? 0 : u->ops->attach(u, r, &u->limit);
+	if (rc)
+		return rc;
+	*a = (struct attached){ .r = *r, .unit = u, .function = position(of) };
+	u->users += !same;
+	*ret_limit = min_u64(*ret_limit, u->limit);
+	return 0;
+}
+
+/* The same, said */
+static int attach_to(struct iommu_unit *u, const struct iommu_requester *of, const struct iommu_requester *r,
+		     phys_addr_t *ret_limit)
+{
+	int rc = attach_number(u, of, r, ret_limit);
+
 	if (rc < 0)
 		return log_err(-EXDEV, "iommu: %s at %#lx: %02x:%02x.%x cannot be let through (%d)", u->ops->kind,
 			       u->base, r->bus, r->devfn >> 3, r->devfn & 7, rc);
 	log_info("iommu: %s at %#lx: %02x:%02x.%x %s", u->ops->kind, u->base, r->bus, r->devfn >> 3, r->devfn & 7,
 		 rc ? "is not translated" : u->ops->blocks_others ? "passes through, others are blocked"
 								  : "passes through, others as before");
-	return 0;
+	return rc;
+}
+
+static bool is_attached(const struct pci_dev *dev)
+{
+	for (const struct attached *a = iommu.attached; a < iommu.attached + MAX_ATTACHED; a++)
+		if (a->unit && a->r.host == dev->host && a->function == pci_position(dev))
+			return true;
+	return false;
+}
+
+/*
+ * Who shares a bridge's number would be let through with it, while it does what the dead kernel told it, at addresses that
+ * are no longer translated. No more DMA for those, but for functions of ours; bridges have to go on.
+ */
+static void silence_behind(const struct pci_bridge *b, uint8_t first_bus, const struct pci_host *host)
+{
+	struct pci_dev dev;
+
+	for (uint32_t pos = (uint32_t)first_bus << 8; !pci_find(host, pos, &dev) && dev.bus <= b->last_bus;
+	     pos = pci_position(&dev) + 1)
+		if (dev.class_code >> 8 != CLASS_BRIDGE && !is_attached(&dev))
+			(void)pci_set_master(&dev, false);
+}
+
+/*
+ * Bridges to conventional PCI put a requester ID of their own on what comes from behind them: their secondary bus and
+ * function 0 where they lead from PCI Express to PCI (PCI Express to PCI/PCI-X Bridge 1.0 §2.3), else their own. Some do that for
+ * some transactions alone, so all numbers on the way up are let through, as Linux does (pci_for_each_dma_alias()).
+ */
+static int attach_aliases(struct iommu_unit *u, const struct kind *kind, const struct iommu_requester *of,
+			  phys_addr_t *ret_limit)
+{
+	struct pci_bridge b;
+	int rc = 0;
+
+	for (uint8_t bus = of->bus; rc >= 0 && !pci_find_bridge(of->host, bus, &b); bus = b.dev.bus) {
+		struct iommu_requester r = { .host = of->host, .bus = b.dev.bus, .devfn = b.dev.devfn };
+		const struct kind *same = kind;
+		phys_addr_t base = u->base;
+
+		if (b.type == BRIDGE_PCIE_TO_PCI)
+			r = (struct iommu_requester){ .host = of->host, .bus = bus };
+		else if (b.type != BRIDGE_PCI && b.type != BRIDGE_PCI_TO_PCIE)
+			continue;
+		/* DMAR may name the function alone; other tables say what number the unit has for the bridge */
+		r.lookup = position(&r);
+		if (kind != &vtd && (find_unit(&r, &same, &base) || same != kind || base != u->base))
+			continue;
+		silence_behind(&b, bus, of->host);
+		rc = attach_to(u, of, &r, ret_limit);
+	}
+	return rc;
 }
 
 int iommu_attach(const struct iommu_requester *req, phys_addr_t *ret_limit)
@@ -244,21 +317,25 @@ int iommu_attach(const struct iommu_requester *req, phys_addr_t *ret_limit)
 	if (!u)
 		return log_err(-EXDEV, "iommu: the unit of %02x:%02x.%x cannot be used (%d)", r.bus, r.devfn >> 3,
 			       r.devfn & 7, rc);
-	return attach_to(u, &r, ret_limit);
+	rc = attach_to(u, &r, &r, ret_limit);
+	if (!rc)
+		rc = attach_aliases(u, kind, &r, ret_limit);
+	if (rc < 0)
+		iommu_detach(&r);
+	return rc < 0 ? rc : 0;
 }
 
 void iommu_detach(const struct iommu_requester *r)
 {
-	for (unsigned i = 0; i < MAX_ATTACHED; i++) {
-		struct iommu_unit *u = iommu.attached[i].unit;
+	for (struct attached *a = iommu.attached; a < iommu.attached + MAX_ATTACHED; a++) {
+		struct iommu_unit *u = a->unit;
 
-		const struct iommu_requester *a = &iommu.attached[i].r;
-
-		if (!u || a->host != r->host || a->bus != r->bus || a->devfn != r->devfn)
+		if (!u || a->r.host != r->host || a->function != position(r))
 			continue;
-		u->ops->detach(u, a);
+		a->unit = NULL;
+		if (find_attached(u, &a->r))
+			continue;
+		u->ops->detach(u, &a->r);
 		u->users--;
-		iommu.attached[i].unit = NULL;
-		return;
 	}
 }

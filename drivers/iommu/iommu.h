@@ -48,7 +48,8 @@ struct iommu_unit {
 	void *regs;
 	unsigned index;			/* for the driver's own state */
 	void *state;			/* the same */
-	unsigned users;			/* functions attached; ops change nothing here */
+	unsigned users;			/* requester IDs attached; ops change nothing here */
+	phys_addr_t limit;		/* of each of them */
 };
 
 /*
@@ -63,7 +64,8 @@ void iommu_init(const struct boot_info *bi, int (*ram)(void *dst, phys_addr_t pa
 bool iommu_named(const struct boot_info *bi);
 
 /*
- * What the function at @r needs so that physical addresses below *ret_limit are its bus addresses.
+ * What the function at @r needs so that physical addresses below *ret_limit are its bus addresses. Behind
+ * a bridge to conventional PCI the bridge's requester ID is let through too, and who would share it does no DMA any more.
  * 0, also where there is no unit for it; -errno, said why: its DMA would go astray, do not start it.
  */
 int iommu_attach(const struct iommu_requester *r, phys_addr_t *ret_limit);

@@ -492,7 +492,7 @@ static void test_vtd_attach(void **state)
 
 static void test_vtd_variants(void **state)
 {
-	struct iommu_requester r = requester(0, 1, 0);
+	struct iommu_requester r = requester(0, 1, 0), other = requester(2, 0, 0);
 	phys_addr_t limit;
 
 	(void)state;
@@ -523,6 +523,15 @@ static void test_vtd_variants(void **state)
 	make_vtd(false, ECAP_ALL);
 	set_word(RAM + 0x2000 + 16 * 8, 2 << 2 | 1);
 	assert_int_equal(iommu_attach(&r, &limit), 0);
+	assert_int_equal(vtd.root, RAM + 0x1000);
+	/* Others do not: the first of them to be let through finds a unit that was not touched */
+	assert_int_equal(iommu_attach(&other, &limit), 0);
+	assert_int_equal(vtd_way(0, 8), PASSES);
+	assert_int_equal(vtd_way(2, 0), PASSES);
+	iommu_detach(&r);
+	assert_int_equal(vtd_way(2, 0), PASSES);
+	iommu_detach(&other);
+	assert_int_equal(vtd_way(2, 0), OLD);
 	assert_int_equal(vtd.root, RAM + 0x1000);
 }
 
@@ -673,6 +682,7 @@ static void test_amdvi(void **state)
 	make_amd();
 	set_word(AMD_ENTRY, 0);
 	assert_int_equal(iommu_attach(&r, &limit), 0);
+	iommu_detach(&r);
 	assert_int_equal(amd.invalidations, 0);
 	/* Too short a table, a table elsewhere, a unit that does not follow */
 	r = requester(1, 0, 0);
@@ -809,6 +819,7 @@ static void test_smmu_v3(void **state)
 	make_smmu(false, false);
 	set_word(ste, 4 << 1 | 1);
 	assert_int_equal(iommu_attach(&r, &limit), 0);
+	iommu_detach(&r);
 	assert_int_equal(smmu.syncs, 0);
 	make_smmu(false, false);
 	smmu.cr0 = 0;
@@ -836,6 +847,157 @@ static void test_smmu_v3(void **state)
 	make_smmu(false, true);
 	bi.iommu_maps[0].unit = 0;
 	assert_int_equal(iommu_attach(&r, &limit), 0);
+}
+
+/*---------------------------------------------------------------- behind bridges */
+
+static struct fake_pci_fn functions[8];
+static unsigned nr_functions;
+
+/* @type: of the PCI Express capability, -1: there is none. @secondary 0: no bridge */
+static struct fake_pci_fn *function(uint8_t bus, uint8_t devfn, int type, uint8_t secondary, uint8_t last)
+{
+	struct fake_pci_fn *fn = &functions[nr_functions++];
+
+	*fn = (struct fake_pci_fn){ .bus = bus, .devfn = devfn };
+	fake_pci_add(fn, 0x1b36, 1, secondary ? 0x060400 : 0x010802);
+	if (secondary)
+		fn->cfg[0x0e] = 1;
+	fn->cfg[0x18] = bus;
+	fn->cfg[0x19] = secondary;
+	fn->cfg[0x1a] = last;
+	if (type >= 0)
+		fake_pci_set16(fn, fake_pci_cap(fn, 0x10, 60) + 2, (uint16_t)(2 | type << 4));
+	return fn;
+}
+
+/* Root port 00:1c.0, PCIe-to-PCI bridge 01:00.0, disk 02:02.0, another 02:05.0, PCI-PCI bridge 02:06.0, disk 03:01.0 */
+static struct fake_pci_fn *make_bridges(void)
+{
+	struct fake_pci_fn *other;
+
+	nr_functions = 0;
+	function(0, 0x1c << 3, 4, 1, 3);
+	function(1, 0, 7, 2, 3);
+	function(2, 2 << 3, -1, 0, 0);
+	other = function(2, 5 << 3, -1, 0, 0);
+	function(2, 6 << 3, -1, 3, 3);
+	function(3, 1 << 3, -1, 0, 0);
+	return other;
+}
+
+static void test_bridge_vtd(void **state)
+{
+	struct iommu_requester r = requester(2, 2, 0), deep = requester(3, 1, 0);
+	struct fake_pci_fn *other;
+	phys_addr_t limit;
+
+	(void)state;
+	make_vtd(false, ECAP_ALL);
+	other = make_bridges();
+	assert_int_equal(vtd_way(2, 0), OLD);
+	for (int again = 0; again < 3; again++) {
+		fake_pci_set16(other, 4, 7);
+		assert_int_equal(iommu_attach(&r, &limit), 0);
+		/* Its own number and the bridge's; not the port's, nor the bridge's own; and nobody else uses them */
+		assert_int_equal(vtd_way(2, 2 << 3), PASSES);
+		assert_int_equal(vtd_way(2, 0), PASSES);
+		assert_int_equal(vtd_way(1, 0), BLOCKED);
+		assert_int_equal(vtd_way(0, 0x1c << 3), BLOCKED);
+		assert_int_equal(vtd_way(2, 5 << 3), BLOCKED);
+		assert_false(fake_pci_is_master(other));
+		assert_true(fake_pci_is_master(&functions[2]));
+		assert_true(fake_pci_is_master(&functions[4]));
+		/* A second one shares the number and adds that of the bridge between; whoever is left keeps it */
+		if (again) {
+			assert_int_equal(iommu_attach(&deep, &limit), 0);
+			assert_int_equal(vtd_way(3, 1 << 3), PASSES);
+			assert_int_equal(vtd_way(2, 6 << 3), PASSES);
+			assert_true(fake_pci_is_master(&functions[2]));
+			iommu_detach(again == 1 ? &r : &deep);
+			assert_int_equal(vtd_way(2, 0), PASSES);
+			assert_int_equal(vtd_way(2, 2 << 3), again == 1 ? BLOCKED : PASSES);
+			assert_int_equal(vtd_way(3, 1 << 3), again == 1 ? PASSES : BLOCKED);
+			assert_int_equal(vtd_way(2, 6 << 3), again == 1 ? PASSES : BLOCKED);
+			iommu_detach(again == 1 ? &deep : &r);
+		} else {
+			iommu_detach(&r);
+		}
+		assert_int_equal(vtd.root, RAM + 0x1000);
+		assert_int_equal(vtd_way(2, 0), OLD);
+	}
+	/* No memory for the third number: none is let through */
+	make_vtd(false, ECAP_ALL);
+	make_bridges();
+	iommu_init(&bi, read_ram, pool, 3);
+	assert_int_equal(iommu_attach(&deep, &limit), -EXDEV);
+	assert_int_equal(vtd.root, RAM + 0x1000);
+	/* A unit that is off: nobody is silenced */
+	make_vtd(false, ECAP_ALL);
+	other = make_bridges();
+	vtd.gsts = 0;
+	assert_int_equal(iommu_attach(&r, &limit), 0);
+	assert_true(fake_pci_is_master(other));
+}
+
+/* The table has the number of the bridge, or tells it of the function: it is one and the same entry */
+static void test_bridge_amdvi(void **state)
+{
+	static const uint8_t alias[] = { 1, 0, 0, 0, 66, 0x10, 0x02, 0, 0, 0x00, 0x02, 0 };
+	const phys_addr_t own = RAM + 0x4000 + 32 * 0x210, bridge = RAM + 0x4000 + 32 * 0x200;
+	const uint64_t old = (RAM + 0x7000) | 3 << 9 | 3 | BIT(61) | BIT(62), pass = 3 | BIT(61) | BIT(62);
+	struct iommu_requester r = requester(2, 2, 0);
+	phys_addr_t limit;
+
+	(void)state;
+	for (int named = 0; named < 2; named++) {
+		make_amd();
+		make_bridges();
+		amd.devtab |= 4;
+		set_word(own, old);
+		set_word(bridge, old);
+		if (named)
+			bi.acpi[ACPI_IVRS].len = ivhd(48, 0x11, UNIT, alias, sizeof(alias));
+		for (int again = 0; again < 2; again++) {
+			assert_int_equal(iommu_attach(&r, &limit), 0);
+			assert_int_equal(word(own), named ? old : pass);
+			assert_int_equal(word(bridge), pass);
+			iommu_detach(&r);
+			assert_int_equal(word(own), old);
+			assert_int_equal(word(bridge), old);
+			assert_false(amd.control & BIT(12));
+		}
+	}
+}
+
+static void test_bridge_smmu_v3(void **state)
+{
+	struct iommu_requester r = requester(1, 1, 0);
+	phys_addr_t limit;
+	uint64_t old;
+
+	(void)state;
+	make_smmu(true, false);
+	old = word(ste);
+	set_word(RAM + 0x4000, old);		/* stream 0x5000 */
+	nr_functions = 0;
+	function(0, 0x1c << 3, 7, 1, 1);
+	function(1, 1 << 3, -1, 0, 0);
+	assert_int_equal(iommu_attach(&r, &limit), 0);
+	assert_int_equal(word(ste), 4 << 1 | 1);
+	assert_int_equal(word(RAM + 0x4000), 4 << 1 | 1);
+	iommu_detach(&r);
+	assert_int_equal(word(ste), old);
+	assert_int_equal(word(RAM + 0x4000), old);
+	/* A number that the table does not know for the bridge is none of the unit's */
+	make_smmu(true, false);
+	put(140 + 56, 0x0108, 4);
+	put(140 + 56 + 8, 0x5008, 4);
+	set_word(RAM + 0x4000, old);
+	assert_int_equal(iommu_attach(&r, &limit), 0);
+	assert_int_equal(word(ste), 4 << 1 | 1);
+	assert_int_equal(word(RAM + 0x4000), old);
+	iommu_detach(&r);
 }
 
 /*---------------------------------------------------------------- overlays */
@@ -882,6 +1044,9 @@ int main(void)
 		cmocka_unit_test(test_vtd_bad),
 		cmocka_unit_test(test_amdvi),
 		cmocka_unit_test(test_smmu_v3),
+		cmocka_unit_test(test_bridge_vtd),
+		cmocka_unit_test(test_bridge_amdvi),
+		cmocka_unit_test(test_bridge_smmu_v3),
 		cmocka_unit_test(test_overlay),
 	};
 
