@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "stub/format/kdump.h"
 #include "stub/format/note.h"
 #include "stub/log.h"
 
@@ -99,7 +100,6 @@ _Static_assert(sizeof(struct elf32_phdr) == 32, "Elf32_Phdr size");
 #define MAX_PHOFF	MIB(16)
 #define PHDR_BATCH	8u
 #define NOTE_MAX	MIB(1)		/* of one segment and of one note */
-#define NOTES_MAX	MIB(32)		/* all together: 8192 CPUs need 3 MiB */
 #define NOTES_PER_SEGMENT 64u
 #define MAX_REPORTS	4		/* lines about bad ranges, the rest is counted */
 
@@ -595,7 +595,7 @@ static void parse_notes(struct vmcore *vc)
 {
 	struct note_iter it;
 	struct note n;
-	uint64_t room = NOTES_MAX;
+	uint64_t room = KDUMP_NOTES_MAX;
 	char byte;
 
 	notes_begin(&it, vc, 0);
@@ -611,7 +611,7 @@ static void parse_notes(struct vmcore *vc)
 		}
 		if (n.size > room) {
 			log_warn("elfcorehdr: more than %u MiB of notes, the rest is left out",
-				 (unsigned)(NOTES_MAX >> 20));
+				 (unsigned)(KDUMP_NOTES_MAX >> 20));
 			break;
 		}
 		room -= n.size;

@@ -11,6 +11,8 @@
 #include "capstub/serial.h"
 #include "stub/bits.h"
 
+#define KDUMP_NOTES_MAX		(32u << 20)	/* all together: 8192 CPUs need 3 MiB */
+#define KDUMP_LZO_MAX(n)	((n) + (n) / 16 + 64 + 3)	/* of a page that does not shrink: LZO.FAQ */
 #define KDUMP_DATA_ALIGN	4096u	/* of the first page of data, whatever the page size */
 
 /* Bytes from the start of the dump. Each area is padded to the dead kernel's pages, as makedumpfile does it. */

@@ -58,7 +58,6 @@
 #define ZERO_PAGE_TRIES		4
 #define GAP_BLOCKS		256		/* of a bitmap without RAM: zeros in large requests */
 #define ZERO_PIECE		MIB(64)		/* of zeros between two looks at the clock */
-#define LZO_OUT_MAX(n)		((n) + (n) / 16 + 64 + 3)	/* lzo1x worst case, LZO.FAQ */
 
 /* One running dump */
 struct dump {
@@ -100,7 +99,7 @@ static int take_memory(struct dump *d)
 
 	page_buf = mem_take("page", d->page_size, BLOCK, MEM_ANY);
 	if (d->compress) {
-		lzo_buf = mem_take("lzo output", LZO_OUT_MAX(d->page_size), 64, MEM_ANY);
+		lzo_buf = mem_take("lzo output", KDUMP_LZO_MAX(d->page_size), 64, MEM_ANY);
 		lzo_work = mem_take("lzo dictionary", LZO_WORK_SIZE, 64, MEM_ANY);
 	}
 	if (!page_buf || (d->compress && (!lzo_buf || !lzo_work)))

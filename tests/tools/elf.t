@@ -100,6 +100,20 @@ equal(os.stat(plain).st_ino, before, "from a saved vmcore: never in place of it"
 equal(sorted(os.listdir(path("again"))), ["vmcore"], "from a saved vmcore: the ELF file alone")
 equal(sorted(Elf(path("again/vmcore")).loads), sorted(e.loads), "... and the same segments")
 
+
+
+class Large(g.Dump):
+    """Notes of thousands of CPUs, as the stub stores them up to 32 MiB"""
+
+    def notes(self):
+        blob, at, size = super().notes()
+        return blob + g.note(b"LARGE", 1, bytes(20 << 20)), at, size
+
+
+open(plain, "wb").write(Large().bytes)
+expect(0, "complete", "save", "--format", "elf", "-o", path("large"), plain)
+equal([len(d) for name, _, d in Elf(path("large/vmcore")).notes() if name == b"LARGE"], [20 << 20], "20 MiB of notes")
+
 # No page tables in the dump: the image is known, the rest by physical address
 bare = g.Dump(tables=False)
 file2, _, r = elf_of(bare)

@@ -18,8 +18,6 @@
 #include "tools/media/kdump.h"
 #include "tools/util.h"
 
-#define NOTES_MAX	(16u << 20) /* 8192 CPUs with room; a hostile header cannot ask for more */
-
 /* makedumpfile fills all 65 bytes if the name is that long */
 static void terminate_strings(struct disk_dump_header *h)
 {
@@ -164,7 +162,7 @@ static int read_piece(const struct kdump *k, const char *path, const char *what,
 int kdump_notes(const struct kdump *k, const char *path, uint8_t **ret_notes, size_t *ret_len)
 {
 	*ret_len = k->sub.size_note;
-	if (*ret_len > NOTES_MAX)
+	if (*ret_len > KDUMP_NOTES_MAX)
 		return fail(-EINVAL, "%s: damaged dump header: %zu bytes of CPU notes", path, *ret_len);
 	*ret_notes = must_alloc(*ret_len, 1);
 	return read_piece(k, path, "the CPU notes", k->sub.offset_note, *ret_notes, *ret_len);

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "capstub/kdump_format.h"
+#include "stub/format/kdump.h"
 #include "stub/format/vmcoreinfo.h"
 
 struct kdump {

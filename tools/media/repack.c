@@ -169,7 +169,7 @@ int repack_write(struct repack_job *job, struct outfile *out)
 
 	if (lzo_init() != LZO_E_OK)
 		return fail(-ENOTSUP, "liblzo2 is not as it was when this program was built");
-	p.room = max_u64(max_u64(compressBound(p.page), ZSTD_compressBound(p.page)), p.page + p.page / 16 + 64 + 3);
+	p.room = max_u64(max_u64(compressBound(p.page), ZSTD_compressBound(p.page)), KDUMP_LZO_MAX(p.page));
 	p.raw = must_alloc(p.page, 1);
 	p.packed = must_alloc(p.room, 1);
 	p.work = must_alloc(LZO1X_1_MEM_COMPRESS, 1);

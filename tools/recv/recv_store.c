@@ -24,7 +24,6 @@
 #define DESC_BATCH	1024u
 #define COPY_BUF	(1u << 16)
 #define ZLIB_LEVEL	1	/* what makedumpfile -c takes */
-#define NOTES_MAX	(64u << 20)
 /*
  * One frame can call all of memory zero, and the final file has a descriptor for each such page. A
  * kernel has at least one page of its own (struct pages) for 64 others.
@@ -43,7 +42,7 @@ int store_parse_meta(const uint8_t *blob, size_t len, struct serial_meta *m, str
 	memcpy(m, blob, sizeof(*m));
 	if (m->version != SERIAL_VERSION || m->page_size < SERIAL_UNIT || m->page_size > 65536 || !is_power_of_2(m->page_size) ||
 	    !m->nr_ranges || m->nr_ranges > SERIAL_MAX_RANGES || len != sizeof(*m) + m->nr_ranges * 16 ||
-	    m->nr_passes > SERIAL_MAX_PASSES || m->nr_vital > m->nr_passes || m->notes_bytes > NOTES_MAX || m->nr_cpus > 65536)
+	    m->nr_passes > SERIAL_MAX_PASSES || m->nr_vital > m->nr_passes || m->notes_bytes > KDUMP_NOTES_MAX || m->nr_cpus > 65536)
 		return -EINVAL;
 	if (!range_inside(m->vmcoreinfo_offset, m->vmcoreinfo_bytes, 0, m->notes_bytes))
 		return -EINVAL;
