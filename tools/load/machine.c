@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "capstub/boot_params.h"
+#include "stub/bits.h"
 #include "tools/util.h"
 
 #define FILE_MAX	(4u << 20)	/* no file read whole is larger; a device tree has 2 MiB at most */
@@ -81,35 +82,17 @@ static void ranges_add(struct ranges *r, uint64_t start, uint64_t end)
 	r->v[r->nr++] = (struct range){ start, end };
 }
 
-/* What of each range is outside [start, end) */
+/* What of each range is outside of @out, in the same order */
 static void ranges_exclude(struct ranges *r, struct range out)
 {
-	unsigned nr = r->nr;
+	struct ranges kept = { .nr = 0 };
 
-	for (unsigned i = 0; i < nr; i++) {
-		struct range was = r->v[i];
-
-		if (out.end <= was.start || out.start >= was.end)
-			continue;
-		r->v[i].end = out.start > was.start ? out.start : was.start;
-		if (out.end >= was.end)
-			continue;
-		/* The piece above, in its place: r->v stays sorted */
-		ranges_add(r, out.end, was.end);
-		nr = r->nr;
-		for (unsigned k = nr - 1; k > i + 1; k--) {
-			struct range above = r->v[k];
-
-			r->v[k] = r->v[k - 1];
-			r->v[k - 1] = above;
-		}
-		i++;
+	for (const struct range *was = r->v; was < r->v + r->nr; was++) {
+		ranges_add(&kept, was->start, min_u64(was->end, out.start));
+		ranges_add(&kept, max_u64(was->start, out.end), was->end);
 	}
-	nr = 0;
-	for (unsigned i = 0; i < r->nr; i++)
-		if (r->v[i].start < r->v[i].end)
-			r->v[nr++] = r->v[i];
-	r->nr = nr;
+	free(r->v);
+	*r = kept;
 }
 
 /* "  01000000-02209987 : Kernel code", both ends inclusive */
