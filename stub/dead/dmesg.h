@@ -5,7 +5,7 @@
 #ifndef STUB_DMESG_H
 #define STUB_DMESG_H
 
-#include "stub/dead/vtop.h"
+#include "stub/format/vtop.h"
 
 /*
  * Emit the log as `dmesg` prints it ("[    1.234567] text\n"), oldest first, in pieces of whole

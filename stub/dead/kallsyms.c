@@ -19,21 +19,11 @@
 #define MAX_SYMS	BIT(20)		/* a kernel has some 200000 */
 #define MAX_BYTES	MIB(16)		/* which take 3 MiB */
 #define NAME_CHARS	64u		/* longer names than those looked for cannot match */
-#define TOKENS_MAX	1536u		/* 256 tokens of 4 characters on average */
 
-struct table {
-	struct vtop *vt;
-	uint64_t names;			/* where the next bytes are read from */
-	uint64_t left;			/* of MAX_BYTES */
-	uint64_t offsets, base;
-	unsigned at, len;		/* in chunk */
-	uint16_t index[256];
-	uint8_t chunk[128];
-	char tokens[TOKENS_MAX];
-};
+#define NO_RULE	UINT32_MAX
 
 /* The next byte of the names, or -errno */
-static int next_byte(struct table *t)
+static int next_byte(struct kallsyms *t)
 {
 	if (t->at == t->len) {
 		int rc = vtop_read(t->vt, t->chunk, t->names, sizeof(t->chunk));
@@ -48,7 +38,7 @@ static int next_byte(struct table *t)
 }
 
 /* Go on @len bytes further. */
-static void skip(struct table *t, unsigned len)
+static void skip(struct kallsyms *t, unsigned len)
 {
 	unsigned n = (unsigned)min_u64(len, t->len - t->at);
 
@@ -60,7 +50,7 @@ static void skip(struct table *t, unsigned len)
  * Expand the next name, without its type, cut at @size - 1 characters. 0, -errno, or -E2BIG when
  * enough was looked at.
  */
-static int next_name(struct table *t, char *name, size_t size)
+static int next_name(struct kallsyms *t, char *name, size_t size)
 {
 	int len = next_byte(t), high;
 	size_t n = 0;
@@ -85,7 +75,7 @@ static int next_name(struct table *t, char *name, size_t size)
 		if (c < 0)
 			return c;
 		/* An index beyond the table, or a token without an end, would be a damaged table */
-		for (token = t->tokens + t->index[c]; token < t->tokens + TOKENS_MAX && *token &&
+		for (token = t->tokens + t->index[c]; token < t->tokens + KALLSYMS_TOKENS && *token &&
 		     n < size - 1; token++) {
 			if (!type)
 				name[n++] = *token;
@@ -97,30 +87,42 @@ static int next_name(struct table *t, char *name, size_t size)
 	return 0;
 }
 
-static int open_table(struct table *t, const struct vmcoreinfo *vi)
+int kallsyms_tables(const struct vmcoreinfo *vi, struct kallsyms_tables *ret)
 {
-	uint64_t tokens, index, base;
+	if (vmcoreinfo_symbol(vi, "kallsyms_num_syms", &ret->num_syms) ||
+	    vmcoreinfo_symbol(vi, "kallsyms_names", &ret->names) ||
+	    vmcoreinfo_symbol(vi, "kallsyms_token_table", &ret->token_table) ||
+	    vmcoreinfo_symbol(vi, "kallsyms_token_index", &ret->token_index) ||
+	    vmcoreinfo_symbol(vi, "kallsyms_offsets", &ret->offsets) ||
+	    vmcoreinfo_symbol(vi, "kallsyms_relative_base", &ret->relative_base))
+		return -ENOENT;
+	return 0;
+}
+
+int kallsyms_open(struct kallsyms *t, struct vtop *vt, const struct kallsyms_tables *at, uint64_t stext)
+{
 	int rc;
 
-	if (vmcoreinfo_symbol(vi, "kallsyms_names", &t->names) ||
-	    vmcoreinfo_symbol(vi, "kallsyms_token_table", &tokens) ||
-	    vmcoreinfo_symbol(vi, "kallsyms_token_index", &index) ||
-	    vmcoreinfo_symbol(vi, "kallsyms_offsets", &t->offsets) ||
-	    vmcoreinfo_symbol(vi, "kallsyms_relative_base", &base))
-		return -ENOENT;
-	rc = vtop_read(t->vt, &t->base, base, sizeof(t->base));
+	*t = (struct kallsyms){
+		.vt = vt, .names = at->names, .offsets = at->offsets, .stext = stext,
+		.left = MAX_BYTES, .len = 0, .rule = NO_RULE,
+	};
+	rc = vtop_read(vt, &t->nr, at->num_syms, sizeof(t->nr));
 	if (!rc)
-		rc = vtop_read(t->vt, t->index, index, sizeof(t->index));
+		rc = vtop_read(vt, &t->base, at->relative_base, sizeof(t->base));
 	if (!rc)
-		rc = vtop_read(t->vt, t->tokens, tokens, sizeof(t->tokens));
+		rc = vtop_read(vt, t->index, at->token_index, sizeof(t->index));
+	if (!rc)
+		rc = vtop_read(vt, t->tokens, at->token_table, sizeof(t->tokens));
+	t->nr = (uint32_t)min_u64(t->nr, MAX_SYMS);
 	return rc;
 }
 
 /*
- * Address of symbol @nr. With CONFIG_KALLSYMS_ABSOLUTE_PERCPU (x86_64 up to 6.14) offsets that are
- * not negative are absolute values, that is, per-CPU ones; elsewhere all are relative to the base.
+ * With CONFIG_KALLSYMS_ABSOLUTE_PERCPU (x86_64 up to 6.14) offsets that are not negative are absolute
+ * values, that is, per-CPU ones; elsewhere all are relative to the base.
  */
-static int address(struct table *t, bool absolute_percpu, unsigned nr, uint64_t *ret)
+static int address(struct kallsyms *t, bool absolute_percpu, unsigned nr, uint64_t *ret)
 {
 	int32_t offset;
 	int rc = vtop_read(t->vt, &offset, t->offsets + 4ULL * nr, sizeof(offset));
@@ -136,57 +138,70 @@ static int address(struct table *t, bool absolute_percpu, unsigned nr, uint64_t 
 	return 0;
 }
 
-static struct kallsym *wanted(struct kallsym *syms, unsigned nr, const char *name)
+int kallsyms_address(struct kallsyms *t, unsigned nr, uint64_t *ret)
 {
-	for (unsigned i = 0; i < nr; i++)
-		if (!strcmp(syms[i].name, name))
-			return &syms[i];
-	return NULL;
+	return address(t, t->rule == true, nr, ret);
+}
+
+/*
+ * Where the first _stext comes out right by the absolute rule, that is the rule; it stands near the
+ * table's start
+ */
+void kallsyms_each(struct kallsyms *t, bool (*each)(void *ctx, unsigned nr, const char *name), void *ctx)
+{
+	char name[NAME_CHARS];
+	uint64_t va;
+
+	for (unsigned i = 0; i < t->nr; i++) {
+		idle_busy();
+		if (next_name(t, name, sizeof(name)))
+			break;
+		if (t->rule == NO_RULE && !strcmp(name, "_stext"))
+			t->rule = !address(t, true, i, &va) && va == t->stext;
+		if (!each(ctx, i, name))
+			break;
+	}
+}
+
+/* The numbers of the symbols first, their addresses when the rule is known */
+struct search {
+	struct kallsym *syms;
+	unsigned nr, found;
+};
+
+static bool wanted(void *ctx, unsigned nr, const char *name)
+{
+	struct search *s = ctx;
+
+	for (unsigned i = 0; i < s->nr; i++)
+		if (!strcmp(s->syms[i].name, name)) {
+			if (!s->syms[i].va) {
+				s->syms[i].va = nr + 1;
+				s->found++;
+			}
+			break;
+		}
+	return s->found < s->nr;
 }
 
 int kallsyms_find(struct vtop *vt, const struct vmcoreinfo *vi, struct kallsym *syms, unsigned nr)
 {
-	struct table t = { .vt = vt, .left = MAX_BYTES };
-	char name[NAME_CHARS];
-	uint64_t va, stext;
-	uint32_t count;
-	unsigned found = 0;
+	struct search s = { syms, nr, 0 };
+	struct kallsyms_tables at;
+	struct kallsyms t;
+	uint64_t stext;
 	int rc;
-	/*
-	 * Where the first _stext comes out right by the absolute rule, that is the rule; it stands
-	 * near the table's start
-	 */
-	bool absolute = false, judged = false;
 
-	if (vmcoreinfo_symbol(vi, "kallsyms_num_syms", &va) ||
-	    vmcoreinfo_symbol(vi, "_stext", &stext))
+	if (kallsyms_tables(vi, &at) || vmcoreinfo_symbol(vi, "_stext", &stext))
 		return -ENOENT;
-	rc = vtop_read(vt, &count, va, sizeof(count));
-	if (!rc)
-		rc = open_table(&t, vi);
+	rc = kallsyms_open(&t, vt, &at, stext);
 	if (rc)
 		return rc;
 	for (unsigned i = 0; i < nr; i++)
 		syms[i].va = 0;
-	/* The numbers of the symbols first, their addresses when the rule is known */
-	for (unsigned i = 0; i < min_u64(count, MAX_SYMS) && found < nr; i++) {
-		struct kallsym *sym;
-
-		idle_busy();
-		if (next_name(&t, name, sizeof(name)))
-			break;
-		if (!judged && !strcmp(name, "_stext")) {
-			absolute = !address(&t, true, i, &va) && va == stext;
-			judged = true;
-		}
-		sym = wanted(syms, nr, name);
-		if (sym && !sym->va) {
-			sym->va = i + 1;
-			found++;
-		}
-	}
+	kallsyms_each(&t, wanted, &s);
 	for (unsigned i = 0; i < nr; i++)
-		if (syms[i].va && address(&t, absolute, (unsigned)syms[i].va - 1, &syms[i].va))
+		if (syms[i].va && kallsyms_address(&t, (unsigned)syms[i].va - 1, &syms[i].va))
 			syms[i].va = 0;
-	return (int)found;
+	return (int)s.found;
 }
