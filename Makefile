@@ -150,8 +150,8 @@ endif
 
 HOSTCC     ?= gcc
 # stub/format: both sides must agree on what a CRC, a serial frame, an untouched target and a page table are; the loader has
-# the stub's own parser look at the words
-TOOL_C     := $(wildcard tools/*.c tools/*/*.c stub/format/*.c) stub/boot/cmdline.c
+# the stub's own parser look at the words, the report reads log and symbols as the stub does
+TOOL_C     := $(wildcard tools/*.c tools/*/*.c stub/format/*.c) stub/boot/cmdline.c stub/dead/dmesg.c stub/dead/kallsyms.c
 TOOL_O     := $(TOOL_C:%.c=$(BUILD)/host/%.o)
 HOST_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wvla -Wmissing-prototypes \
 	-Wstrict-prototypes -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -Iinclude \

@@ -18,6 +18,7 @@ static const struct command {
 } commands[] = {
 	{ "format", "write a label: make a partition, disk or image a dump target", format_main },
 	{ "info", "show what a target or a saved dump holds", info_main },
+	{ "report", "show why and where a kernel died, from its dump", report_main },
 	{ "save", "copy a dump off its target, then mark it saved", save_main },
 	{ "collect", "save every dump that was not saved", collect_main },
 	{ "wipe", "remove a label: the stub will never write there again", wipe_main },

@@ -6,6 +6,7 @@
 int format_main(int argc, char **argv);
 int info_main(int argc, char **argv);
 int wipe_main(int argc, char **argv);
+int report_main(int argc, char **argv);
 int save_main(int argc, char **argv);
 int collect_main(int argc, char **argv);
 int words_main(int argc, char **argv);

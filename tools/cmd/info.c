@@ -14,11 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stub/format/reason.h"
 #include "tools/cmd/args.h"
 #include "tools/cmd/commands.h"
 #include "tools/cmd/info.h"
 #include "tools/media/inuse.h"
+#include "tools/report/why.h"
 #include "tools/util.h"
 
 /* A screen of it: what people look for stands at the end */
@@ -156,59 +156,6 @@ int info_log(const struct info *info, char **ret, size_t *ret_len)
 			 ok ? info->t.label.log_bytes : 0, ret, ret_len);
 }
 
-/* Why the kernel died, and how it came there: a walk over the lines of its log */
-struct why {
-	struct report report;
-	bool found;
-	const char *line, *end, *next, *log_end;	/* the line at hand */
-	unsigned nr;
-};
-
-static void why_start(struct why *w, const char *dmesg, size_t len)
-{
-	struct reason r = { 0 };
-
-	reason_feed(&r, dmesg, len);
-	reason_feed(&r, "\n", 1);
-	*w = (struct why){ .next = dmesg, .log_end = dmesg + len };
-	w->found = reason_find(&r, &w->report);
-}
-
-static bool next_line(struct why *w)
-{
-	const char *nl;
-
-	if (w->next >= w->log_end)
-		return false;
-	nl = memchr(w->next, '\n', (size_t)(w->log_end - w->next));
-	w->line = w->next;
-	w->end = nl ? nl : w->log_end;
-	w->next = w->end + 1;
-	w->nr++;
-	return true;
-}
-
-static bool in_trace(const struct why *w)
-{
-	return w->nr != w->report.reason && report_has(&w->report, w->nr);
-}
-
-/* The reason without the time in front: NULL, or *ret_len characters of @dmesg */
-static const char *why_reason(const char *dmesg, size_t len, size_t *ret_len)
-{
-	const char *text;
-	struct why w;
-
-	why_start(&w, dmesg, len);
-	while (w.found && next_line(&w))
-		if (w.nr == w.report.reason) {
-			text = reason_message(w.line, w.end);
-			*ret_len = (size_t)(w.end - text);
-			return text;
-		}
-	return NULL;
-}
-
 static void json_why(struct json *j, const char *dmesg, size_t len)
 {
 	size_t reason_len;
@@ -221,8 +168,8 @@ static void json_why(struct json *j, const char *dmesg, size_t len)
 		json_null(j, "reason");
 	json_open(j, "call_trace", '[');
 	why_start(&w, dmesg, len);
-	while (w.found && next_line(&w))
-		if (in_trace(&w)) {
+	while (w.found && why_next(&w))
+		if (why_in_trace(&w)) {
 			const char *text = reason_message(w.line, w.end);
 
 			json_text(j, NULL, text, (size_t)(w.end - text));
@@ -542,7 +489,7 @@ static void print_log(const char *dmesg, size_t len)
 	why_start(&w, dmesg, len);
 	printf("\n%s of the dead kernel's log (--dmesg shows all):\n",
 	       w.found ? "The crash in the words" : "Last lines");
-	while (next_line(&w)) {
+	while (why_next(&w)) {
 		if (w.found ? !report_has(&w.report, w.nr) : w.line < tail)
 			continue;
 		print_text(stdout, w.line, (size_t)(w.end - w.line));
