@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "tools/media/target.h"
 #include "tools/report/story.h"
 #include "tools/util.h"
 
@@ -100,7 +99,7 @@ static void memory(struct json *j, const struct capstub_label *l)
 	}
 	json_open(j, "pages_by_class", '{');
 	for (unsigned i = 0; i < CAPSTUB_NR_CLASSES; i++)
-		json_u64(j, class_names[i], l->pages_by_class[i]);
+		json_u64(j, story_class(i), l->pages_by_class[i]);
 	json_close(j, '}');
 	json_u64(j, "page_size", l->page_size);
 }

@@ -85,11 +85,16 @@ static void add_symbols(struct dead *d, const struct layout *l, uint64_t va, con
 	free(syms);
 }
 
-static void add_orc(struct dead *d, const struct layout *l, uint64_t va)
+static void add_orc(struct dead *d, const struct layout *l, uint64_t va, const struct module *m)
 {
+	struct orc_table *t;
+
 	d->orc = must_grow(d->orc, d->nr_orc + 1, sizeof(*d->orc));
-	orc_load(d, &d->orc[d->nr_orc++], read64(d, va + l->orc_ip.offset), read64(d, va + l->orc.offset),
+	t = &d->orc[d->nr_orc++];
+	orc_load(d, t, read64(d, va + l->orc_ip.offset), read64(d, va + l->orc.offset),
 		 read32(d, va + l->num_orcs.offset));
+	t->start = m->base;
+	t->end = m->base + m->size;
 }
 
 /* kernel/panic.c, taint_flags: those of a module are among them */
@@ -130,7 +135,7 @@ struct module *modules_collect(struct dead *d, unsigned *ret_nr)
 		if (l.has_symbols)
 			add_symbols(d, &l, va, &m, nr);
 		if (l.has_orc && !d->arm64)
-			add_orc(d, &l, va);
+			add_orc(d, &l, va, &m);
 		nr++;
 		if (dead_read64(d, node, &node))
 			break;

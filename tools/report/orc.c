@@ -85,7 +85,7 @@ bool orc_find(const struct dead *d, uint64_t ip, struct orc *ret)
 		const struct orc_table *t = &d->orc[n];
 		size_t low = 0, high = t->nr;
 
-		if (!t->nr || ip < t->start || ip > t->end)
+		if (!t->nr || ip < t->start || ip >= t->end)
 			continue;
 		while (low < high) {
 			size_t mid = low + (high - low) / 2;

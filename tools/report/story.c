@@ -285,3 +285,10 @@ const char *taint_text(char letter)
 			return taints[i].text;
 	return NULL;
 }
+
+const char *story_class(unsigned class)
+{
+	static const char *const names[CAPSTUB_NR_CLASSES] = CAPSTUB_CLASS_NAMES;
+
+	return names[class];
+}

@@ -74,6 +74,7 @@ bool story_place(const struct story *s, const struct frame *f, struct place *ret
 
 /* What each letter of a taint means; NULL: not known */
 const char *taint_text(char letter);
+const char *story_class(unsigned class);	/* of label->pages_by_class */
 
 #define STORY_TAIL	20u		/* lines of the log at the end */
 

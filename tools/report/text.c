@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "tools/media/target.h"
 #include "tools/report/story.h"
 #include "tools/report/why.h"
 #include "tools/util.h"
@@ -139,7 +138,7 @@ static void print_classes(const struct story *s, FILE *f)
 	fprintf(f, "\nMemory: %" PRIu64 " pages (%s)\n", l->pages_total, human_bytes(l->pages_total * l->page_size));
 	for (unsigned i = 0; i < CAPSTUB_NR_CLASSES; i++)
 		if (l->pages_by_class[i])
-			fprintf(f, "  %-14s %12" PRIu64 "  %10s\n", class_names[i], l->pages_by_class[i],
+			fprintf(f, "  %-14s %12" PRIu64 "  %10s\n", story_class(i), l->pages_by_class[i],
 				human_bytes(l->pages_by_class[i] * l->page_size));
 }
 

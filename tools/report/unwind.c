@@ -64,6 +64,7 @@ struct x86 {
 	uint64_t ip, sp, bp;
 	uint64_t regs[X86_REGS];
 	bool full;		/* regs are those at this frame, and not another's */
+	bool bp_known;
 	bool exact;
 	bool guess;
 };
@@ -79,7 +80,8 @@ static bool x86_register(const struct x86 *x, unsigned reg, uint64_t *ret)
 		return true;
 	case ORC_BP: case ORC_BP_INDIRECT:
 		*ret = x->bp;
-		return true;
+		/* Behind a guess it may still be right: then it points into this stack */
+		return x->bp_known || (x->bp % 8 == 0 && x->bp >= x->sp && x->bp - x->sp < STACK_SIZE);
 	case ORC_R10: case ORC_R13: case ORC_DI: case ORC_DX:
 		*ret = x->regs[at[reg]];
 		return x->full;
@@ -120,17 +122,20 @@ static bool take_regs(struct x86 *x, uint64_t sp, bool partial)
 	return !(x->regs[CS] & 3);
 }
 
-static bool take_bp(struct x86 *x, const struct orc *o, uint64_t prev_sp)
+static void take_bp(struct x86 *x, const struct orc *o, uint64_t prev_sp)
 {
 	switch (o->bp_reg) {
 	case ORC_PREV_SP:
-		return !dead_read64(x->d, prev_sp + (uint64_t)(int64_t)o->bp_offset, &x->bp);
+		x->bp_known = !dead_read64(x->d, prev_sp + (uint64_t)(int64_t)o->bp_offset, &x->bp);
+		break;
 	case ORC_BP:
-		return !dead_read64(x->d, x->bp + (uint64_t)(int64_t)o->bp_offset, &x->bp);
+		x->bp_known = !dead_read64(x->d, x->bp + (uint64_t)(int64_t)o->bp_offset, &x->bp);
+		break;
 	default:
-		if (x->full)
-			x->bp = x->regs[BP];
-		return true;
+		if (!x->full)
+			break;
+		x->bp = x->regs[BP];
+		x->bp_known = true;
 	}
 }
 
@@ -150,15 +155,17 @@ static enum step x86_step(struct x86 *x)
 	if (o.type != ORC_CALL) {
 		if (!take_regs(x, sp, o.type == ORC_REGS_PARTIAL))
 			return STEP_END;
-		return take_bp(x, &o, sp) ? STEP_ON : STEP_LOST;
+		take_bp(x, &o, sp);
+		return STEP_ON;
 	}
 	if (dead_read64(x->d, sp - 8, &x->ip))
-		return STEP_END;
+		return STEP_LOST;
 	x->sp = sp;
 	/* Those that a call preserves are what they were, but they are not looked for */
 	x->full = false;
 	x->exact = false;
-	return take_bp(x, &o, sp) ? STEP_ON : STEP_LOST;
+	take_bp(x, &o, sp);
+	return STEP_ON;
 }
 
 /*
@@ -193,7 +200,7 @@ static bool x86_search(struct x86 *x)
 			continue;
 		x->ip = word;
 		x->sp += 8;
-		x->full = x->exact = false;
+		x->full = x->exact = x->bp_known = false;
 		x->guess = true;
 		return true;
 	}
@@ -204,7 +211,7 @@ static unsigned unwind_x86(struct dead *d, const struct registers *start, struct
 {
 	struct x86 x = {
 		.d = d, .ip = start->pc, .sp = start->sp, .bp = start->fp, .full = start->nr,
-		.exact = start->nr,
+		.exact = start->nr, .bp_known = true,
 	};
 	unsigned nr = 0;
 
