@@ -271,6 +271,21 @@ def reason():
         b"[1.0] [  T345] Kernel panic - not syncing: panic_on_warn set\n[1.0] [  T345] pc : f\n[1.0] [  T345] Code: 00\n")
 
 
+def report():
+    """A kernel as it is, one whose symbols are code alone, a changed link, and types by themselves."""
+    strings = b"\0task_struct\0pid\0int\0.data..percpu\0of_each_cpu\0"
+    at = strings.index
+    types = struct.pack("<4I", at(b"int\0"), 1 << 24, 4, 32)
+    types += struct.pack("<3I", 0, 5 << 24 | 1, 4) + struct.pack("<3I", at(b"pid"), 1, 0)                       # a union
+    types += struct.pack("<3I", at(b"task"), 4 << 24 | 1, 4) + struct.pack("<3I", 0, 2, 0)
+    types += struct.pack("<4I", at(b"of_each"), 14 << 24, 1, 1)
+    types += struct.pack("<3I", at(b".data"), 15 << 24 | 1, 4) + struct.pack("<3I", 4, 0, 4)
+    put("report", "as_is", b"\0")
+    put("report", "code_alone", b"\1")
+    put("report", "link", b"\0\1\6" + (0x1040).to_bytes(3, "little") + struct.pack("<Q", 0xffff888001841040))
+    put("report", "btf", b"\3" + struct.pack("<HBBIIIII", 0xeb9f, 1, 0, 24, 0, len(types), len(types), len(strings)) + types + strings)
+
+
 def recv():
     """Programs of fuzz_recv.c: frames of two sessions (how: 1 8-bit, 2 again, 4 session 1)."""
     def meta(how, seed):
@@ -349,7 +364,7 @@ def serial():
 
 
 def main():
-    for make in (cmdline, iommu, watchdog, elfcorehdr, notes, part, acpi, label, reason, recv, serial):
+    for make in (cmdline, iommu, watchdog, elfcorehdr, notes, part, acpi, label, reason, report, recv, serial):
         make()
 
 

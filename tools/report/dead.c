@@ -14,6 +14,7 @@
 #define CHUNK		4096u
 #define TEXT_MAX	MIB(64)
 #define BTF_MAX		MIB(64)
+#define LOOKS_MAX	BIT(18)
 
 bool dead_read(struct dead *d, void *dst, uint64_t va, size_t len)
 {
@@ -43,7 +44,9 @@ uint64_t dead_symbol(struct dead *d, const char *name)
 {
 	const struct symbol *s = symbols_find(&d->symbols, name);
 
-	return s ? s->va : scan_export(d, name);
+	if (s || d->all_symbols)
+		return s ? s->va : 0;
+	return scan_export(d, name);
 }
 
 bool dead_percpu(struct dead *d, const char *name, uint64_t *ret)
@@ -109,13 +112,14 @@ void dead_open(struct dead *d, struct vtop *vt, const struct vmcoreinfo *info, b
 	struct kallsyms_tables at;
 	const struct symbol *s;
 
-	*d = (struct dead){ .vt = vt, .info = info, .arm64 = arm64 };
+	*d = (struct dead){ .vt = vt, .info = info, .arm64 = arm64, .looks = LOOKS_MAX };
 	if (vmcoreinfo_symbol(info, "_stext", &d->stext))
 		return;
 	if (!kallsyms_tables(info, &at) || !scan_kallsyms(d, &at))
 		symbols_load(&d->symbols, vt, &at, d->stext);
 	s = symbols_find(&d->symbols, "_etext");
 	d->etext = s && s->va > d->stext ? s->va : d->stext + TEXT_MAX;
+	d->all_symbols = symbols_find(&d->symbols, "init_task");
 	open_btf(d);
 	if (!arm64)
 		open_orc(d);

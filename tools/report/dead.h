@@ -51,12 +51,14 @@ struct dead {
 	bool arm64;			/* else x86_64 */
 	uint64_t stext, etext;
 	struct symbols symbols;
+	bool all_symbols;		/* variables too: who is not there is not */
 	uint8_t *image;			/* a copy, where symbols alone do not tell; see scan.c */
 	uint64_t image_va;
 	size_t image_len;
 	struct btf btf;			/* nr 0: there is none */
 	struct orc_table *orc;
 	unsigned nr_orc;
+	unsigned looks;			/* words of stacks that may still be searched */
 };
 
 /* Find what there is. @info and @vt must live as long. */

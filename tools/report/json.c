@@ -60,18 +60,14 @@ static void cpu(struct json *j, const struct story *s, const struct cpu *c)
 
 static void blocked(struct json *j, const struct story *s)
 {
-	struct frame frames[FRAMES_MAX];
-
 	json_open(j, "blocked", '[');
-	for (unsigned i = 0; i < s->tasks.nr; i++) {
-		const struct task *t = &s->tasks.v[i];
+	for (unsigned i = 0; i < s->nr_blocked; i++) {
+		const struct blocked *b = &s->blocked[i];
 
-		if (!task_blocked(t))
-			continue;
 		json_open(j, NULL, '{');
-		json_u64(j, "pid", t->pid);
-		text(j, "comm", t->comm);
-		trace(j, s, frames, task_unwind((struct dead *)&s->dead, t, frames, FRAMES_MAX));
+		json_u64(j, "pid", b->task->pid);
+		text(j, "comm", b->task->comm);
+		trace(j, s, b->frames, b->nr_frames);
 		json_close(j, '}');
 	}
 	json_close(j, ']');
@@ -144,6 +140,7 @@ void story_json(const struct story *s, FILE *f, const char *path)
 	for (unsigned i = 0; i < s->nr_cpus; i++)
 		cpu(&j, s, &s->cpus[i]);
 	json_close(&j, ']');
+	json_u64(&j, "tasks_blocked", s->all_blocked);
 	blocked(&j, s);
 	modules(&j, s);
 	memory(&j, s->label);

@@ -11,7 +11,8 @@
 #include "tools/util.h"
 
 #define MODULES_MAX	4096u
-#define SYMBOLS_MAX	65536u		/* of one module */
+#define SYMBOLS_MAX	262144u		/* of all modules together */
+#define ORC_MAX		4194304u	/* the same of entries */
 #define NAMES_MAX	MIB(4)
 
 struct layout {
@@ -62,13 +63,15 @@ static uint64_t read64(struct dead *d, uint64_t va)
 }
 
 /* Code alone: a symbol of type FUNC or NOTYPE inside it, with a name that is not the compiler's own */
-static void add_symbols(struct dead *d, const struct layout *l, uint64_t va, const struct module *m, uint32_t nr)
+static void add_symbols(struct dead *d, const struct layout *l, uint64_t va, const struct module *m, uint32_t nr,
+			uint32_t *left)
 {
 	uint64_t kallsyms = read64(d, va + l->kallsyms.offset), strtab = read64(d, kallsyms + l->strtab.offset);
-	uint32_t count = (uint32_t)min_u64(read32(d, kallsyms + l->num_symtab.offset), SYMBOLS_MAX);
+	uint32_t count = (uint32_t)min_u64(read32(d, kallsyms + l->num_symtab.offset), *left);
 	Elf64_Sym *syms = must_alloc(count, sizeof(*syms));
 	char name[64];
 
+	*left -= count;
 	dead_read(d, syms, read64(d, kallsyms + l->symtab.offset), count * sizeof(*syms));
 	for (uint32_t i = 1; i < count; i++) {
 		const Elf64_Sym *s = &syms[i];
@@ -85,16 +88,22 @@ static void add_symbols(struct dead *d, const struct layout *l, uint64_t va, con
 	free(syms);
 }
 
-static void add_orc(struct dead *d, const struct layout *l, uint64_t va, const struct module *m)
+static void add_orc(struct dead *d, const struct layout *l, uint64_t va, const struct module *m,
+		    uint32_t *left)
 {
+	uint32_t nr = read32(d, va + l->num_orcs.offset);
 	struct orc_table *t;
 
+	if (nr > *left)
+		return;
+	*left -= nr;
 	d->orc = must_grow(d->orc, d->nr_orc + 1, sizeof(*d->orc));
 	t = &d->orc[d->nr_orc++];
-	orc_load(d, t, read64(d, va + l->orc_ip.offset), read64(d, va + l->orc.offset),
-		 read32(d, va + l->num_orcs.offset));
+	orc_load(d, t, read64(d, va + l->orc_ip.offset), read64(d, va + l->orc.offset), nr);
 	t->start = m->base;
 	t->end = m->base + m->size;
+	/* Of a small table the entries do not tell */
+	t->new_types = d->orc[0].nr > t->nr ? d->orc[0].new_types : t->new_types;
 }
 
 /* kernel/panic.c, taint_flags: those of a module are among them */
@@ -115,6 +124,7 @@ struct module *modules_collect(struct dead *d, unsigned *ret_nr)
 	uint64_t head = dead_symbol(d, "modules"), node;
 	struct module *v = NULL;
 	struct layout l = { 0 };
+	uint32_t symbols = SYMBOLS_MAX, entries = ORC_MAX;
 	unsigned nr = 0;
 
 	*ret_nr = 0;
@@ -133,9 +143,9 @@ struct module *modules_collect(struct dead *d, unsigned *ret_nr)
 		v = must_grow(v, nr + 1, sizeof(*v));
 		v[nr] = m;
 		if (l.has_symbols)
-			add_symbols(d, &l, va, &m, nr);
+			add_symbols(d, &l, va, &m, nr, &symbols);
 		if (l.has_orc && !d->arm64)
-			add_orc(d, &l, va, &m);
+			add_orc(d, &l, va, &m, &entries);
 		nr++;
 		if (dead_read64(d, node, &node))
 			break;

@@ -9,21 +9,30 @@
 #include "tools/util.h"
 
 #define IMAGE_MAX	MIB(64)
+#define HOLE_MAX	MIB(8)
+#define CHUNK		MIB(1)
 #define NAMES_MAX	MIB(8)		/* of kallsyms; 3 MiB is usual */
 #define MARKED		256u		/* a marker for each so many symbols */
 #define PLACES		32u		/* where a name may stand; once or twice is usual */
 #define TRIES		64u		/* of what looks like a table at first */
 #define ORC_LEAST	1000u		/* a kernel has some 300000 */
 
+/* Up to a hole that is larger than what a kernel gives back of its image when it has started */
 static bool have_image(struct dead *d)
 {
-	if (!d->image && d->stext) {
-		d->image_va = ALIGN_DOWN(d->stext, MIB(2));
-		d->image_len = min_u64(IMAGE_MAX, -d->image_va - 1);
-		d->image = must_alloc(d->image_len, 1);
-		dead_read(d, d->image, d->image_va, d->image_len);
+	size_t hole = 0;
+
+	if (d->image || !d->stext)
+		return d->image;
+	d->image_va = ALIGN_DOWN(d->stext, MIB(2));
+	d->image = must_alloc(IMAGE_MAX, 1);
+	while (hole < HOLE_MAX && d->image_len < IMAGE_MAX && d->image_va + d->image_len < -CHUNK) {
+		bool there = dead_read(d, d->image + d->image_len, d->image_va + d->image_len, CHUNK);
+
+		hole = there ? 0 : hole + CHUNK;
+		d->image_len += CHUNK;
 	}
-	return d->image;
+	return true;
 }
 
 static uint32_t get32(const struct dead *d, size_t at)
@@ -152,10 +161,12 @@ int scan_kallsyms(struct dead *d, struct kallsyms_tables *ret)
 uint64_t scan_export(struct dead *d, const char *name)
 {
 	size_t places[PLACES], nr = 0, len = strlen(name) + 1;
+	const int32_t *words;
 	const uint8_t *p;
 
 	if (!have_image(d))
 		return 0;
+	words = (const int32_t *)d->image;
 	for (p = d->image; nr < PLACES; p++) {
 		p = memmem(p, d->image_len - (size_t)(p - d->image), name, len);
 		if (!p)
@@ -163,12 +174,16 @@ uint64_t scan_export(struct dead *d, const char *name)
 		places[nr++] = (size_t)(p - d->image);
 	}
 	for (size_t at = 4; nr && at + 4 <= d->image_len; at += 4) {
-		size_t to = at + (size_t)(int64_t)(int32_t)get32(d, at);
-		size_t value = at - 4 + (size_t)(int64_t)(int32_t)get32(d, at - 4);
+		size_t to = at + (size_t)(int64_t)words[at / 4];
 
-		for (size_t i = 0; to >= places[0] && to <= places[nr - 1] && i < nr; i++)
+		if (to < places[0] || to > places[nr - 1])
+			continue;
+		for (size_t i = 0; i < nr; i++) {
+			size_t value = at - 4 + (size_t)(int64_t)words[at / 4 - 1];
+
 			if (to == places[i] && value < d->image_len)
 				return d->image_va + value;
+		}
 	}
 	return 0;
 }
@@ -177,39 +192,43 @@ uint64_t scan_export(struct dead *d, const char *name)
 
 bool scan_btf(struct dead *d, uint64_t *ret_va, size_t *ret_len)
 {
+	static const uint8_t magic[] = { BTF_MAGIC & 0xff, BTF_MAGIC >> 8, 1, 0, BTF_HEADER };
+
 	if (!have_image(d))
 		return false;
-	for (size_t at = 0; at + BTF_HEADER <= d->image_len; at++) {
-		size_t len;
+	for (const uint8_t *p = d->image; ; p++) {
+		size_t len, left = d->image_len - (size_t)(p - d->image);
 
-		if (d->image[at] != (BTF_MAGIC & 0xff))
-			continue;
-		len = btf_size(d->image + at, d->image_len - at);
+		p = memmem(p, left, magic, sizeof(magic));
+		if (!p)
+			return false;
+		len = btf_size(p, d->image_len - (size_t)(p - d->image));
 		if (len) {
-			*ret_va = d->image_va + at;
+			*ret_va = d->image_va + (size_t)(p - d->image);
 			*ret_len = len;
 			return true;
 		}
 	}
-	return false;
 }
 
 /* The places of code that the entries are for are distances from themselves, and ascend */
 bool scan_orc(struct dead *d, uint64_t *ret_ip, uint64_t *ret_orc, size_t *ret_nr)
 {
+	const uint32_t *words;
 	uint32_t stext;
 
 	if (!have_image(d))
 		return false;
+	words = (const uint32_t *)d->image;
 	stext = (uint32_t)(d->stext - d->image_va);
 	for (size_t at = 0; at + 4 <= d->image_len; at += 4) {
 		size_t i = 0;
 		uint32_t last = stext;
 
-		if (get32(d, at) != stext - (uint32_t)at)
+		if (words[at / 4] != stext - (uint32_t)at)
 			continue;
 		for (; at + i * 4 + 4 <= d->image_len; i++) {
-			uint32_t ip = get32(d, at + i * 4) + (uint32_t)(at + i * 4);
+			uint32_t ip = words[at / 4 + i] + (uint32_t)(at + i * 4);
 
 			if (ip < last || ip > at)
 				break;

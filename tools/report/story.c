@@ -147,20 +147,22 @@ static void read_log(struct story *s)
 
 /*
  * Notes come in the order of the CPUs, but those without registers were left out when the dump was made:
- * the kernel's own buffers tell which. Where they cannot be found, CPUs are numbered through.
+ * the kernel's own buffers, *notes of each CPU's area, tell which. Where they cannot be found, CPUs are
+ * numbered through.
  */
-static unsigned next_cpu(struct story *s, unsigned cpu, uint64_t notes, uint64_t offsets)
+static unsigned next_cpu(struct story *s, unsigned cpu, uint64_t *notes, uint64_t offsets)
 {
 	uint64_t offset;
 	uint32_t used;
 
-	for (unsigned i = cpu; notes && offsets && i < CPUS_MAX; i++) {
+	for (unsigned i = cpu; *notes && offsets && i < CPUS_MAX; i++) {
 		if (dead_read64(&s->dead, offsets + i * 8ULL, &offset) ||
-		    vtop_read(s->dead.vt, &used, notes + offset, sizeof(used)))
+		    vtop_read(s->dead.vt, &used, *notes + offset, sizeof(used)))
 			break;
 		if (used)
 			return i;
 	}
+	*notes = 0;
 	return cpu;
 }
 
@@ -206,7 +208,7 @@ static void find_cpus(struct story *s, const uint8_t *notes, size_t notes_len)
 			break;
 		if (n.n_type != NOTE_PRSTATUS || n.n_namesz != 5 || memcmp(notes + at + sizeof(n), "CORE", 5))
 			continue;
-		cpu = next_cpu(s, cpu, buffers, offsets);
+		cpu = next_cpu(s, cpu, &buffers, offsets);
 		add_cpu(s, cpu++, notes + at + note_desc(&n), n.n_descsz);
 	}
 	for (unsigned i = 1; i < s->nr_cpus; i++)
@@ -229,6 +231,21 @@ static void find_panic_cpu(struct story *s)
 		s->panic_cpu = cpu;
 }
 
+static void find_blocked(struct story *s)
+{
+	for (unsigned i = 0; i < s->tasks.nr; i++) {
+		const struct task *t = &s->tasks.v[i];
+		struct blocked *b;
+
+		if (!task_blocked(t) || s->all_blocked++ >= BLOCKED_MAX)
+			continue;
+		s->blocked = must_grow(s->blocked, s->nr_blocked + 1, sizeof(*s->blocked));
+		b = &s->blocked[s->nr_blocked++];
+		b->task = t;
+		b->nr_frames = task_unwind(&s->dead, &s->tasks, t, b->frames, FRAMES_MAX);
+	}
+}
+
 /*---------------------------------------------------------------- all of it */
 
 void story_collect(struct story *s, const struct story_sources *from)
@@ -242,6 +259,7 @@ void story_collect(struct story *s, const struct story_sources *from)
 	read_log(s);
 	tasks_collect(&s->tasks, &s->dead);
 	find_cpus(s, from->notes, from->notes_len);
+	find_blocked(s);
 }
 
 void story_free(struct story *s)
@@ -249,6 +267,7 @@ void story_free(struct story *s)
 	dead_close(&s->dead);
 	tasks_free(&s->tasks);
 	free(s->modules);
+	free(s->blocked);
 	free(s->cpus);
 	if (s->dmesg_room)
 		free((char *)s->dmesg);

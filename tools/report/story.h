@@ -26,6 +26,14 @@ struct cpu {
 	unsigned nr_frames;
 };
 
+struct blocked {
+	const struct task *task;
+	struct frame frames[FRAMES_MAX];
+	unsigned nr_frames;
+};
+
+#define BLOCKED_MAX	64u
+
 struct story {
 	struct dead dead;
 	char nodename[UTS_LEN], release[UTS_LEN], version[UTS_LEN], machine[UTS_LEN];	/* "": not known */
@@ -41,6 +49,8 @@ struct story {
 	struct cpu *cpus;		/* that left their registers; the one that panicked first */
 	unsigned nr_cpus;
 	struct tasks tasks;
+	struct blocked *blocked;	/* at most BLOCKED_MAX */
+	unsigned nr_blocked, all_blocked;
 	struct module *modules;
 	unsigned nr_modules;
 	const char *dmesg;

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/report/btf.h"
 #include "tools/util.h"
 
 #define TASKS_MAX	131072u
@@ -33,6 +32,23 @@ static bool find_layout(const struct btf *b, struct layout *l)
 	       btf_member(b, "task_struct", "signal", &l->signal) &&
 	       btf_member(b, "task_struct", "thread_node", &l->thread_node) &&
 	       btf_member(b, "signal_struct", "thread_head", &l->thread_head);
+}
+
+/*
+ * x86_64: struct inactive_task_frame is on the stack where the task was switched from, and a return
+ * address at its end. arm64: the registers are in the task.
+ */
+static bool find_stack(struct tasks *t, const struct dead *d)
+{
+	const struct btf *b = &d->btf;
+
+	if (d->arm64)
+		return btf_member(b, "task_struct", "thread.cpu_context.sp", &t->sp) &&
+		       btf_member(b, "task_struct", "thread.cpu_context.fp", &t->fp) &&
+		       btf_member(b, "task_struct", "thread.cpu_context.pc", &t->pc);
+	return btf_member(b, "task_struct", "thread.sp", &t->sp) &&
+	       btf_member(b, "inactive_task_frame", "bp", &t->fp) &&
+	       btf_member(b, "inactive_task_frame", "ret_addr", &t->pc);
 }
 
 static bool read32(struct dead *d, uint64_t va, uint32_t *ret)
@@ -92,6 +108,7 @@ void tasks_collect(struct tasks *t, struct dead *d)
 	*t = (struct tasks){ 0 };
 	if (!init || !find_layout(&d->btf, &l) || dead_read64(d, head = init + l.tasks.offset, &node))
 		return;
+	t->has_stack = find_stack(t, d);
 	while (node != head) {
 		if (!add_threads(t, d, &l, node - l.tasks.offset))
 			return;
@@ -120,30 +137,19 @@ bool task_blocked(const struct task *t)
 	return t->state & TASK_UNINTERRUPTIBLE && !(t->state & TASK_NOLOAD);
 }
 
-/*
- * x86_64: struct inactive_task_frame is on the stack where the task was switched from, and a return
- * address at its end. arm64: the registers are in the task.
- */
-unsigned task_unwind(struct dead *d, const struct task *t, struct frame *frames, unsigned max)
+unsigned task_unwind(struct dead *d, const struct tasks *all, const struct task *t, struct frame *frames,
+		     unsigned max)
 {
 	struct registers r = { 0 };
-	struct btf_member sp, fp, pc;
+	uint64_t at = t->va;
 
-	if (d->arm64) {
-		if (!btf_member(&d->btf, "task_struct", "thread.cpu_context.sp", &sp) ||
-		    !btf_member(&d->btf, "task_struct", "thread.cpu_context.fp", &fp) ||
-		    !btf_member(&d->btf, "task_struct", "thread.cpu_context.pc", &pc) ||
-		    dead_read64(d, t->va + sp.offset, &r.sp) || dead_read64(d, t->va + fp.offset, &r.fp) ||
-		    dead_read64(d, t->va + pc.offset, &r.pc))
-			return 0;
-		return unwind(d, &r, frames, max);
-	}
-	if (!btf_member(&d->btf, "task_struct", "thread.sp", &sp) ||
-	    !btf_member(&d->btf, "inactive_task_frame", "bp", &fp) ||
-	    !btf_member(&d->btf, "inactive_task_frame", "ret_addr", &pc) ||
-	    dead_read64(d, t->va + sp.offset, &r.sp) || dead_read64(d, r.sp + fp.offset, &r.fp) ||
-	    dead_read64(d, r.sp + pc.offset, &r.pc))
+	if (!all->has_stack || dead_read64(d, at + all->sp.offset, &r.sp))
 		return 0;
-	r.sp += pc.offset + 8;
+	if (!d->arm64)
+		at = r.sp;
+	if (dead_read64(d, at + all->fp.offset, &r.fp) || dead_read64(d, at + all->pc.offset, &r.pc))
+		return 0;
+	if (!d->arm64)
+		r.sp += all->pc.offset + 8;
 	return unwind(d, &r, frames, max);
 }

@@ -3,6 +3,7 @@
 #ifndef TOOLS_REPORT_TASKS_H
 #define TOOLS_REPORT_TASKS_H
 
+#include "tools/report/btf.h"
 #include "tools/report/unwind.h"
 
 #define COMM_LEN	17u
@@ -19,6 +20,8 @@ struct tasks {
 	struct task *v;
 	unsigned nr, room;
 	bool cut;			/* the list is damaged, or too long: there are more */
+	bool has_stack;			/* then in a task, and on x86_64 fp and pc on its stack: */
+	struct btf_member sp, fp, pc;
 };
 
 /* Nothing where there are no types, or no list */
@@ -31,6 +34,7 @@ const struct task *tasks_find(const struct tasks *t, uint32_t pid);
 bool task_blocked(const struct task *t);
 
 /* Where a task that does not run waits. The number of frames. */
-unsigned task_unwind(struct dead *d, const struct task *t, struct frame *frames, unsigned max);
+unsigned task_unwind(struct dead *d, const struct tasks *all, const struct task *t, struct frame *frames,
+		     unsigned max);
 
 #endif

@@ -7,8 +7,6 @@
 #include "tools/report/why.h"
 #include "tools/util.h"
 
-#define BLOCKED_MAX	32u	/* tasks that are shown with their trace */
-
 static void words(FILE *f, const char *text)
 {
 	print_text(f, text, strlen(text));
@@ -89,15 +87,6 @@ static void print_taint(const struct story *s, FILE *f)
 	fputc('\n', f);
 }
 
-static unsigned count_blocked(const struct story *s)
-{
-	unsigned nr = 0;
-
-	for (unsigned i = 0; i < s->tasks.nr; i++)
-		nr += task_blocked(&s->tasks.v[i]);
-	return nr;
-}
-
 static void print_head(const struct story *s, FILE *f)
 {
 	if (s->reason) {
@@ -126,7 +115,7 @@ static void print_head(const struct story *s, FILE *f)
 	}
 	if (s->tasks.nr)
 		fprintf(f, "%-11s %u%s, %u blocked\n", "Tasks:", s->tasks.nr, s->tasks.cut ? " and more" : "",
-			count_blocked(s));
+			s->all_blocked);
 }
 
 static void print_classes(const struct story *s, FILE *f)
@@ -158,22 +147,16 @@ static void print_modules(const struct story *s, FILE *f)
 
 static void print_blocked(const struct story *s, FILE *f)
 {
-	struct frame frames[FRAMES_MAX];
-	unsigned shown = 0, all = count_blocked(s);
+	for (unsigned i = 0; i < s->nr_blocked; i++) {
+		const struct blocked *b = &s->blocked[i];
 
-	for (unsigned i = 0; i < s->tasks.nr && shown < BLOCKED_MAX; i++) {
-		const struct task *t = &s->tasks.v[i];
-
-		if (!task_blocked(t))
-			continue;
 		fputs("\nBlocked, ", f);
-		print_task(f, t->comm, t->pid);
+		print_task(f, b->task->comm, b->task->pid);
 		fputs(":\n", f);
-		print_frames(s, f, frames, task_unwind((struct dead *)&s->dead, t, frames, FRAMES_MAX));
-		shown++;
+		print_frames(s, f, b->frames, b->nr_frames);
 	}
-	if (shown < all)
-		fprintf(f, "\n%u more are blocked\n", all - shown);
+	if (s->nr_blocked < s->all_blocked)
+		fprintf(f, "\n%u more are blocked\n", s->all_blocked - s->nr_blocked);
 }
 
 void story_text(const struct story *s, FILE *f)

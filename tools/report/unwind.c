@@ -7,7 +7,8 @@
  * arm64: a frame record is {frame pointer, return address} (AAPCS64); exceptions lay one in pt_regs, so
  * that the chain goes on through them (arch/arm64/kernel/entry.S).
  *
- * The stack is hostile: each step makes a frame, and there are at most so many of them.
+ * The stack is hostile: each step makes a frame, and there are at most so many of them; what may be searched
+ * is bounded for all stacks together.
  */
 #include "tools/report/unwind.h"
 
@@ -192,7 +193,8 @@ static bool x86_search(struct x86 *x)
 	uint64_t end = ALIGN_UP(x->sp + 8, STACK_SIZE), word;
 	struct orc o;
 
-	for (x->sp = ALIGN_UP(x->sp, 8); x->sp < end; x->sp += 8) {
+	for (x->sp = ALIGN_UP(x->sp, 8); x->sp < end && x->d->looks; x->sp += 8) {
+		x->d->looks--;
 		if (dead_read64(x->d, x->sp, &word))
 			return false;
 		if (!dead_is_text(x->d, word) || !orc_find(x->d, word - 1, &o) || o.type == ORC_NONE ||

@@ -89,7 +89,7 @@ static void test_tasks(void **state)
 	t = tasks_find(&story.tasks, 78);
 	assert_true(task_blocked(t));
 	assert_int_equal(t->tgid, 77);
-	nr = task_unwind(&story.dead, t, frames, FRAMES_MAX);
+	nr = task_unwind(&story.dead, &story.tasks, t, frames, FRAMES_MAX);
 	assert_string_equal(names(frames, nr), "schedule made_up:made_up_wait start_secondary");
 	assert_int_equal(tasks_find(&story.tasks, 345)->cpu, 1);
 	story_free(&story);
