@@ -16,15 +16,22 @@
 #include "tools/util.h"
 
 static const char *path;
-static bool as_json;
+static bool as_json, as_html;
 
 static const struct arg options[] = {
 	{ "json", 'j', NULL, "For scripts: one JSON object", &as_json, NULL },
+	{ "html", 'H', NULL, "For a browser: one page that needs nothing else", &as_html, NULL },
 	{ 0 }
 };
 
+static void check_args(struct argp_state *state)
+{
+	if (as_json && as_html)
+		argp_error(state, "--json and --html exclude each other");
+}
+
 static const struct args args = {
-	.options = options, .paths = &path, .max = 1,
+	.options = options, .paths = &path, .max = 1, .check = check_args,
 	.usage = "DUMP", .which = "which DUMP? A target, or a saved vmcore", .too_many = "one DUMP at a time",
 	.doc = "Show why and where a kernel died: reason, task, call traces and registers of all CPUs, blocked tasks, modules, the "
 	       "end of the log. DUMP is a target with a capture, a kdump-compressed or an ELF vmcore, of capstub or makedumpfile.",
@@ -86,6 +93,8 @@ static int show(const struct story *s, void *ctx)
 	(void)ctx;
 	if (as_json)
 		story_json(s, stdout, path);
+	else if (as_html)
+		story_html(s, stdout);
 	else
 		story_text(s, stdout);
 	return 0;

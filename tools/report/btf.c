@@ -55,6 +55,12 @@ static unsigned vlen(const struct type *t)
 	return t->info & 0xffff;
 }
 
+/* What is said of it in particular */
+static const void *behind(const struct type *t)
+{
+	return t ? t + 1 : NULL;
+}
+
 /* What follows struct btf_type, in bytes; UINT32_MAX: not a kind that is known */
 static uint32_t rest(const struct type *t)
 {
@@ -182,7 +188,7 @@ static uint32_t size_of(const struct btf *b, uint32_t n)
 
 	for (unsigned i = 0; i < CHAIN_MAX; i++) {
 		const struct type *t = get(b, n = real_type(b, n));
-		const struct array *a = (const void *)(t + 1);
+		const struct array *a = behind(t);
 
 		if (!t)
 			return 0;
@@ -207,7 +213,7 @@ static bool find(const struct btf *b, uint32_t n, const char *name, size_t len, 
 		 uint64_t *at, uint32_t *ret_type)
 {
 	const struct type *t = get(b, n);
-	const struct member *m = (const void *)(t + 1);
+	const struct member *m = behind(t);
 
 	if (!t || (kind(t) != KIND_STRUCT && kind(t) != KIND_UNION) || depth > DEPTH_MAX)
 		return false;
@@ -262,7 +268,7 @@ uint32_t btf_struct_size(const struct btf *b, const char *type)
 bool btf_percpu(const struct btf *b, const char *name, uint64_t *ret)
 {
 	const struct type *sec = get(b, by_name(b, KIND_DATASEC, ".data..percpu"));
-	const struct secinfo *s = (const void *)(sec + 1);
+	const struct secinfo *s = behind(sec);
 
 	for (unsigned i = 0; sec && i < vlen(sec); i++) {
 		const struct type *var = get(b, s[i].type);

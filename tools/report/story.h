@@ -91,5 +91,6 @@ const char *story_class(unsigned class);	/* of label->pages_by_class */
 /* The story to a file. Errors of @f are left for the caller to ask for. */
 void story_text(const struct story *s, FILE *f);
 void story_json(const struct story *s, FILE *f, const char *path);
+void story_html(const struct story *s, FILE *f);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a dead kernel tells of itself, over a made-up one: symbols, types, unwind tables, tasks, and the story of it all. */
-/* needs: tools/report/dead.c tools/report/symbols.c tools/report/scan.c tools/report/btf.c tools/report/orc.c tools/report/unwind.c tools/report/tasks.c tools/report/modules.c tools/report/story.c tools/report/why.c tools/report/text.c tools/report/json.c tools/report/host.c tools/util.c tests/host/story.c tests/host/machine.c stub/dead/kallsyms.c stub/dead/dmesg.c stub/dead/vmcore.c */
+/* needs: tools/report/dead.c tools/report/symbols.c tools/report/scan.c tools/report/btf.c tools/report/orc.c tools/report/unwind.c tools/report/tasks.c tools/report/modules.c tools/report/story.c tools/report/why.c tools/report/text.c tools/report/json.c tools/report/html.c tools/report/host.c tools/util.c tests/host/story.c tests/host/machine.c stub/dead/kallsyms.c stub/dead/dmesg.c stub/dead/vmcore.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -295,6 +295,11 @@ static void as_json(FILE *f)
 	story_json(&story, f, "made-up.img");
 }
 
+static void as_html(FILE *f)
+{
+	story_html(&story, f);
+}
+
 static void test_output(void **state)
 {
 	static const char *const in_text[] = {
@@ -316,6 +321,14 @@ static void test_output(void **state)
 	assert_non_null(strstr(text, "\"function\": \"made_up_wait\""));
 	assert_non_null(strstr(text, "\"panic_cpu\": 1"));
 	free(text);
+	/* Nothing of the dead kernel's is markup */
+	memcpy(story.nodename, "<script>&", 10);
+	text = output(as_html);
+	assert_null(strstr(text, "<script"));
+	assert_non_null(strstr(text, "&#60;script&#62;&#38; died</title>"));
+	assert_non_null(strstr(text, "<summary><b>blocked\\x1b[1m</b>, pid 78</summary>"));
+	assert_non_null(strstr(text, "<details open><summary>CPU 1, which panicked: <b>sh</b>, pid 345</summary>"));
+	free(text);
 	story_free(&story);
 }
 
@@ -334,6 +347,7 @@ static void test_nothing(void **state)
 	assert_string_equal(text, "");
 	free(text);
 	free(output(as_json));
+	free(output(as_html));
 	story_free(&story);
 }
 
