@@ -9,6 +9,7 @@
 #   make unit|fuzz|rules|images|tool-check|qemu-check   the parts of "check"
 #   make deps            install what is missing (demo, bench and check do it by themselves)
 #   make install         DESTDIR= and prefix= are honoured
+#   make deb|rpm         a package for this machine's architecture, looked at by lintian
 #
 # Variables: ARCH=x86_64|arm64 (default: both)   BUILD=folder   V=1 shows every command
 #            NEWLIB_CACHE=folder   newlib, to share between several build folders
@@ -50,7 +51,7 @@ $(1)/%$(2:.c=).o: %$(2) Makefile
 endef
 
 .PHONY: all image loader tool unit fuzz rules images tool-check host-programs qemu-check qemu-full check check-full \
-	demo bench deps install clean
+	demo bench deps install package-files deb rpm clean
 all: image tool
 
 #---------------------------------------------------------------------------------------------------
@@ -288,9 +289,25 @@ check-full: check
 install: all
 	$(Q)tools/build/install.sh $(BUILD) $(prefix) $(DESTDIR)
 
+# The tool knows where it is installed, so packages have one of their own; and of the stubs the one for this machine
+PACKAGE := $(BUILD)/package
+NATIVE   = $(subst aarch64,arm64,$(shell uname -m))
+package-files:
+	$(Q)tools/build/deps.sh $(NATIVE) packages
+	$(Q)+$(MAKE) ARCH=$(NATIVE) image
+	$(Q)+$(MAKE) BUILD=$(PACKAGE) prefix=/usr tool
+	$(Q)install -D -m 644 -t $(PACKAGE)/$(NATIVE) $(BUILD)/$(NATIVE)/capstub.*Image
+
+deb: package-files
+	$(Q)file=$$(tools/package/deb.sh $(PACKAGE) $(VERSION) $(BUILD)) && lintian --fail-on error $$file && $(say) DEB $$file
+
+rpm: package-files
+	$(Q)file=$$(tools/package/rpm.sh $(PACKAGE) $(VERSION) $(BUILD)) && $(say) RPM $$file
+
 # newlib and what came from Debian are kept: they are what costs time. "rm -rf $(BUILD)" removes them too.
 clean:
 	$(Q)rm -rf $(ARCHES:%=$(BUILD)/%) $(BUILD)/host $(BUILD)/unit $(BUILD)/fuzz $(BUILD)/capstub \
-		$(PAGES) $(BUILD)/demo $(BUILD)/cases $(BUILD)/tests-host $(BUILD)/again
+		$(PAGES) $(BUILD)/demo $(BUILD)/cases $(BUILD)/tests-host $(BUILD)/again \
+		$(PACKAGE) $(BUILD)/*.deb $(BUILD)/*.rpm
 
 -include $(shell find $(OUT) $(BUILD)/host $(BUILD)/unit $(BUILD)/fuzz -name '*.d' 2>/dev/null)

@@ -5,7 +5,7 @@
 # Says what it installs before it does; does nothing, and needs no network, when all is there.
 #
 #   deps.sh WHAT...    x86_64, arm64: the stub for it, and the host tool; guests: with these in QEMU;
-#                      tests: all tests
+#                      tests: all tests; packages: make deb, make rpm
 set -eu
 
 [ $# -gt 0 ] || { sed -n 's/^#   //p' "$0" >&2; exit 2; }
@@ -30,6 +30,9 @@ for what in "$@"; do
 		packages="$packages libcmocka-dev libkdumpfile-dev clang libclang-rt-dev perl fdisk e2fsprogs
 			util-linux dosfstools xfsprogs btrfs-progs cryptsetup-bin lvm2 mdadm
 			qemu-utils device-tree-compiler gdb gdb-multiarch"
+		;;
+	packages)
+		packages="$packages dpkg-dev lintian rpm"
 		;;
 	*)
 		echo "deps.sh: what is $what?" >&2
