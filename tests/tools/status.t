@@ -140,11 +140,31 @@ check(m, 0, ("warning", "target", "was not saved"))
 m = machine(words=f"dump=UUID={UUID} overwrite=no", label=False)
 g.image(os.path.join(m, "dev/sda4"), g.Dump(), uuid=bytes.fromhex(UUID.replace("-", "")))
 status(m, 1, "not saved")
-m = machine()
-os.makedirs(os.path.join(m, "etc/systemd/system/multi-user.target.wants"))
-os.symlink("/lib/systemd/system/kdump-tools.service",
-           os.path.join(m, "etc/systemd/system/multi-user.target.wants/kdump-tools.service"))
-check(m, 0, ("warning", "others", "systemctl disable kdump-tools"))
+
+# Another service wants the reservation too
+def enabled(unit, **kw):
+    root = machine(**kw)
+    os.makedirs(os.path.join(root, "etc/systemd/system/multi-user.target.wants"))
+    os.symlink(f"/lib/systemd/system/{unit}.service", os.path.join(root, f"etc/systemd/system/multi-user.target.wants/{unit}.service"))
+    return root
+
+
+def stub_conf(owner):
+    return f"[Stub]\nTarget=UUID={UUID}\nConsole=ttyS0\n[Load]\nOwner={owner}\n"
+
+
+m = enabled("kdump-tools", words=None)
+equal(status(m, 1, "1.0 MiB, for kdump-tools")["owner"], "kdump-tools", "... in JSON")
+check(m, 0, ("warning", "owner", "which is enabled, so 'capstub load' refuses"))
+m = enabled("kdump-tools", conf=stub_conf("capstub"))
+equal(status(m, 0, "1.0 MiB\n")["owner"], "capstub", "... in JSON")
+check(m, 0, ("warning", "others", "systemctl disable --now kdump-tools"))
+check(machine(conf=stub_conf("kdump")), 0, ("warning", "owner", "by Owner=kdump"))
+m = enabled("kdump-tools", etc__default__kdump_tools="x")
+with open(os.path.join(m, "etc/default/kdump-tools"), "w") as f:
+    f.write("# USE_KDUMP=1\nUSE_KDUMP=0\n")
+equal([x for x in check(m, 0) if x[0] != "ok"], [], "... which is switched off in a file of its own")
+check(enabled("kdump"), 0, ("warning", "owner", "kdump's"))
 with open(stub, "ab") as f:
     f.write(b"new")
 check(m, 0, ("warning", "image", "replaced since"))

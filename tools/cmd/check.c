@@ -211,17 +211,14 @@ static void check_targets(struct checker *c)
 /* Two that load at boot: whoever is last wins, and both think they are loaded. */
 static void check_others(struct checker *c)
 {
-	static const char *const units[] = { "kdump-tools", "kdump" };
+	const char *other = c->h.other;
 
-	for (unsigned i = 0; i < 2; i++) {
-		char path[PATH_MAX];
-		char link[8];
-
-		snprintf(path, sizeof(path), "%s/etc/systemd/system/multi-user.target.wants/%s.service", c->h.root, units[i]);
-		if (readlink(path, link, sizeof(link)) > 0)
-			found(c, SEV_WARNING, "others", "%s.service is enabled too, and what is loaded last wins: run 'systemctl disable "
-			      "%s'", units[i], units[i]);
-	}
+	if (c->h.owner)
+		found(c, SEV_WARNING, "owner", "the reservation is %s's, %s, so 'capstub load' refuses: 'capstub setup --replace' takes "
+		      "it over", c->h.owner, other ? "which is enabled" : "by Owner=kdump");
+	else if (other)
+		found(c, SEV_WARNING, "others", "the reservation is capstub's, but %s.service is enabled too, and what is loaded last "
+		      "wins: run 'systemctl disable --now %s'", other, other);
 }
 
 static void check_kernel(struct checker *c)

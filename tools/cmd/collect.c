@@ -273,5 +273,5 @@ int collect_main(int argc, char **argv)
 	struct config c;
 
 	args_parse(&args, argc, argv);
-	return config_read(&c, given.config) || collect(&given, &c) ? EXIT_FAILED : EXIT_OK;
+	return config_read(&c, given.root, given.config) || collect(&given, &c) ? EXIT_FAILED : EXIT_OK;
 }

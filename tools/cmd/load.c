@@ -14,6 +14,7 @@
 #include "tools/cmd/commands.h"
 #include "tools/load/config.h"
 #include "tools/load/kexec.h"
+#include "tools/load/owner.h"
 #include "tools/load/record.h"
 #include "tools/load/words.h"
 #include "tools/util.h"
@@ -203,8 +204,8 @@ int load_main(int argc, char **argv)
 	int rc;
 
 	args_parse(&args, argc, argv);
-	rc = config_read(&c, given.config);
-	if (rc)
+	rc = config_read(&c, given.root ? given.root : "", given.config);
+	if (rc || (!given.dry_run && owner_check(&c, "")))
 		return EXIT_FAILED;
 	if (!given.words)
 		given.words = c.words;

@@ -42,7 +42,7 @@ static void show_stub(const struct health *h)
 	else
 		printf("stub      loaded, %s, %s (CRC %08" PRIx32 ")\n", human_time(h->record.time), h->record.image,
 		       h->record.image_crc);
-	printf("reserved  %s\n", human_bytes(h->reserved));
+	printf("reserved  %s%s%s\n", human_bytes(h->reserved), h->owner ? ", for " : "", h->owner ? h->owner : "");
 	if (h->recorded || !h->loaded)
 		printf("words     %s%s\n", h->words[0] ? h->words : "none: write Target= into " CONFIG_FILE,
 		       h->loaded || !h->words[0] ? "" : " (not loaded)");
@@ -90,6 +90,7 @@ static bool show_json(const struct health *h)
 	json_bool(&j, "loaded", h->loaded);
 	json_bool(&j, "by_capstub", h->recorded);
 	json_u64(&j, "reserved", h->reserved);
+	json_str(&j, "owner", h->owner ? h->owner : "capstub");
 	json_str(&j, "words", h->words);
 	if (h->recorded) {
 		json_i64(&j, "time", h->record.time);

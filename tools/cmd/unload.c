@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* capstub unload: nothing runs when the kernel panics. Whoever loaded it: the kernel does not tell. */
+/*
+ * capstub unload: nothing runs when the kernel panics. Whoever loaded it: the kernel does not tell. But not
+ * what another service has loaded to whom the reservation belongs.
+ */
 
 #include "tools/cmd/args.h"
 #include "tools/cmd/commands.h"
 #include "tools/load/kexec.h"
+#include "tools/load/owner.h"
 #include "tools/load/record.h"
 #include "tools/util.h"
 
@@ -16,8 +20,11 @@ static const struct args args = {
 
 int unload_main(int argc, char **argv)
 {
+	struct config c;
+	struct record r;
+
 	args_parse(&args, argc, argv);
-	if (kexec_unload())
+	if (config_read(&c, "", NULL) || (!record_read(&r, "") && owner_check(&c, "")) || kexec_unload())
 		return EXIT_FAILED;
 	record_remove();
 	return EXIT_OK;

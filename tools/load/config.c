@@ -12,7 +12,7 @@
 #include "tools/load/words.h"
 #include "tools/util.h"
 
-enum { KEY_TARGET, KEY_IMAGE = 11, KEY_SYSCALL, KEY_PANIC, KEY_DIRECTORY, KEY_FORMAT, KEY_KEEP,
+enum { KEY_TARGET, KEY_IMAGE = 11, KEY_SYSCALL, KEY_PANIC, KEY_OWNER, KEY_DIRECTORY, KEY_FORMAT, KEY_KEEP,
        KEY_MIN_FREE, NR_KEYS };
 
 enum kind { TEXT, LIST, BOOL, SPAN, PATH, SIZE, ONE_OF };
@@ -37,6 +37,7 @@ static const struct key {
 	[KEY_IMAGE] = { "Load", "Image", PATH, NULL },
 	[KEY_SYSCALL] = { "Load", "Syscall", ONE_OF, "auto load file" },
 	[KEY_PANIC] = { "Load", "Panic", SPAN, NULL },
+	[KEY_OWNER] = { "Load", "Owner", ONE_OF, "auto capstub kdump" },
 	[KEY_DIRECTORY] = { "Save", "Directory", PATH, NULL },
 	[KEY_FORMAT] = { "Save", "Format", ONE_OF, "kdump elf" },
 	[KEY_KEEP] = { "Save", "Keep", SIZE, NULL },
@@ -286,35 +287,54 @@ static void take(struct config *c, struct reader *r)
 		parse_bytes(v[KEY_MIN_FREE], &c->min_free);
 	if (v[KEY_SYSCALL])
 		parse_call(v[KEY_SYSCALL], &c->call);
+	if (v[KEY_OWNER])
+		c->owner = strcasecmp(v[KEY_OWNER], "auto") ? strcasecmp(v[KEY_OWNER], "kdump") ? OWNER_CAPSTUB : OWNER_KDUMP :
+			   OWNER_AUTO;
 	snprintf(c->image, sizeof(c->image), "%s", v[KEY_IMAGE] ? v[KEY_IMAGE] : "");
 	snprintf(c->directory, sizeof(c->directory), "%s", v[KEY_DIRECTORY] ? v[KEY_DIRECTORY] : "/var/crash");
 	c->faults = r->faults;
 }
 
-int config_read(struct config *c, const char *path)
+/* @skip is no file that is read; NULL: all are */
+static int read_all(struct config *c, const char *root, const char *path, const char *skip)
 {
-	struct reader r = { .path = path ? path : CONFIG_FILE };
-	char pattern[PATH_MAX];
-	int rc = read_one(&r, r.path);
+	char name[PATH_MAX], pattern[PATH_MAX + 16];
+	struct reader r = { 0 };
 	glob_t found;
+	int rc;
 
+	snprintf(name, sizeof(name), "%s%s", path ? "" : root, path ? path : CONFIG_FILE);
+	snprintf(pattern, sizeof(pattern), "%s.d/*.conf", name);
+	rc = read_one(&r, name);
 	if (rc == -ENOENT && !path)
 		rc = 0;
 	if (rc)
-		rc = fail(rc, "%s: %s", r.path, strerror(-rc));
-	snprintf(pattern, sizeof(pattern), "%s.d/*.conf", path ? path : CONFIG_FILE);
+		rc = fail(rc, "%s: %s", name, strerror(-rc));
 	if (!rc && !glob(pattern, 0, NULL, &found)) {
 		for (size_t i = 0; i < found.gl_pathc && !rc; i++) {
+			if (skip && !strcmp(found.gl_pathv[i] + strlen(root), skip))
+				continue;
 			rc = read_one(&r, found.gl_pathv[i]);
 			if (rc)
 				fail(rc, "%s: %s", found.gl_pathv[i], strerror(-rc));
 		}
 		globfree(&found);
 	}
+	r.path = name;
 	take(c, &r);
 	for (unsigned i = 0; i < NR_KEYS; i++)
 		free(r.values[i]);
 	return rc;
+}
+
+int config_read(struct config *c, const char *root, const char *path)
+{
+	return read_all(c, root, path, NULL);
+}
+
+int config_read_others(struct config *c, const char *root)
+{
+	return read_all(c, root, NULL, SETUP_FILE);
 }
 
 bool parse_call(const char *text, enum which_call *ret)

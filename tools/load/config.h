@@ -15,12 +15,17 @@
 
 #define CONFIG_FILE	"/etc/capstub.conf"
 
+/* What capstub setup writes, and takes away */
+#define SETUP_FILE	CONFIG_FILE ".d/50-setup.conf"
+
 enum which_call { CALL_AUTO, CALL_LOAD, CALL_FILE };
+enum which_owner { OWNER_AUTO, OWNER_CAPSTUB, OWNER_KDUMP };
 
 struct config {
 	char words[WORDS_MAX + 1];	/* of the stub; "" when no Target= is given */
 	char image[PATH_MAX];		/* "": the one that was installed */
 	enum which_call call;
+	enum which_owner owner;		/* of the reservation: tools/load/owner.h */
 	int64_t panic_s;		/* for kernel.panic; -1: leave it */
 	char directory[PATH_MAX];	/* where dumps are saved */
 	bool elf;			/* ... and in which format */
@@ -30,10 +35,13 @@ struct config {
 };
 
 /*
- * Read @path, or CONFIG_FILE if it is NULL, then what ends in .conf in the folder of that name with .d, in the order of
- * names: a later assignment counts. No file is no error unless it was named. 0, or -errno with a message.
+ * Read @path, or CONFIG_FILE below @root if it is NULL, then what ends in .conf in the folder of that name with .d, in the
+ * order of names: a later assignment counts. No file is no error unless it was named. 0, or -errno with a message.
  */
-int config_read(struct config *c, const char *path);
+int config_read(struct config *c, const char *root, const char *path);
+
+/* The same of CONFIG_FILE, but for what capstub setup wrote */
+int config_read_others(struct config *c, const char *root);
 
 /* "auto", "load", "file"; false: none of them */
 bool parse_call(const char *text, enum which_call *ret);

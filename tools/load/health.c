@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "tools/load/owner.h"
 #include "tools/media/device.h"
 #include "tools/util.h"
 
@@ -13,11 +14,13 @@ int health_read(struct health *h, const char *root, const char *config)
 	int rc;
 
 	*h = (struct health){ .root = root };
-	rc = config_read(&h->config, config);
+	rc = config_read(&h->config, root, config);
 	read_number(root, "/sys/kernel/kexec_crash_loaded", 10, &loaded);
 	read_number(root, "/sys/kernel/kexec_crash_size", 10, &h->reserved);
 	h->loaded = loaded;
 	h->recorded = loaded && record_read(&h->record, root);
+	h->owner = owner_not_us(&h->config, root);
+	h->other = owner_other(root);
 	h->words = h->recorded ? h->record.words : h->config.words;
 	cmdline_parse(&h->cl, h->words);
 	found_targets(&h->found, root);

@@ -16,6 +16,8 @@ struct health {
 	struct record record;
 	struct config config;
 	const char *words;	/* what is loaded, if that is known, else what the configuration says */
+	const char *owner;	/* of the reservation, if not capstub; and the other one that is enabled, whoever owns it */
+	const char *other;
 	struct cmdline cl;	/* the same, as the stub reads it */
 	struct found found;
 };
