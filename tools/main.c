@@ -16,6 +16,7 @@ static const struct command {
 	const char *summary;
 	int (*main)(int argc, char **argv);
 } commands[] = {
+	{ "setup", "set this machine up to capture its crashes, or undo that", setup_main },
 	{ "format", "write a label: make a partition, disk or image a dump target", format_main },
 	{ "info", "show what a target or a saved dump holds", info_main },
 	{ "report", "show why and where a kernel died, from its dump", report_main },

@@ -77,6 +77,21 @@ equal(run(root + "/usr/sbin/capstub", "--version").out[:7], "capstub", "the prog
 if shutil.which("systemctl", path=env["PATH"]):
     run("systemctl", "--root=" + root, "enable", "capstub-load.service", "capstub-recv@ttyS0.service", env=env)
     equal(len([f for f in tree() if "wants/" in f]), 3, "units are enabled by hand")
+# What setup did is undone when the package goes: on a system with a boot loader, and without kernels
+os.makedirs(root + "/usr/bin")
+os.makedirs(root + "/dev")
+for file, text in (("etc/kernel/cmdline", "quiet\n"), ("usr/bin/kernel-install", "")):
+    os.makedirs(os.path.dirname(os.path.join(root, file)), exist_ok=True)
+    with open(os.path.join(root, file), "w") as f:
+        f.write(text)
+theirs = [f for f in tree() if f not in before + have and "wants" not in f]
+if shutil.which("systemctl", path=env["PATH"]):
+    expect(0, "ready", "format", "--size", "8M", root + "/dev/sda4")
+    theirs.append("dev/sda4")
+    r = run(root + "/usr/sbin/capstub", "setup", "--root", root, env=env)
+    ok(r.rc == 0 and "reboot" in r.out, "capstub setup", r)
+    with open(root + "/etc/kernel/cmdline") as f:
+        equal(f.read(), "quiet crashkernel=1M\n", "... reserves memory")
 with open(root + "/etc/capstub.conf", "w") as f:
     f.write("[Stub]\n")
 r = dpkg("-i", package("0.2", "two"))
@@ -84,16 +99,18 @@ ok("capstub setup" not in r.out and os.path.exists(root + "/etc/capstub.conf"), 
 dpkg("-r", "capstub")
 equal([f for f in tree() if "capstub" in f and not f.startswith("etc/capstub")], [], "removed; the configuration stays")
 equal([f for f in tree() if "wants/" in f], [], "... and no unit is left enabled")
+with open(root + "/etc/kernel/cmdline") as f:
+    equal(f.read(), "quiet\n", "... nor memory reserved")
 os.makedirs(root + "/etc/capstub/save.d", exist_ok=True)
 with open(root + "/etc/capstub/save.d/mine", "w") as f:
     f.write("#!/bin/sh\n")
 dpkg("--purge", "capstub")
-equal([f for f in tree() if f not in before and not f.endswith(".wants")], [], "purged, nothing is left")
+equal([f for f in tree() if f not in before + theirs and not f.endswith(".wants")], [], "purged, nothing is left")
 equal([f for f in before if f not in tree()], [], "... and nothing else is gone, dumps least of all")
 
 dpkg("-i", deb)
 dpkg("--purge", "capstub")
-equal([f for f in tree() if f not in before and not f.endswith(".wants")], [], "installed and purged at once")
+equal([f for f in tree() if f not in before + theirs and not f.endswith(".wants")], [], "installed and purged at once")
 
 if shutil.which("rpmbuild"):
     rpm = package("0.1", "one", "rpm")

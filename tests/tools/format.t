@@ -32,7 +32,7 @@ ok(not any(label[0x198:]), "the rest is zero")
 uuid = label[16:32].hex()
 ok(uuid[12] == "4" and uuid[16] in "89ab", "random UUID is version 4, variant 1", uuid)
 text = "-".join([uuid[:8], uuid[8:12], uuid[12:16], uuid[16:20], uuid[20:]])
-ok(f'kexec -p' in r.out and f'dump=UUID={text}' in r.out, "prints the kexec line with that UUID", r)
+ok(f"capstub setup --target=UUID={text}" in r.out and "'capstub load'" in r.out, "says the next step with that UUID", r)
 ok(oct(os.stat(t).st_mode & 0o777) == "0o600", "a new image is private")
 
 fixed = "01234567-89ab-cdef-0123-456789abcdef"

@@ -84,6 +84,12 @@ for size in (0, 1, 511, 1023, 1100):
         f.write(open(stub, "rb").read()[:size])
     expect(1, "is no image of the stub", *load(image=path("cut")))
 
+# Somebody else's reservation
+with open(path("kdump.conf"), "w") as f:
+    f.write("[Stub]\nTarget=any\n[Load]\nOwner=kdump\n")
+expect(1, "write Owner=capstub there", "load", "-c", path("kdump.conf"), "--image", stub)
+expect(0, "words        dump=any", "load", "-c", path("kdump.conf"), "--image", stub, "-n", "--syscall", "file")
+
 # A kernel without crashkernel= and without root, whichever this is: a sentence, not a number
 r = capstub("load", "--words", "dump=any", "--image", stub)
 ok(r.rc == 1 and r.err.startswith("capstub: ") and "errno" not in r.err, "load on this machine", r)

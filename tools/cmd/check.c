@@ -15,6 +15,7 @@
 #include "tools/load/health.h"
 #include "tools/load/kexec.h"
 #include "tools/media/estimate.h"
+#include "tools/setup/steps.h"
 #include "tools/util.h"
 
 enum severity { SEV_OK, SEV_NOTE, SEV_WARNING, SEV_ERROR };
@@ -92,10 +93,15 @@ static void check_crashkernel(struct checker *c)
 static void check_reservation(struct checker *c)
 {
 	uint64_t size = c->h.reserved;
+	char set_up[PATH_MAX];
 
-	if (!size)
-		found(c, SEV_ERROR, "reservation", "no memory is reserved: add crashkernel=1M to the kernel's command line "
-		      "(GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub) and reboot");
+	snprintf(set_up, sizeof(set_up), "%s" STEPS_FILE, c->h.root);
+	if (!size && !access(set_up, F_OK))
+		found(c, SEV_ERROR, "reservation", "no memory is reserved: capstub setup has put crashkernel= on the command line of the "
+		      "next boot, so reboot; if that was done, see whether the boot loader took it (/proc/cmdline)");
+	else if (!size)
+		found(c, SEV_ERROR, "reservation", "no memory is reserved: run 'capstub setup', or put crashkernel=1M on the kernel's "
+		      "command line, and reboot");
 	else if (size > 16 << 20)
 		found(c, SEV_NOTE, "reservation", "%s are reserved, and crashkernel=1M is enough", human_bytes(size));
 	else

@@ -12,6 +12,7 @@ int collect_main(int argc, char **argv);
 int words_main(int argc, char **argv);
 int load_main(int argc, char **argv);
 int unload_main(int argc, char **argv);
+int setup_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int recv_main(int argc, char **argv);

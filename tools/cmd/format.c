@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "stub/format/vouch.h"
@@ -23,10 +22,6 @@
 #include "tools/media/kind.h"
 #include "tools/media/target.h"
 #include "tools/util.h"
-
-#ifndef CAPSTUB_LIBDIR
-#define CAPSTUB_LIBDIR "/usr/local/lib/capstub"
-#endif
 
 #define CLEAR_BYTES	(1u << 20)	/* zeroed at the start: headers of whatever was there */
 
@@ -265,60 +260,20 @@ static void warn_duplicate(void *ctx, const char *path, const struct capstub_lab
 		     "dump=UUID=, or another --name", path, l->name);
 }
 
-/*
- * The serial console of the running kernel, as the stub's console= takes it: the last one on its
- * command line. False: none.
- */
-static bool find_console(char *ret, size_t size)
-{
-	FILE *f = fopen("/proc/cmdline", "re");
-	char *line = NULL, *word, *next;
-	bool found = false;
-	size_t room = 0;
-
-	if (f && getline(&line, &room, f) > 0)
-		for (next = line; (word = strsep(&next, " \n"));) {
-			if (strncmp(word, "console=", 8) || strpbrk(word, "\"'$`\\") ||
-			    (strncmp(word + 8, "ttyS", 4) && strncmp(word + 8, "ttyAMA", 6) &&
-			     strncmp(word + 8, "uart8250,", 9) && strncmp(word + 8, "pl011,", 6)))
-				continue;
-			snprintf(ret, size, "%s", word);
-			found = true;
-		}
-	free(line);
-	if (f)
-		fclose(f);
-	return found;
-}
-
-/* The line to type next, for the machine that runs this */
+/* A device of this machine, or the disk of another one? */
 static void print_next(const struct target *t)
 {
-	char uuid[UUID_TEXT], console[64];
-	bool has_console = find_console(console, sizeof(console));
-	struct utsname u;
-	bool arm = !uname(&u) && !strcmp(u.machine, "aarch64");
+	char uuid[UUID_TEXT];
 
 	uuid_format(uuid, t->label.uuid);
 	printf("%s: %s, ready to take a dump\n", t->path, human_bytes(t->end));
 	printf("UUID %s\n\n", uuid);
-	printf("With crashkernel=1M on the kernel's command line, load the stub by\n");
-	printf("  kexec -p %s/%s --append=\"dump=UUID=%s%s%s\"\n", CAPSTUB_LIBDIR,
-	       arm ? "capstub.Image" : "capstub.bzImage", uuid, has_console ? " " : "",
-	       has_console ? console : "");
-	if (!has_console)
-		printf("and with console=%s,115200 or the like if there is a serial console.\n",
-		       arm ? "ttyAMA0" : "ttyS0");
-	/*
-	 * kexec_file_load() wants more room: for a header of 900 KiB where the kernel has
-	 * CRASH_HOTPLUG; on arm64 for the device tree, which like the image begins on 2 MiB
-	 */
-	printf("If that says \"Cannot assign requested address\"%s, use kexec -c -p,\n"
-	       "or crashkernel=%s.\n", arm ? "" : " (Linux 6.5 and later)", arm ? "3M" : "2M");
-	if (arm)
-		printf("With kexec -s nobody but the stub looks whether its words stayed intact: write\n"
-		       "  --append=\"$(capstub words dump=UUID=%s)\"\n",
-		       uuid);
+	if (t->is_blk)
+		printf("The next step: capstub setup --target=%s\n", t->path);
+	else
+		printf("The next step, in the machine whose disk it is: capstub setup --target=UUID=%s\n", uuid);
+	printf("Or by hand: crashkernel=1M on the kernel's command line, Target=UUID=%s\n"
+	       "in [Stub] of /etc/capstub.conf, and 'capstub load'.\n", uuid);
 }
 
 /* The kernel still shows the partitions of a table that was just erased */
