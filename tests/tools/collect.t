@@ -78,9 +78,23 @@ shutil.rmtree(entry["CAPSTUB_DIRECTORY"])
 hook("05-fail", "exit 3")
 os.unlink(told)
 target("sda4", 4)
-collect(1, "05-fail failed")
+collect(1, "05-fail failed with status 3; the dump stays in")
 equal((len(saved()), os.path.exists(told)), (3, True), "the dump is there, and the others were told")
 os.unlink(os.path.join(hooks, "05-fail"))
+
+# One that hangs, or takes hours, keeps no other dump from being saved
+target("sda4", 20)
+target("sdb1", 21)
+hook("05-late", f'ls {crash} | wc -l >>{path("late")}')
+before = len(saved())
+collect(0, "05-late: done for")
+with open(path("late")) as f:
+    equal([int(x) for x in f.read().split()], [before + 2] * 2, "programs run when all dumps are saved")
+os.unlink(os.path.join(hooks, "05-late"))
+hook("05-killed", "kill -9 $$")
+target("sda4", 22)
+collect(1, "05-killed was ended by signal 9; the dump stays in")
+os.unlink(os.path.join(hooks, "05-killed"))
 
 # Old ones go, the newest stay; what others put there is theirs
 first = min(saved(), key=lambda d: os.stat(os.path.join(crash, d, 'info.json')).st_mtime_ns)

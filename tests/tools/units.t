@@ -30,6 +30,8 @@ if shutil.which("systemd-analyze"):
     equal(said, "", "systemd-analyze has nothing to say")
 else:
     skip("systemd-analyze", "is not here")
+with open(root + "/usr/lib/systemd/catalog/capstub.catalog") as f, open(os.path.join(TOP, "tools/cmd/collect.c")) as source:
+    equal(re.findall("^-- ([0-9a-f]{32})$", f.read(), re.M), re.findall('SAVED_ID\t"([0-9a-f]{32})"', source.read()), "the catalogue has the journal's entry")
 with open(root + "/usr/lib/udev/rules.d/60-capstub.rules") as f:
     rules = [line for line in f if not line.startswith("#")]
 ok(rules and not any("kexec" in r or "capstub load" in r for r in rules), "rules start a unit, never kexec")

@@ -31,5 +31,7 @@ for page in docs/*.[1-8]; do
 done
 texts 644 "$units" tools/systemd/*.service
 install -D -m 644 -t "$root/lib/udev/rules.d" tools/systemd/*.rules
+install -D -m 644 -t "$root/lib/systemd/catalog" tools/systemd/*.catalog
+install -D -m 644 -t "$root/share/doc/capstub/examples/save.d" tools/hooks/*
 install -D -m 644 tools/completion/capstub.bash "$root/share/bash-completion/completions/capstub"
 install -D -m 644 -t "$root/share/zsh/site-functions" tools/completion/_capstub

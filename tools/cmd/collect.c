@@ -139,18 +139,29 @@ static void retain(uint64_t keep)
 	free_dumps(&d);
 }
 
+/* What it writes and how it ends is in the log of whoever started us: the journal has it with the unit's name. */
 static int run_hook(const char *path, const char *dir)
 {
 	int status = -1;
-	pid_t pid = fork();
+	pid_t pid;
 
+	fflush(NULL);
+	pid = fork();
 	if (!pid) {
 		execl(path, path, dir, (char *)NULL);
 		_exit(127);
 	}
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	return pid > 0 && WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : fail(-EIO, "%s failed on %s, which stays", path, dir);
+	if (pid < 0)
+		return fail(-EIO, "%s: %m; the dump stays in %s", path, dir);
+	if (WIFSIGNALED(status))
+		return fail(-EIO, "%s was ended by signal %d; the dump stays in %s", path, WTERMSIG(status), dir);
+	if (WEXITSTATUS(status))
+		return fail(-EIO, "%s failed with status %d; the dump stays in %s: when that is solved, run '%s %s'", path,
+			    WEXITSTATUS(status), dir, path, dir);
+	note("%s: done for %s", path, dir);
+	return 0;
 }
 
 static int is_hook(const struct dirent *e)
@@ -216,8 +227,8 @@ static void tell_journal(const struct collect_args *a, const struct target *t, c
 		close(fd);
 }
 
-/* `capstub save` names the folder, so what is new is what it made. */
-static int save_one(const struct collect_args *a, const struct config *c, const struct target *t)
+/* `capstub save` names the folder, so what is new is what it made: its name is added to @fresh. */
+static int save_one(const struct collect_args *a, const struct config *c, const struct target *t, struct dumps *fresh)
 {
 	char *argv[] = { "capstub save", "--if-needed", "--format", c->elf ? "elf" : "kdump", (char *)t->path, NULL };
 	struct dumps before, after;
@@ -235,8 +246,8 @@ static int save_one(const struct collect_args *a, const struct config *c, const 
 			continue;
 		snprintf(dir, sizeof(dir), "%s/%s", c->directory, after.v[i].name);
 		tell_journal(a, t, dir);
-		if (run_hooks(a->hooks, dir))
-			rc = -EIO;
+		fresh->v = must_grow(fresh->v, fresh->nr + 1, sizeof(*fresh->v));
+		fresh->v[fresh->nr++] = (struct dump){ strdup(dir), after.v[i].time };
 	}
 	free_dumps(&before);
 	free_dumps(&after);
@@ -245,6 +256,7 @@ static int save_one(const struct collect_args *a, const struct config *c, const 
 
 static int collect(const struct collect_args *a, const struct config *c)
 {
+	struct dumps fresh = { 0 };
 	struct found f;
 	int rc = 0;
 
@@ -260,10 +272,15 @@ static int collect(const struct collect_args *a, const struct config *c)
 			continue;
 		if (t->status != LABEL_OK)
 			note("%s: %s", t->path, label_problem(t));
-		else if (save_one(a, c, t))
+		else if (save_one(a, c, t, &fresh))
 			rc = -EIO;
 	}
 	found_free(&f);
+	/* When all are safe: a program may take as long as it likes, or for ever */
+	for (unsigned i = 0; i < fresh.nr; i++)
+		if (run_hooks(a->hooks, fresh.v[i].name))
+			rc = -EIO;
+	free_dumps(&fresh);
 	retain(c->keep);
 	return rc;
 }
