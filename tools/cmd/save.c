@@ -81,9 +81,9 @@ static void check_args(struct argp_state *state)
 
 static const struct arg options[] = {
 	{ "output", 'o', "DIR", "Directory for the files (default: ./HOST-RELEASE-TIME)", &save_args.dir, NULL },
-	{ "format", 'F', "FORMAT", "kdump: as captured, for crash, drgn, makedumpfile (default); elf: for gdb",
+	{ "format", 'F', "kdump|elf", "kdump: as captured, for crash, drgn, makedumpfile (default); elf: for gdb",
 	  NULL, parse_format },
-	{ "compress", 'c', "METHOD", "Compress the pages anew: none, lzo, zlib or zstd (default: as captured)", NULL,
+	{ "compress", 'c', "none|lzo|zlib|zstd", "Compress the pages anew (default: as captured)", NULL,
 	  parse_compress },
 	{ "force", 'f', NULL, "Save again what is saved, overwrite files, try to read a target with a damaged label",
 	  &save_args.force, NULL },
