@@ -151,8 +151,7 @@ static void check_loaded(struct checker *c)
 	if (refused)
 		found(c, c->h.loaded ? SEV_NOTE : SEV_ERROR, "refused", "%s", refused);
 	if (!c->h.loaded)
-		found(c, SEV_ERROR, "loaded", "nothing is loaded: run 'capstub load', and 'systemctl enable capstub-load' for every "
-		      "boot");
+		found(c, SEV_ERROR, "loaded", "nothing is loaded: run 'capstub load', and 'capstub setup' once, so that it is at every boot");
 	else if (!c->h.recorded)
 		found(c, SEV_WARNING, "loaded", "something is loaded, but not by 'capstub load': another tool owns the reservation, or "
 		      "kexec was run by hand");
@@ -199,8 +198,8 @@ static void check_targets(struct checker *c)
 	const struct target *t;
 
 	if (!h->cl.nr_targets)
-		found(c, SEV_ERROR, "target", "nothing says where a dump goes: write Target=UUID=... into [Stub] of " CONFIG_FILE
-		      ", as 'capstub format' prints it");
+		found(c, SEV_ERROR, "target", "nothing says where a dump goes: run 'capstub setup --target=/dev/...', or write "
+		      "Target=UUID=... into [Stub] of " CONFIG_FILE);
 	for (unsigned i = 0; i < h->cl.nr_targets; i++)
 		any |= health_target(h, i, text, sizeof(text), &t);
 	for (unsigned i = 0; i < h->cl.nr_targets; i++) {

@@ -214,8 +214,8 @@ int load_main(int argc, char **argv)
 	if (!given.call_given)
 		given.call = c.call;
 	if (!given.words[0]) {
-		fail(-EINVAL, "nothing says where a dump goes: write Target=UUID=... into [Stub] of %s, as capstub format "
-		     "prints it, or give --words", given.config ? given.config : CONFIG_FILE);
+		fail(-EINVAL, "nothing says where a dump goes: run 'capstub setup --target=/dev/...', or write "
+		     "Target=UUID=... into [Stub] of %s, or give --words", given.config ? given.config : CONFIG_FILE);
 		return EXIT_FAILED;
 	}
 	if (!given.dry_run)

@@ -218,16 +218,6 @@ static bool is_enabled(const struct setup *s, const char *wants, const char *uni
 	return readlink(path, link, sizeof(link)) > 0;
 }
 
-static int systemctl(struct setup *s, const char *verb, const char *option, const char *unit)
-{
-	char root[PATH_MAX + 8];
-	char *argv[] = { "systemctl", "--quiet", (char *)verb, (char *)unit, NULL, NULL };
-
-	snprintf(root, sizeof(root), "--root=%s", s->a->root);
-	argv[4] = *s->a->root ? root : (char *)option;
-	return steps_run(&s->done, false, argv);
-}
-
 static int enable(struct setup *s, const char *wants, const char *unit)
 {
 	int rc;
@@ -235,7 +225,7 @@ static int enable(struct setup *s, const char *wants, const char *unit)
 	if (is_enabled(s, wants, unit))
 		return 0;
 	rc = steps_remember(&s->done, STEP_ENABLED, unit, "");
-	return rc ? rc : systemctl(s, "enable", NULL, unit);
+	return rc ? rc : steps_systemctl(&s->done, true, false, unit);
 }
 
 static int take_over(struct setup *s)
@@ -249,7 +239,7 @@ static int take_over(struct setup *s)
 	snprintf(unit, sizeof(unit), "%s.service", other);
 	rc = steps_remember(&s->done, STEP_DISABLED, unit, "");
 	if (!rc)
-		rc = systemctl(s, "disable", "--now", unit);
+		rc = steps_systemctl(&s->done, false, true, unit);
 	if (!rc)
 		note("%s is disabled; 'capstub setup --remove' enables it again", unit);
 	return rc;
@@ -258,11 +248,12 @@ static int take_over(struct setup *s)
 /* Memory that is reserved by now can be used at once. A failure is what 'capstub check' then says. */
 static void load_now(struct setup *s)
 {
+	char *argv[] = { "systemctl", "reload-or-restart", "capstub-load.service", NULL };
 	uint64_t reserved = 0;
 
 	read_number(s->a->root, "/sys/kernel/kexec_crash_size", 10, &reserved);
-	if (!*s->a->root && reserved)
-		systemctl(s, "reload-or-restart", NULL, "capstub-load.service");
+	if (steps_live(&s->done) && reserved)
+		steps_run(&s->done, false, argv);
 	else
 		puts("Memory is reserved at the next boot: reboot, then 'capstub check' says whether a crash would be captured.");
 }

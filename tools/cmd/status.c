@@ -36,7 +36,7 @@ static void show_stub(const struct health *h)
 {
 	if (!h->loaded)
 		printf("stub      not loaded%s\n", h->reserved ? ": run 'capstub load'" :
-		       ", and no memory is reserved: boot with crashkernel=1M");
+		       ", and no memory is reserved: run 'capstub setup', or boot with crashkernel=1M");
 	else if (!h->recorded)
 		printf("stub      something is loaded, but not by 'capstub load'\n");
 	else
@@ -44,7 +44,7 @@ static void show_stub(const struct health *h)
 		       h->record.image_crc);
 	printf("reserved  %s%s%s\n", human_bytes(h->reserved), h->owner ? ", for " : "", h->owner ? h->owner : "");
 	if (h->recorded || !h->loaded)
-		printf("words     %s%s\n", h->words[0] ? h->words : "none: write Target= into " CONFIG_FILE,
+		printf("words     %s%s\n", h->words[0] ? h->words : "none: run 'capstub setup', or write Target= into " CONFIG_FILE,
 		       h->loaded || !h->words[0] ? "" : " (not loaded)");
 }
 

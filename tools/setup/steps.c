@@ -252,15 +252,18 @@ int steps_run(const struct steps *s, bool inside, char *const argv[])
 	return fail(-EIO, "%s failed: see what it said, and run it again", argv[0]);
 }
 
-static int run_systemctl(const struct steps *s, bool enable, const char *unit)
+bool steps_live(const struct steps *s)
+{
+	return !*s->root && !access("/run/systemd/system", F_OK);
+}
+
+int steps_systemctl(const struct steps *s, bool enable, bool now, const char *unit)
 {
 	char root[PATH_MAX + 8];
-	char *argv[] = { "systemctl", "--quiet", enable ? "enable" : "disable", "--now", (char *)unit, NULL };
+	char *argv[] = { "systemctl", "--quiet", enable ? "enable" : "disable", (char *)unit, NULL, NULL };
 
-	/* Nothing runs below another root */
 	snprintf(root, sizeof(root), "--root=%s", s->root);
-	if (*s->root)
-		argv[3] = root;
+	argv[4] = *s->root ? root : now && steps_live(s) ? "--now" : NULL;
 	return steps_run(s, false, argv);
 }
 
@@ -291,7 +294,7 @@ static int undo(struct steps *s, const struct step *step, bool *ret_boot)
 		snprintf(word, sizeof(word), "--remove-args=%.250s", step->what);
 		return steps_run(s, true, grubby);
 	default:
-		return run_systemctl(s, step->kind == STEP_DISABLED, step->what);
+		return steps_systemctl(s, step->kind == STEP_DISABLED, true, step->what);
 	}
 }
 

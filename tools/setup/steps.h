@@ -55,6 +55,12 @@ bool steps_ours(const struct steps *s, const char *path);
  */
 int steps_undo(struct steps *s, bool *ret_boot);
 
+/* Enable or disable a unit, with @now also start or stop it where systemd runs. 0 or -errno, said. */
+int steps_systemctl(const struct steps *s, bool enable, bool now, const char *unit);
+
+/* Are units running that could be stopped? Not below another root, nor where systemd is not (sd_booted(3)) */
+bool steps_live(const struct steps *s);
+
 /*
  * Run @argv and wait: a program of this machine; with @inside one of the system below the root, by chroot(2). 0 or
  * -errno, said.
