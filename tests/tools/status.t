@@ -142,10 +142,11 @@ g.image(os.path.join(m, "dev/sda4"), g.Dump(), uuid=bytes.fromhex(UUID.replace("
 status(m, 1, "not saved")
 
 # Another service wants the reservation too
-def enabled(unit, **kw):
+def enabled(unit, target="basic", **kw):
     root = machine(**kw)
-    os.makedirs(os.path.join(root, "etc/systemd/system/multi-user.target.wants"))
-    os.symlink(f"/lib/systemd/system/{unit}.service", os.path.join(root, f"etc/systemd/system/multi-user.target.wants/{unit}.service"))
+    wants = os.path.join(root, f"etc/systemd/system/{target}.target.wants")
+    os.makedirs(wants)
+    os.symlink(f"/lib/systemd/system/{unit}.service", os.path.join(wants, unit + ".service"))
     return root
 
 
@@ -164,7 +165,7 @@ m = enabled("kdump-tools", etc__default__kdump_tools="x")
 with open(os.path.join(m, "etc/default/kdump-tools"), "w") as f:
     f.write("# USE_KDUMP=1\nUSE_KDUMP=0\n")
 equal([x for x in check(m, 0) if x[0] != "ok"], [], "... which is switched off in a file of its own")
-check(enabled("kdump"), 0, ("warning", "owner", "kdump's"))
+check(enabled("kdump", "multi-user"), 0, ("warning", "owner", "kdump's"))
 with open(stub, "ab") as f:
     f.write(b"new")
 check(m, 0, ("warning", "image", "replaced since"))

@@ -97,8 +97,8 @@ static void check_reservation(struct checker *c)
 
 	snprintf(set_up, sizeof(set_up), "%s" STEPS_FILE, c->h.root);
 	if (!size && !access(set_up, F_OK))
-		found(c, SEV_ERROR, "reservation", "no memory is reserved: capstub setup has put crashkernel= on the command line of the "
-		      "next boot, so reboot; if that was done, see whether the boot loader took it (/proc/cmdline)");
+		found(c, SEV_ERROR, "reservation", "no memory is reserved yet: capstub setup has seen to it that the next boot does, so "
+		      "reboot; if that was done, see whether crashkernel= is in /proc/cmdline, and if not, what the boot loader is told");
 	else if (!size)
 		found(c, SEV_ERROR, "reservation", "no memory is reserved: run 'capstub setup', or put crashkernel=1M on the kernel's "
 		      "command line, and reboot");

@@ -2,10 +2,10 @@
 #include "tools/load/owner.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tools/load/machine.h"
 #include "tools/util.h"
@@ -28,10 +28,16 @@ const char *owner_other(const char *root)
 	static const char *const units[] = { "kdump-tools", "kdump" };
 
 	for (unsigned i = 0; i < 2; i++) {
-		char path[PATH_MAX], link[8];
+		char pattern[PATH_MAX];
+		glob_t links;
+		bool enabled;
 
-		snprintf(path, sizeof(path), "%s/etc/systemd/system/multi-user.target.wants/%s.service", root, units[i]);
-		if (readlink(path, link, sizeof(link)) > 0 && (i || !switched_off(root)))
+		/* Debian has it in basic.target, others in multi-user.target. A link is one though it leads nowhere from here */
+		snprintf(pattern, sizeof(pattern), "%s/etc/systemd/system/*.target.wants/%s.service", root, units[i]);
+		enabled = !glob(pattern, 0, NULL, &links);
+		if (enabled)
+			globfree(&links);
+		if (enabled && (i || !switched_off(root)))
 			return units[i];
 	}
 	return NULL;
