@@ -765,18 +765,6 @@ static const struct blk_ops nvme_ops = {
 
 /* --- namespaces --- */
 
-static void copy_serial(const char sn[20])
-{
-	unsigned len = 0;
-
-	/* §5.15.2.2: ASCII, padded with blanks on the right */
-	while (len < 20 && sn[len] >= ' ' && sn[len] <= '~')
-		len++;
-	while (len && sn[len - 1] == ' ')
-		len--;
-	memcpy(disk.blk.serial, sn, len);
-}
-
 /*
  * A namespace without a name of its own is known by its subsystem and its number there. The name of
  * the subsystem is long: with the serial number beside it a hash is as good (FNV-1a).
@@ -797,7 +785,8 @@ static int identify_controller(struct nvme *c, uint32_t *ret_nn)
 
 	if (rc)
 		return log_err(refused(rc), "%s: Identify Controller failed (%d)", c->name, rc);
-	copy_serial(id->sn);
+	/* §5.15.2.2: ASCII, padded with blanks on the right */
+	blk_set_serial(&disk.blk, id->sn, sizeof(id->sn));
 	name_by_subsystem(id);
 	disk.blk.max_bytes = MAX_REQUEST;
 	/* In units of the smallest page size, which is ours */
@@ -898,11 +887,9 @@ static int check_format(const struct nvme_id_ns *id, const struct nvme_lbaf *for
 		return log_err(-EPROTOTYPE, "%s: %u bytes of %s metadata, protection type %u: unsupported",
 			       disk.blk.name, format->ms,
 			       id->flbas & NVME_FLBAS_EXTENDED ? "interleaved" : "separate", type);
-	if (format->lbads < 9 || format->lbads > 12)
+	if (format->lbads > 31)
 		return log_err(-EPROTOTYPE, "%s: blocks of 2^%u bytes: unsupported", disk.blk.name, format->lbads);
-	if (!id->nsze || id->nsze > UINT64_MAX >> format->lbads)
-		return log_err(-EPROTO, "%s: absurd size, %#lx blocks", disk.blk.name, id->nsze);
-	return 0;
+	return blk_set_geometry(&disk.blk, 1u << format->lbads, id->nsze);
 }
 
 static bool is_zero(const uint8_t *p, size_t len)
@@ -943,8 +930,6 @@ static int identify_namespace(struct nvme *c)
 		return rc;
 	name_namespace(id);
 	disk.protection = format->ms ? id->dps & NVME_DPS_TYPE : 0;
-	disk.blk.block_size = 1u << format->lbads;
-	disk.blk.nr_blocks = id->nsze;
 	disk.blk.read_only = id->nsattr & NVME_NSATTR_WP;
 	return 0;
 }

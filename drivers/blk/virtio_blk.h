@@ -7,9 +7,9 @@
 #include "stub/disk/blk.h"
 
 /*
- * Take over the device at @at, of type VIRTIO_ID_BLOCK (reset first, whatever state it is in), and
- * start it. 0 with the disk, or -errno: the device can do no DMA.
+ * Take over the device at @at, of type VIRTIO_ID_BLOCK, as stub/disk/devices.c wants it: @unit 0 is its disk, and
+ * there is no other.
  */
-int virtio_blk_probe(const struct virtio_place *at, struct blk_dev **ret_dev);
+int virtio_blk_probe(const struct virtio_place *at, unsigned *unit, struct blk_dev **ret_dev);
 
 #endif

@@ -11,6 +11,7 @@
 #include "stub/disk/blk.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "stub/log.h"
 #include "stub/timeout.h"
@@ -19,6 +20,33 @@
 #define BLK_MAX_INFLIGHT	32
 
 uint64_t blk_timeout_us = 60000000;
+
+void blk_set_serial(struct blk_dev *dev, const void *text, unsigned len)
+{
+	const char *c = text;
+	unsigned n = 0;
+
+	for (; len && *c == ' '; len--)
+		c++;
+	while (n < len && c[n] >= ' ' && c[n] <= '~')
+		n++;
+	while (n && c[n - 1] == ' ')
+		n--;
+	memcpy(dev->serial, c, n);
+	dev->serial[n] = '\0';
+}
+
+int blk_set_geometry(struct blk_dev *dev, uint32_t block_size, uint64_t nr_blocks)
+{
+	if (!is_power_of_2(block_size) || block_size < 512 || block_size > 4096)
+		return log_err(-EPROTOTYPE, "%s: blocks of %u bytes: unsupported", dev->name, block_size);
+	/* Bytes must fit 64 bits wherever they are computed */
+	if (!nr_blocks || nr_blocks > UINT64_MAX / block_size)
+		return log_err(-EPROTO, "%s: absurd size, %#lx blocks", dev->name, nr_blocks);
+	dev->block_size = block_size;
+	dev->nr_blocks = nr_blocks;
+	return 0;
+}
 
 /* Requests that a driver holds, or that wait for another try. One disk is open at a time, so one table serves. */
 static struct blk_req *inflight[BLK_MAX_INFLIGHT];

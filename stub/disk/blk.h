@@ -87,11 +87,21 @@ struct blk_dev {
  */
 extern uint64_t blk_timeout_us;
 
+#define UNIT_NONE	UINT32_MAX	/* none of the disks of a device: the device itself */
+
 /* Before try number @tries + 2: 10 ms, doubling up to a second */
 static inline uint64_t blk_pause_us(unsigned tries)
 {
 	return min_u64(1000000, 10000ULL << min_u64(tries, 7));
 }
+
+/*
+ * For drivers. The serial number as a device gives it, @len characters at most (<= 40), padded with blanks on either
+ * side or ended by anything that is not ASCII. Geometry: 0, -EPROTOTYPE: blocks that nothing here can write, -EPROTO: absurd,
+ * both said.
+ */
+void blk_set_serial(struct blk_dev *dev, const void *text, unsigned len);
+int blk_set_geometry(struct blk_dev *dev, uint32_t block_size, uint64_t nr_blocks);
 
 /*
  * Checked wrappers used by everything above the drivers (stub/disk/blk.c). They refuse requests outside

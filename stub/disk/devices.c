@@ -3,7 +3,7 @@
  * Which devices exist. The only file of stub/ that names drivers: a new one is a file in drivers/
  * and a row here.
  *
- * A disk is one that a driver started. virtio devices come up at once, and are started and stopped one
+ * A disk is one that a driver started. virtio devices and AHCI controllers are started and stopped one
  * after the other; NVMe controllers take their time, so as many as there is memory for come up, and
  * are shut down, side by side. One disk is open at a time: they share one DMA area. What is not a
  * disk of ours is neither started nor reset; its DMA goes on as the dead kernel left it, into
@@ -25,27 +25,34 @@
 #include "stub/mem.h"
 
 #define CLASS_NVME	0x010802
-#define UNIT_NONE	UINT32_MAX
 
 /* What each driver drives: PCI functions of a class, or virtio devices of a type, over whatever transport */
 enum bus { BUS_PCI, BUS_VIRTIO };
 
+/*
+ * Where probe is NULL, controllers come up side by side. Else it opens the first disk that is there to use from
+ * number *@unit on, whatever state the device is in, and *@unit becomes its number. -ENOENT: there is none left. Another
+ * -errno, said: disk *@unit cannot be used, or, when that is UNIT_NONE, the device. In all these cases it does no DMA.
+ */
 static const struct disk_driver {
 	enum bus bus;
 	uint32_t id;		/* class code, or device type */
+	const char *name;
+	int (*probe)(const struct virtio_place *at, unsigned *unit, struct blk_dev **ret_dev);
 } drivers[] = {
-	{ BUS_PCI,	CLASS_NVME },
-	{ BUS_VIRTIO,	VIRTIO_ID_BLOCK },
+	{ BUS_PCI,	CLASS_NVME,		"nvme",		NULL },
+	{ BUS_VIRTIO,	VIRTIO_ID_BLOCK,	"virtio-blk",	virtio_blk_probe },
 };
 
-/* Its device is behind @at, and its driver the one for @bus */
-static bool drives(enum bus bus, const struct virtio_place *at)
+/* Its device is behind @at; NULL: none */
+static const struct disk_driver *driver_of(const struct virtio_place *at)
 {
+	unsigned type = virtio_type(at);
+
 	for (unsigned i = 0; i < ARRAY_SIZE(drivers); i++)
-		if (drivers[i].bus == bus && drivers[i].id == (bus == BUS_VIRTIO ? virtio_type(at) :
-							       at->pci ? at->pci->class_code : 0))
-			return true;
-	return false;
+		if (drivers[i].id == (drivers[i].bus == BUS_VIRTIO ? type : at->pci ? at->pci->class_code : 0))
+			return &drivers[i];
+	return NULL;
 }
 
 /*
@@ -78,7 +85,7 @@ static int next_function(const struct boot_info *bi, uint64_t *pos, struct pci_d
 static int next_nvme_function(const struct boot_info *bi, uint64_t *pos, struct pci_dev *ret)
 {
 	while (!next_function(bi, pos, ret))
-		if (drives(BUS_PCI, &(struct virtio_place){ .pci = ret }))
+		if (ret->class_code == CLASS_NVME)
 			return 0;
 	return -ENOENT;
 }
@@ -105,36 +112,51 @@ bool disk_keeps_memory(void)
 	return dma_lost;
 }
 
-static int start_virtio(struct disk_iter *it, const struct virtio_place *at, struct blk_dev **ret_dev)
+/* The next disk of the device at @at, from it->unit on. 0, or -ENOENT: it has no more. */
+static int next_unit(struct disk_iter *it, const struct virtio_place *at, struct blk_dev **ret_dev)
 {
+	const struct disk_driver *driver = driver_of(at);
 	char name[40];
-	int rc;
+	int rc = -ENOENT;
 
-	if (!drives(BUS_VIRTIO, at))
-		return -ENOENT;
+	if (!driver || !driver->probe)
+		return rc;
 	if (at->pci)
-		snprintf(name, sizeof(name), "virtio-blk %s", at->pci->name);
+		snprintf(name, sizeof(name), "%s %s", driver->name, at->pci->name);
 	else
-		snprintf(name, sizeof(name), "virtio-blk mmio %#lx", at->mmio->addr);
-	rc = dma_lost ? -EBUSY : virtio_blk_probe(at, ret_dev);
-	note(it, name, rc);
-	return rc;
-}
-
-/* PCI functions, then the windows */
-static int next_virtio(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev)
-{
-	struct pci_dev pci;
-
-	it->now = (struct disk_place){ 0 };
-	while (!next_function(bi, &it->virtio_pos, &pci)) {
-		it->now.pci = it->virtio_pos - 1;
-		if (!start_virtio(it, &(struct virtio_place){ .pci = &pci }, ret_dev))
+		snprintf(name, sizeof(name), "%s mmio %#lx", driver->name, at->mmio->addr);
+	while (it->unit != UNIT_NONE) {
+		if (dma_lost)
+			it->unit = UNIT_NONE;
+		rc = dma_lost ? -EBUSY : driver->probe(at, &it->unit, ret_dev);
+		note(it, name, rc);
+		it->now.unit = it->unit;
+		if (rc == -ENOENT)
+			break;
+		it->unit += it->unit != UNIT_NONE;
+		if (!rc)
 			return 0;
 	}
-	while (it->mmio < bi->nr_virtio_mmio) {
-		it->now.mmio = &bi->virtio_mmio[it->mmio++];
-		if (!start_virtio(it, &(struct virtio_place){ .mmio = it->now.mmio }, ret_dev))
+	return -ENOENT;
+}
+
+/* PCI functions, then the windows: each as often as it has disks */
+static int next_one_by_one(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev)
+{
+	struct pci_dev pci;
+	uint64_t pos;
+
+	for (;; it->pci_pos = pos, it->unit = 0) {
+		pos = it->pci_pos;
+		if (next_function(bi, &pos, &pci))
+			break;
+		it->now = (struct disk_place){ .pci = pos - 1 };
+		if (!next_unit(it, &(struct virtio_place){ .pci = &pci }, ret_dev))
+			return 0;
+	}
+	for (; it->mmio < bi->nr_virtio_mmio; it->mmio++, it->unit = 0) {
+		it->now = (struct disk_place){ .mmio = &bi->virtio_mmio[it->mmio] };
+		if (!next_unit(it, &(struct virtio_place){ .mmio = it->now.mmio }, ret_dev))
 			return 0;
 	}
 	return -ENOENT;
@@ -217,7 +239,7 @@ int disk_next(struct disk_iter *it, const struct boot_info *bi, struct blk_dev *
 {
 	if (!it->begun)
 		take_places(it, bi);
-	if (!next_virtio(it, bi, ret_dev) || !next_nvme(it, bi, ret_dev))
+	if (!next_one_by_one(it, bi, ret_dev) || !next_nvme(it, bi, ret_dev))
 		return 0;
 	return -ENOENT;
 }
@@ -240,6 +262,7 @@ int disk_reopen(struct disk_iter *it, const struct boot_info *bi, struct blk_dev
 {
 	struct disk_place *k = &it->kept;
 	struct virtio_place at = { .mmio = k->mmio };
+	const struct disk_driver *driver;
 	struct pci_dev pci;
 	bool more;
 	int rc;
@@ -247,9 +270,16 @@ int disk_reopen(struct disk_iter *it, const struct boot_info *bi, struct blk_dev
 	if (!it->found)
 		return -ENODEV;
 	if (!k->nvme) {
+		unsigned unit = k->unit;
+
 		if (!k->mmio && !next_function(bi, &k->pci, &pci))
 			at.pci = &pci;
-		return k->mmio || at.pci ? virtio_blk_probe(&at, ret_dev) : -ENODEV;
+		driver = k->mmio || at.pci ? driver_of(&at) : NULL;
+		rc = driver && driver->probe ? driver->probe(&at, &unit, ret_dev) : -ENODEV;
+		if (rc || unit == k->unit)
+			return rc;
+		blk_shutdown(*ret_dev);
+		return -ENODEV;
 	}
 	rc = nvme_open(k->nvme, k->unit, ret_dev, &more);
 	if (rc)
@@ -280,7 +310,7 @@ static bool is_storage(const struct pci_dev *pci)
 
 /*
  * Found once more rather than remembered from the search: it costs nothing when all goes well, and
- * has no bound.
+ * has no bound. Windows of virtio are for its disks alone.
  */
 void disk_name_driverless(const struct boot_info *bi)
 {
@@ -291,14 +321,8 @@ void disk_name_driverless(const struct boot_info *bi)
 	if (said)
 		return;
 	said = true;
-	while (!next_function(bi, &pos, &pci)) {
-		struct virtio_place at = { .pci = &pci };
-
-		if (is_storage(&pci) && !drives(BUS_PCI, &at) && !drives(BUS_VIRTIO, &at))
+	while (!next_function(bi, &pos, &pci))
+		if (is_storage(&pci) && !driver_of(&(struct virtio_place){ .pci = &pci }))
 			log_warn("pci %s: %04x:%04x, class %06x: no driver", pci.name, pci.vendor, pci.device,
 				 pci.class_code);
-	}
-	for (unsigned i = 0; i < bi->nr_virtio_mmio; i++)
-		if (virtio_mmio_type(&bi->virtio_mmio[i]) == VIRTIO_ID_SCSI)
-			log_warn("virtio mmio %#lx: no driver", bi->virtio_mmio[i].addr);
 }

@@ -8,10 +8,10 @@
 #include "stub/disk/blk.h"
 #include "stub/boot/boot_info.h"
 
-/* Where a disk is: a namespace of a controller, or a virtio device's window or PCI function */
+/* Where a disk is: behind an NVMe controller that is up, a virtio device's window or a PCI function */
 struct disk_place {
 	struct nvme *nvme;
-	unsigned unit;
+	unsigned unit;		/* which of its disks */
 	const struct virtio_mmio_spec *mmio;
 	uint64_t pci;		/* number of the host << 32 | position */
 };
@@ -24,8 +24,8 @@ struct disk_iter {
 
 	/* devices.c's own */
 	bool begun, found;
-	uint64_t virtio_pos, nvme_pos;
-	unsigned mmio;
+	uint64_t pci_pos, nvme_pos;
+	unsigned mmio, unit;
 	struct disk_place now, kept;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* needs: tests/unit/fake/iommu.c stub/disk/devices.c stub/disk/blk.c drivers/pci.c drivers/dma.c tests/unit/fake/arena.c drivers/blk/nvme.c */
 /* needs: drivers/virtio/virtio.c drivers/virtio/virtio_ring.c drivers/virtio/virtio_pci.c drivers/virtio/virtio_mmio.c */
-/* needs: drivers/blk/virtio_blk.c */
+/* needs: drivers/blk/virtio_blk.c drivers/blk/virtio_disk.c */
 /* needs: tests/unit/fake/bus.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /* needs: tests/unit/fake/pci_bus.c */
 /*

@@ -817,8 +817,8 @@ static void test_formats_refused(void **state)
 		{ 8, 4, 0, 9, false, "protection type 4" },
 		{ 0, 0, 2, 9, false, "zoned" },
 		{ 0, 0, 1, 9, false, "command set 1" },
-		{ 0, 0, 0, 13, false, "2^13" },
-		{ 0, 0, 0, 0, false, "2^0" },
+		{ 0, 0, 0, 13, false, "blocks of 8192" },
+		{ 0, 0, 0, 0, false, "blocks of 1 bytes" },
 	};
 
 	(void)state;

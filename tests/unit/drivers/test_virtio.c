@@ -3,7 +3,7 @@
  * virtio-blk over all its transports, against a simulated disk, through the wrappers of stub/disk/blk.c.
  */
 /* needs: tests/unit/fake/iommu.c drivers/virtio/virtio.c drivers/virtio/virtio_ring.c drivers/virtio/virtio_pci.c drivers/virtio/virtio_mmio.c */
-/* needs: drivers/blk/virtio_blk.c */
+/* needs: drivers/blk/virtio_blk.c drivers/blk/virtio_disk.c */
 /* needs: drivers/pci.c drivers/dma.c tests/unit/fake/arena.c stub/disk/blk.c */
 /* needs: tests/unit/fake/bus.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /* needs: tests/unit/fake/pci_bus.c */
@@ -70,7 +70,8 @@ static int open_disk(struct blk_dev **ret)
 		at = (struct virtio_place){ .pci = &pci };
 	}
 	assert_int_equal(virtio_type(&at), VIRTIO_ID_BLOCK);
-	return virtio_blk_probe(&at, ret);
+	assert_int_equal(virtio_blk_probe(&at, &(unsigned){ 1 }, ret), -ENOENT);
+	return virtio_blk_probe(&at, &(unsigned){ 0 }, ret);
 }
 
 static struct blk_dev *open_ok(void)
@@ -285,11 +286,11 @@ static void test_limits_refused(void **state)
 
 	set_up(FAKE_PCI_MODERN);
 	disk.config.blk_size = 8192;
-	fails_to_open(-EOPNOTSUPP);
+	fails_to_open(-EPROTOTYPE);
 
 	set_up(FAKE_PCI_MODERN);
 	disk.config.blk_size = 513;
-	fails_to_open(-EOPNOTSUPP);
+	fails_to_open(-EPROTOTYPE);
 
 	set_up(FAKE_PCI_MODERN);
 	disk.config.capacity = UINT64_MAX;
