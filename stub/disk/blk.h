@@ -60,7 +60,7 @@ struct blk_ops {
 
 struct blk_dev {
 	const struct blk_ops *ops;
-	char name[40];			/* for messages: "nvme 0000:00:04.0 ns 1" */
+	char name[48];			/* for messages: "nvme 0000:00:04.0 ns 1" */
 	char serial[41];		/* NUL-terminated, blanks trimmed; "" if none */
 	/*
 	 * What a disk is called by each of several ways to it, and no other disk of this serial number; zeros:

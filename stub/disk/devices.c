@@ -16,6 +16,7 @@
 
 #include "drivers/blk/nvme.h"
 #include "drivers/blk/virtio_blk.h"
+#include "drivers/blk/virtio_scsi.h"
 #include "drivers/dma.h"
 #include "drivers/iommu/iommu.h"
 #include "drivers/pci.h"
@@ -42,6 +43,7 @@ static const struct disk_driver {
 } drivers[] = {
 	{ BUS_PCI,	CLASS_NVME,		"nvme",		NULL },
 	{ BUS_VIRTIO,	VIRTIO_ID_BLOCK,	"virtio-blk",	virtio_blk_probe },
+	{ BUS_VIRTIO,	VIRTIO_ID_SCSI,		"virtio-scsi",	virtio_scsi_probe },
 };
 
 /* Its device is behind @at; NULL: none */
@@ -304,8 +306,7 @@ void disk_abort(void)
 /* Mass storage, and what eMMC and SD cards hang on (PCI Code and ID Assignment 1.11, §1) */
 static bool is_storage(const struct pci_dev *pci)
 {
-	return pci->class_code >> 16 == 0x01 || pci->class_code >> 8 == 0x0805 ||
-	       virtio_pci_type(pci) == VIRTIO_ID_SCSI;
+	return pci->class_code >> 16 == 0x01 || pci->class_code >> 8 == 0x0805;
 }
 
 /*

@@ -20,7 +20,7 @@ struct target {
 	uint64_t first_block;		/* window, in blocks of the device */
 	uint64_t end;			/* bytes, END of include/capstub/label.h */
 	struct capstub_label *label;	/* as read; rewritten by target_write_label() */
-	char name[64];			/* for messages: "virtio-blk 0000:00:03.0 partition 2" */
+	char name[72];			/* for messages: "virtio-blk 0000:00:03.0 partition 2" */
 };
 
 /*

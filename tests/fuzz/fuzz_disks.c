@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* needs: tests/unit/fake/iommu.c stub/disk/devices.c stub/disk/blk.c drivers/pci.c drivers/dma.c tests/unit/fake/arena.c drivers/blk/nvme.c */
 /* needs: drivers/virtio/virtio.c drivers/virtio/virtio_ring.c drivers/virtio/virtio_pci.c drivers/virtio/virtio_mmio.c */
-/* needs: drivers/blk/virtio_blk.c drivers/blk/virtio_disk.c */
+/* needs: drivers/blk/virtio_blk.c drivers/blk/virtio_disk.c drivers/blk/virtio_scsi.c drivers/blk/scsi.c */
 /* needs: tests/unit/fake/bus.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /* needs: tests/unit/fake/pci_bus.c */
 /*
@@ -251,7 +251,7 @@ static struct {
 	uint64_t features, desc, avail, used;
 	uint32_t select;
 	unsigned size, size_max, seen, used_idx;
-	bool live;
+	bool live, scsi;
 } vi;
 
 static void virtio_complete(uint16_t head)
@@ -288,6 +288,56 @@ static void virtio_execute(uint16_t head)
 		virtio_complete(head);
 }
 
+/* A SCSI request: answers that a disk would give, and whatever else the input says */
+static void scsi_execute(uint16_t head)
+{
+	const struct virtq_desc *d = (void *)(uintptr_t)vi.desc;
+	uint8_t *resp = NULL, cdb[32] = { 0 }, answer[64] = { 0 };
+	uint16_t i = head;
+	unsigned n = 0;
+
+	assert(head < vi.size);
+	for (;; i = d[i].next) {
+		uint8_t *mem = (void *)(uintptr_t)d[i].addr;
+
+		check_dma((uintptr_t)&d[i], sizeof(d[i]));
+		check_dma(d[i].addr, d[i].len);
+		assert(++n <= vi.size && d[i].len);
+		if (n == 1) {
+			assert(d[i].len == 51 && d[i].flags == 1);
+			memcpy(cdb, mem + 19, sizeof(cdb));
+			if (cdb[0] == 0x9e)
+				answer[3] = 1, answer[10] = 1 << next() % 5 << 1;	/* 2^24 blocks of 512 bytes and more */
+			if (cdb[0] == 0xa0)
+				answer[3] = 8;						/* unit 0 */
+			if (cdb[0] == 0x12 && cdb[1])
+				answer[1] = cdb[2], answer[3] = next() % 60;
+			scribble(answer, sizeof(answer));
+		} else if (!resp && d[i].flags & 2) {
+			assert(d[i].len == 108);
+			resp = mem;
+		} else if (d[i].flags & 2) {
+			memcpy(mem, answer, min_u64(sizeof(answer), d[i].len));
+		}
+		if (!(d[i].flags & 1))
+			break;
+	}
+	assert(resp);
+	memset(resp, 0, 108);
+	if (lie()) {
+		resp[11] = next();
+		resp[10] = next() & 2;
+		scribble(resp, 32);
+	}
+	/* any other target is not there */
+	if (((uint8_t *)(uintptr_t)d[head].addr)[1] && !lie())
+		resp[11] = 3;
+	if (!lie())
+		virtio_complete(head);
+	if (next() == 0xff)
+		virtio_complete(head);
+}
+
 static void virtio_notify(void)
 {
 	const struct virtq_avail *avail = (void *)(uintptr_t)vi.avail;
@@ -296,7 +346,7 @@ static void virtio_notify(void)
 		return;
 	check_dma(vi.avail, 6 + 2 * vi.size);
 	for (unsigned n = 0; n < vi.size && (uint16_t)vi.seen != avail->idx; n++)
-		virtio_execute(avail->ring[vi.seen++ % vi.size]);
+		(vi.scsi ? scsi_execute : virtio_execute)(avail->ring[vi.seen++ % vi.size]);
 }
 
 static void virtio_status(uint8_t v)
@@ -416,7 +466,7 @@ static uint64_t virtio_mmio_read(uint64_t off, unsigned size)
 	case 0x04:
 		return mmio_version;
 	case 0x08:
-		return 2;
+		return vi.scsi ? 8 : 2;
 	case 0x10:
 		return vi.select < 2 ? vi.features >> (32 * vi.select) : 0;
 	case 0x34:
@@ -451,7 +501,7 @@ static void virtio_mmio_write(uint64_t off, uint64_t v)
 
 /* --- the machine --- */
 
-enum kind { NVME, VIRTIO_MODERN, VIRTIO_LEGACY, VIRTIO_MMIO, NR_KINDS };
+enum kind { NVME, VIRTIO_MODERN, VIRTIO_LEGACY, VIRTIO_MMIO, SCSI_MODERN, SCSI_MMIO, NR_KINDS };
 static enum kind kind;
 
 static uint64_t device_read(void *ctx, uint64_t off, unsigned size)
@@ -459,7 +509,7 @@ static uint64_t device_read(void *ctx, uint64_t off, unsigned size)
 	(void)ctx;
 	if (kind == NVME)
 		return nvme_read(off);
-	if (kind == VIRTIO_MODERN)
+	if (kind == VIRTIO_MODERN || kind == SCSI_MODERN)
 		return virtio_pci_read(off, size);
 	return kind == VIRTIO_LEGACY ? virtio_port_read(off, size) : virtio_mmio_read(off, size);
 }
@@ -470,7 +520,7 @@ static void device_write(void *ctx, uint64_t off, unsigned size, uint64_t v)
 	(void)size;
 	if (kind == NVME)
 		nvme_write(off, (uint32_t)v);
-	else if (kind == VIRTIO_MODERN)
+	else if (kind == VIRTIO_MODERN || kind == SCSI_MODERN)
 		virtio_pci_write(off, v);
 	else if (kind == VIRTIO_LEGACY)
 		virtio_port_write(off, v);
@@ -494,6 +544,7 @@ static void build_function(void)
 		[NVME] = { 0x1b36, 0x0010, 0x010802 },
 		[VIRTIO_MODERN] = { 0x1af4, 0x1042, 0x010000 },
 		[VIRTIO_LEGACY] = { 0x1af4, 0x1001, 0x010000 },
+		[SCSI_MODERN] = { 0x1af4, 0x1048, 0x010000 },
 	};
 	unsigned cap;
 
@@ -507,7 +558,7 @@ static void build_function(void)
 	fake_pci_set32(&fn, cap + 4, BIT(28));
 	fake_pci_cap(&fn, 0x01, 8);
 	fake_pci_cap(&fn, 0x11, 12);
-	if (kind == VIRTIO_MODERN) {
+	if (kind == VIRTIO_MODERN || kind == SCSI_MODERN) {
 		virtio_cap(1, 0, 56);
 		virtio_cap(2, 0x3000, 0x1000);
 		virtio_cap(4, 0x2000, 64);
@@ -542,15 +593,23 @@ static void set_up(struct boot_info *bi)
 	nv.vs = (uint32_t)maybe(0x10400, 4);
 	nv.cc = (uint32_t)maybe(1, 4);
 	nv.csts = (uint32_t)maybe(1, 4);
-	vi.pci = kind != VIRTIO_MMIO;
+	vi.scsi = kind == SCSI_MODERN || kind == SCSI_MMIO;
+	vi.pci = kind != VIRTIO_MMIO && kind != SCSI_MMIO;
 	vi.size_max = vi.size = (unsigned)maybe(128, 2);
 	vi.features = maybe(BIT(32), 8);
 	vi.status = next();
 	vi.config[2] = 1;	/* 65536 sectors */
 	vi.config[21] = 2;	/* of 512 bytes */
+	if (vi.scsi) {
+		memset(vi.config, 0, sizeof(vi.config));
+		vi.config[4] = 100;	/* pieces of data */
+		vi.config[20] = 96;
+		vi.config[24] = 32;
+		vi.config[30] = next() % 8;	/* targets less one */
+	}
 	scribble(vi.config, sizeof(vi.config));
 	mmio_version = 1 + next() % 2;
-	if (kind == VIRTIO_MMIO) {
+	if (!vi.pci) {
 		w.base = MMIO;
 		bi->nr_virtio_mmio = 1;
 		bi->virtio_mmio[0] = (struct virtio_mmio_spec){ MMIO, 0x200, true };
@@ -628,7 +687,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		blk_shutdown(dev);
 	}
 	disk_abort();
-	assert(kind == VIRTIO_MMIO || !fake_pci_is_master(&fn));
+	assert(!vi.pci || !fake_pci_is_master(&fn));
 	/* one byte names the device and leaves it no room to lie: it has to work */
 	assert(size > 1 || disks == 1);
 	/* every wait ended: some minutes for the slowest that can be told */

@@ -5,10 +5,10 @@
  */
 /* needs: tests/unit/fake/iommu.c drivers/pci.c drivers/dma.c tests/unit/fake/arena.c drivers/blk/nvme.c stub/disk/devices.c stub/disk/blk.c */
 /* needs: drivers/virtio/virtio.c drivers/virtio/virtio_ring.c drivers/virtio/virtio_pci.c drivers/virtio/virtio_mmio.c */
-/* needs: drivers/blk/virtio_blk.c drivers/blk/virtio_disk.c */
+/* needs: drivers/blk/virtio_blk.c drivers/blk/virtio_disk.c drivers/blk/virtio_scsi.c drivers/blk/scsi.c */
 /* needs: tests/unit/fake/bus.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /* needs: tests/unit/fake/pci_bus.c */
-/* needs: tests/unit/fake/nvme_ctrl.c tests/unit/fake/virtio_disk.c */
+/* needs: tests/unit/fake/nvme_ctrl.c tests/unit/fake/virtio_disk.c tests/unit/fake/virtio_scsi.c */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -26,6 +26,7 @@
 #include "tests/unit/fake/iommu.h"
 #include "tests/unit/fake/nvme_ctrl.h"
 #include "tests/unit/fake/virtio_disk.h"
+#include "tests/unit/fake/virtio_scsi.h"
 
 static struct pci_host host;
 static struct pci_dev dev;
@@ -327,35 +328,75 @@ static void test_empty_controller(void **state)
  */
 static void test_driverless_controllers(void **state)
 {
-	struct fake_pci_fn ahci = { .bus = 0, .devfn = 5 << 3 }, sd = { .bus = 1, .devfn = 6 << 3 };
+	struct fake_pci_fn raid = { .bus = 0, .devfn = 5 << 3 }, sd = { .bus = 1, .devfn = 6 << 3 };
 	struct disk_iter it = { 0 };
 	struct blk_dev *disk;
 
 	(void)state;
 	machine();
-	fake_pci_add(&ahci, 0x8086, 0x2922, 0x010601);
+	fake_pci_add(&raid, 0x8086, 0x2822, 0x010400);
 	fake_pci_add(&sd, 0x1b36, 0x0007, 0x080501);
-	vpci.fn.cfg[2] = 0x48;		/* SCSI, whatever class it says it is of */
-	vpci.fn.cfg[0x0a] = vpci.fn.cfg[0x0b] = 0xff;
-	vmmio.device_id = 8;
-	fake_pci_set16(&ahci, 4, 0x0007);
+	fake_pci_set16(&raid, 4, 0x0007);
 	while (!disk_next(&it, &bi, &disk))
 		disk_done(&it, disk, false);
 	assert_int_equal(it.failures, 0);
-	assert_true(fake_pci_is_master(&ahci));		/* left alone */
-	assert_true(fake_pci_is_master(&vpci.fn));
-	assert_int_equal(vpci.status, 15);
-	assert_int_equal(vmmio.status, 15);
+	assert_true(fake_pci_is_master(&raid));		/* left alone */
 
 	fake_log_reset();
 	disk_name_driverless(&bi);
-	assert_int_equal(fake_log_lines[LOG_WARN], 3);
-	assert_true(fake_log_has("pci 0000:00:05.0: 8086:2922, class 010601: no driver"));
+	assert_int_equal(fake_log_lines[LOG_WARN], 2);
+	assert_true(fake_log_has("pci 0000:00:05.0: 8086:2822, class 010400: no driver"));
 	assert_true(fake_log_has("pci 0000:01:06.0: 1b36:0007, class 080501: no driver"));
-	assert_true(fake_log_has("pci 0000:00:03.0: 1af4:1048, class ffff00: no driver"));
 	fake_log_reset();
 	disk_name_driverless(&bi);
 	assert_int_equal(fake_log_lines[LOG_WARN], 0);
+}
+
+/* Several disks behind one device that is started for each of them; its class says nothing */
+static void test_units(void **state)
+{
+	static const char *const names[] = {
+		"virtio-scsi 0000:00:03.0 0:1", "virtio-scsi 0000:00:03.0 2:0", "virtio-blk mmio 0xa003e00",
+		"nvme 0000:00:04.0 ns 1", "nvme 0000:00:04.0 ns 7",
+	};
+	static struct fake_vscsi scsi;
+	struct disk_iter it = { 0 };
+	struct blk_dev *disk;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		machine();
+		/* in place of virtio-blk: the last one added answers */
+		set_up(true, 1);
+		fake_vscsi_init(&scsi, FAKE_PCI_MODERN);
+		fake_pci_set32(&scsi.v.fn, 8, 0xffff0000);
+		fake_nvme_init(&ctrl, 9, media, sizeof(media));
+		ctrl.ns[1] = ctrl.ns[0];
+		ctrl.ns[1].nsid = 7;
+		fake_vblk_init(&vmmio, FAKE_MMIO_LEGACY, media, sizeof(media));
+		fake_vscsi_add(&scsi, 0, 0, 520, media, sizeof(media));
+		fake_vscsi_add(&scsi, 0, 1, 512, media, sizeof(media))->serial = "A";
+		fake_vscsi_add(&scsi, 2, 0, 512, media, sizeof(media))->serial = "B";
+		it = (struct disk_iter){ 0 };
+		if (i == 0) {
+			assert_int_equal(walk(&it, names, 5), 5);
+			assert_int_equal(it.unsupported, 1);
+			assert_int_equal(it.failures, 0);
+			continue;
+		}
+		while (!disk_next(&it, &bi, &disk))
+			disk_done(&it, disk, !strcmp(disk->serial, "B"));
+		if (i == 2) {
+			scsi.nr_luns = 2;	/* it has gone since */
+			assert_true(disk_reopen(&it, &bi, &disk) < 0);
+		} else {
+			assert_int_equal(disk_reopen(&it, &bi, &disk), 0);
+			assert_string_equal(disk->serial, "B");
+			assert_int_equal(blk_rw(disk, BLK_READ, 0, media, 512), 0);
+			blk_shutdown(disk);
+		}
+		assert_false(fake_pci_is_master(&scsi.v.fn));
+	}
 }
 
 /* An exception can strike while a controller is being started, and no target knows it yet */
@@ -633,6 +674,7 @@ int main(void)
 		cmocka_unit_test(test_broken_ones_are_skipped),
 		cmocka_unit_test(test_empty_controller),
 		cmocka_unit_test(test_driverless_controllers),
+		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_abort_while_starting),
 		cmocka_unit_test(test_no_disks),
 		cmocka_unit_test(test_side_by_side),

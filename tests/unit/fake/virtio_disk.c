@@ -58,6 +58,22 @@ void fake_vblk_release(struct fake_vblk *f, unsigned n)
 	push_used(f, id, len);
 }
 
+void fake_vblk_finish(struct fake_vblk *f, uint16_t head, uint32_t written)
+{
+	if (++f->inflight > f->max_inflight)
+		f->max_inflight = f->inflight;
+	if (f->drop)
+		return;
+	if (f->hold) {
+		assert(f->nr_held < ARRAY_SIZE(f->held));
+		f->held[f->nr_held].id = head;
+		f->held[f->nr_held++].len = written;
+		return;
+	}
+	f->inflight--;
+	push_used(f, head, written);
+}
+
 struct header {
 	uint32_t type, rsvd4;
 	uint64_t sector;
@@ -100,6 +116,10 @@ static void execute(struct fake_vblk *f, uint16_t head)
 	uint8_t status = 0;
 	bool seen_writable = false;
 
+	if (f->execute) {
+		f->execute(f, head);
+		return;
+	}
 	if (f->answer) {
 		const struct virtq_desc *last = &table[d->next];
 
@@ -134,18 +154,7 @@ static void execute(struct fake_vblk *f, uint16_t head)
 	assert(*(uint8_t *)(uintptr_t)d->addr != 0);
 	if (!f->silent_status)
 		*(uint8_t *)(uintptr_t)d->addr = status;
-	if (++f->inflight > f->max_inflight)
-		f->max_inflight = f->inflight;
-	if (f->drop)
-		return;
-	if (f->hold) {
-		assert(f->nr_held < ARRAY_SIZE(f->held));
-		f->held[f->nr_held].id = head;
-		f->held[f->nr_held++].len = written;
-		return;
-	}
-	f->inflight--;
-	push_used(f, head, written);
+	fake_vblk_finish(f, head, written);
 }
 
 void fake_vblk_run(struct fake_vblk *f)
@@ -164,7 +173,7 @@ void fake_vblk_run(struct fake_vblk *f)
 
 static void notified(struct fake_vblk *f, unsigned queue)
 {
-	assert(queue == 0 && f->status & 4);
+	assert(queue == f->queue && f->status & 4);
 	f->notifies++;
 	fake_vblk_run(f);
 }
@@ -209,7 +218,7 @@ static void set_driver_features(struct fake_vblk *f, unsigned sel, uint32_t v)
 
 static void enable_queue(struct fake_vblk *f)
 {
-	assert(!f->queue_live && (f->several_queues || f->queue_select == 0));
+	assert(!f->queue_live && (f->several_queues || f->queue_select == f->queue));
 	assert(is_power_of_2(f->queue_size) && f->queue_size <= f->queue_max);
 	assert(f->desc && f->desc % 16 == 0 && f->avail % 2 == 0 && f->used % 4 == 0);
 	f->queue_live = true;
@@ -267,7 +276,7 @@ static uint64_t common_read(struct fake_vblk *f, uint64_t off, unsigned size)
 		return f->generation & 0xff;
 	case 24:
 		assert(size == 2);
-		return f->queue_select ? 0 : f->queue_size;
+		return f->queue_select > f->queue ? 0 : f->queue_size;
 	case 28:
 		return f->queue_live;
 	case 30:
@@ -344,7 +353,7 @@ static void bar_write(void *ctx, uint64_t off, unsigned size, uint64_t v)
 		assert(size == 1 && v < 2 && f->driver_features & BIT(6) && f->status & 8);
 		((uint8_t *)&f->config)[36] = (uint8_t)v;
 	} else {
-		assert(off == 0x3008 && size == 2);
+		assert(off == 0x3008 + 4 * f->queue && size == 2);
 		notified(f, (unsigned)v);
 	}
 }
@@ -377,7 +386,7 @@ static uint64_t port_read(void *ctx, uint64_t off, unsigned size)
 		return (uint32_t)f->features;
 	case 12:
 		assert(size == 2);
-		return f->queue_select ? 0 : f->queue_max;
+		return f->queue_select > f->queue ? 0 : f->queue_max;
 	case 18:
 		assert(size == 1);
 		return f->status;
@@ -439,7 +448,7 @@ static uint64_t mmio_read(void *ctx, uint64_t off, unsigned size)
 	case 0x010:
 		return f->select_dev < 2 ? (uint32_t)(offered(f) >> (f->select_dev * 32)) : 0;
 	case 0x034:
-		return f->queue_select ? 0 : f->queue_max;
+		return f->queue_select > f->queue ? 0 : f->queue_max;
 	case 0x044:
 		assert(f->kind == FAKE_MMIO_MODERN);
 		return f->queue_live;
@@ -514,13 +523,13 @@ static void mmio_write(void *ctx, uint64_t off, unsigned size, uint64_t v)
 
 /* --- */
 
-static void init_pci(struct fake_vblk *f)
+static void init_pci(struct fake_vblk *f, uint16_t modern, uint16_t transitional)
 {
 	bool modern_only = f->kind == FAKE_PCI_MODERN;
 	unsigned cap;
 
 	f->fn = (struct fake_pci_fn){ .bus = 0, .devfn = 3 << 3 };
-	fake_pci_add(&f->fn, 0x1af4, modern_only ? 0x1042 : 0x1001, 0x010000);
+	fake_pci_add(&f->fn, 0x1af4, modern_only ? modern : transitional, 0x010000);
 	cap = fake_pci_cap(&f->fn, 0x11, 12);
 	fake_pci_set16(&f->fn, cap + 2, 0x8001);
 	if (!modern_only)
@@ -535,7 +544,8 @@ static void init_pci(struct fake_vblk *f)
 	}
 }
 
-void fake_vblk_init(struct fake_vblk *f, enum fake_virtio_kind kind, uint8_t *data, uint64_t len)
+void fake_virtio_init(struct fake_vblk *f, enum fake_virtio_kind kind, uint16_t modern, uint16_t transitional,
+		      unsigned type)
 {
 	struct fake_window bar = {.base = FAKE_VIRTIO_BAR,
 				  .len = 0x4000,
@@ -558,19 +568,9 @@ void fake_vblk_init(struct fake_vblk *f, enum fake_virtio_kind kind, uint8_t *da
 
 	memset(f, 0, sizeof(*f));
 	f->kind = kind;
-	f->data = data;
-	f->data_len = len;
-	strcpy(f->serial, "SIM-VIRTIO-7");
-	/*
-	 * size_max and seg_max, geometry, blk_size, flush, topology, config_wce, indirect, event
-	 * index, version 1
-	 */
-	f->features =
-		BIT(2) | BIT(4) | BIT(6) | BIT(9) | BIT(10) | BIT(11) | BIT(28) | BIT(29) | BIT(32);
-	f->device_id = 2;
+	f->features = BIT(28) | BIT(29) | BIT(32);
+	f->device_id = type;
 	f->queue_max = f->queue_size = 256;
-	f->config = (struct fake_vblk_config){
-		.capacity = len / 512, .seg_max = 254, .blk_size = 512, .writeback = 1};
 	f->bad_sector = ~0ULL;
 	f->wrong_id = f->wrong_len = -1;
 	f->reset_us = 100;
@@ -579,9 +579,21 @@ void fake_vblk_init(struct fake_vblk *f, enum fake_virtio_kind kind, uint8_t *da
 	f->queue_live = true;
 	f->avail_seen = f->used_idx = 1234;
 	if (is_pci(f)) {
-		init_pci(f);
+		init_pci(f, modern, transitional);
 		fake_bus_add(kind == FAKE_PCI_LEGACY ? &port : &bar);
 	} else {
 		fake_bus_add(&mmio);
 	}
+}
+
+void fake_vblk_init(struct fake_vblk *f, enum fake_virtio_kind kind, uint8_t *data, uint64_t len)
+{
+	fake_virtio_init(f, kind, 0x1042, 0x1001, 2);
+	f->data = data;
+	f->data_len = len;
+	strcpy(f->serial, "SIM-VIRTIO-7");
+	/* size_max and seg_max, geometry, blk_size, flush, topology, config_wce */
+	f->features |= BIT(2) | BIT(4) | BIT(6) | BIT(9) | BIT(10) | BIT(11);
+	f->config = (struct fake_vblk_config){
+		.capacity = len / 512, .seg_max = 254, .blk_size = 512, .writeback = 1};
 }

@@ -66,6 +66,9 @@ struct fake_vblk {
 	/* Another type of device: the status that a request of two pieces gets, in its second one; a reset */
 	uint8_t (*answer)(const void *request, uint32_t len, uint32_t status_len);
 	void (*was_reset)(void);
+	/* Another one: the whole request whose chain begins at @head. It ends in fake_vblk_finish(). */
+	void (*execute)(struct fake_vblk *f, uint16_t head);
+	unsigned queue;			/* of its requests; those below it are there, and never used */
 
 	/* what happened */
 	unsigned requests[16];		/* by type */
@@ -91,6 +94,10 @@ struct fake_vblk {
  * host
  */
 void fake_vblk_init(struct fake_vblk *f, enum fake_virtio_kind kind, uint8_t *data, uint64_t len);
+/* The same for another type: a modern device, a transitional one, and the type */
+void fake_virtio_init(struct fake_vblk *f, enum fake_virtio_kind kind, uint16_t modern, uint16_t transitional, unsigned type);
+/* The request at @head is done, @written bytes: counted, held or dropped as told */
+void fake_vblk_finish(struct fake_vblk *f, uint16_t head, uint32_t written);
 void fake_vblk_release(struct fake_vblk *f, unsigned n);	/* the n-th oldest */
 void fake_vblk_complete(struct fake_vblk *f, uint32_t id, uint32_t len); /* anything at all */
 void fake_vblk_run(struct fake_vblk *f);			/* look at the available ring */
