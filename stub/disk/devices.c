@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "drivers/blk/ahci.h"
 #include "drivers/blk/nvme.h"
 #include "drivers/blk/virtio_blk.h"
 #include "drivers/blk/virtio_scsi.h"
@@ -30,6 +31,11 @@
 /* What each driver drives: PCI functions of a class, or virtio devices of a type, over whatever transport */
 enum bus { BUS_PCI, BUS_VIRTIO };
 
+static int probe_ahci(const struct virtio_place *at, unsigned *unit, struct blk_dev **ret_dev)
+{
+	return ahci_probe(at->pci, unit, ret_dev);
+}
+
 /*
  * Where probe is NULL, controllers come up side by side. Else it opens the first disk that is there to use from
  * number *@unit on, whatever state the device is in, and *@unit becomes its number. -ENOENT: there is none left. Another
@@ -42,6 +48,7 @@ static const struct disk_driver {
 	int (*probe)(const struct virtio_place *at, unsigned *unit, struct blk_dev **ret_dev);
 } drivers[] = {
 	{ BUS_PCI,	CLASS_NVME,		"nvme",		NULL },
+	{ BUS_PCI,	AHCI_CLASS,		"ahci",		probe_ahci },
 	{ BUS_VIRTIO,	VIRTIO_ID_BLOCK,	"virtio-blk",	virtio_blk_probe },
 	{ BUS_VIRTIO,	VIRTIO_ID_SCSI,		"virtio-scsi",	virtio_scsi_probe },
 };

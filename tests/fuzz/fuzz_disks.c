@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* needs: tests/unit/fake/iommu.c stub/disk/devices.c stub/disk/blk.c drivers/pci.c drivers/dma.c tests/unit/fake/arena.c drivers/blk/nvme.c */
 /* needs: drivers/virtio/virtio.c drivers/virtio/virtio_ring.c drivers/virtio/virtio_pci.c drivers/virtio/virtio_mmio.c */
-/* needs: drivers/blk/virtio_blk.c drivers/blk/virtio_disk.c drivers/blk/virtio_scsi.c drivers/blk/scsi.c */
+/* needs: drivers/blk/virtio_blk.c drivers/blk/virtio_disk.c drivers/blk/virtio_scsi.c drivers/blk/scsi.c drivers/blk/ahci.c */
 /* needs: tests/unit/fake/bus.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /* needs: tests/unit/fake/pci_bus.c */
 /*
@@ -84,6 +84,9 @@ static void check_dma(uint64_t pa, uint64_t len)
 }
 
 static struct fake_pci_fn fn;
+
+/* Registers that are not where they should be may be written with anything: then no queue */
+static bool registers_moved;
 
 static bool may_dma(void)
 {
@@ -243,6 +246,129 @@ static void nvme_write(uint64_t off, uint32_t v)
 	}
 }
 
+/* --- AHCI: a disk on port 0 --- */
+
+static struct {
+	uint32_t cap, pi, ghc, tfd;
+	struct {
+		uint64_t clb;
+		uint32_t is, cmd, sctl, ci;
+	} port[32];
+} ah;
+
+static void ahci_identify(uint8_t *mem)
+{
+	uint16_t id[256] = { [10] = 0x4142, [49] = 0x100, [83] = 0x400, [85] = 0x20, [101] = 16 };
+
+	if (next() & 1) {
+		id[106] = 0x5000;
+		id[117] = (uint16_t)(256 << next() % 4);
+	}
+	scribble(id, sizeof(id));
+	memcpy(mem, id, sizeof(id));
+}
+
+static void ahci_execute(unsigned p, unsigned slot)
+{
+	const uint32_t *h = (uint32_t *)(uintptr_t)ah.port[p].clb + 8 * slot;
+	uint64_t table, sum = 0;
+	const uint8_t *fis;
+
+	check_dma((uintptr_t)h, 32);
+	table = h[2] | (uint64_t)h[3] << 32;
+	check_dma(table, 128 + 16 * (h[0] >> 16));
+	fis = (uint8_t *)(uintptr_t)table;
+	for (unsigned i = 0; i < h[0] >> 16; i++) {
+		uint64_t addr, len;
+
+		memcpy(&addr, fis + 128 + 16 * i, 8);
+		memcpy(&len, fis + 136 + 16 * i, 8);
+		len = (len >> 32 & 0x3fffff) + 1;
+		check_dma(addr, len);
+		assert(!((addr | len) & 1));
+		if (fis[2] == 0xec)
+			ahci_identify((uint8_t *)(uintptr_t)addr);
+		sum += len;
+	}
+	assert(fis[2] == 0xec ? sum == 512 : sum % 512 == 0 && sum >= 512u * (fis[12] | fis[13] << 8));
+	ah.port[p].cmd = (ah.port[p].cmd & ~0x1f00u) | slot << 8;
+	ah.tfd = 0x50;
+	if (!lie()) {
+		ah.port[p].ci &= ~(1u << slot);
+	} else if (next() & 1) {
+		ah.port[p].is |= 1u << (22 + next() % 9);
+		ah.tfd = (uint32_t)next_bytes(2);
+	}
+}
+
+static uint64_t ahci_read(uint64_t off)
+{
+	unsigned p = (unsigned)(off - 0x100) / 0x80;
+
+	switch (off) {
+	case 0x00:
+		return maybe(ah.cap, 4);
+	case 0x04:
+		return maybe(ah.ghc & ~1u, 4);
+	case 0x0c:
+		return maybe(ah.pi, 4);
+	case 0x24:
+	case 0x28:
+		return maybe(0, 4);
+	}
+	if (off < 0x100 || p >= 32)
+		return 0;
+	switch (off % 0x80) {
+	case 0x10:
+		return maybe(ah.port[p].is, 4);
+	case 0x18:
+		return maybe(ah.port[p].cmd | (ah.port[p].cmd & 0x10) << 10 | (ah.port[p].cmd & 1) << 15, 4);
+	case 0x20:
+		return maybe(ah.tfd, 2);
+	case 0x24:
+		return maybe(0x101, 4);
+	case 0x28:
+		return maybe(p ? 0 : 0x123, 2);
+	case 0x2c:
+		return ah.port[p].sctl;
+	case 0x38:
+		return maybe(ah.port[p].ci, 4);
+	}
+	return 0;
+}
+
+static void ahci_write(uint64_t off, uint32_t v)
+{
+	unsigned p = (unsigned)(off - 0x100) / 0x80;
+
+	if (off == 0x04)
+		ah.ghc = v;
+	if (off < 0x100 || p >= 32)
+		return;
+	switch (off % 0x80) {
+	case 0x00:
+		ah.port[p].clb = v;
+		break;
+	case 0x04:
+		ah.port[p].clb |= (uint64_t)v << 32;
+		break;
+	case 0x10:
+		ah.port[p].is &= ~v;
+		break;
+	case 0x18:
+		ah.port[p].cmd = v & ~0xc000u;
+		if (!(v & 1))
+			ah.port[p].ci = 0;
+		break;
+	case 0x38:
+		ah.port[p].ci |= v;
+		for (unsigned slot = 0; slot < 32; slot++)
+			if (v & 1u << slot && !registers_moved && may_dma())
+				ahci_execute(p, slot);
+		break;
+	}
+}
+
 /* --- virtio --- */
 
 static struct {
@@ -359,8 +485,6 @@ static void virtio_status(uint8_t v)
 	}
 }
 
-/* Registers that are not where they should be may be written with anything: then no queue */
-static bool registers_moved;
 
 static void virtio_live(void)
 {
@@ -501,7 +625,7 @@ static void virtio_mmio_write(uint64_t off, uint64_t v)
 
 /* --- the machine --- */
 
-enum kind { NVME, VIRTIO_MODERN, VIRTIO_LEGACY, VIRTIO_MMIO, SCSI_MODERN, SCSI_MMIO, NR_KINDS };
+enum kind { NVME, VIRTIO_MODERN, VIRTIO_LEGACY, VIRTIO_MMIO, SCSI_MODERN, SCSI_MMIO, AHCI, NR_KINDS };
 static enum kind kind;
 
 static uint64_t device_read(void *ctx, uint64_t off, unsigned size)
@@ -509,6 +633,8 @@ static uint64_t device_read(void *ctx, uint64_t off, unsigned size)
 	(void)ctx;
 	if (kind == NVME)
 		return nvme_read(off);
+	if (kind == AHCI)
+		return ahci_read(off);
 	if (kind == VIRTIO_MODERN || kind == SCSI_MODERN)
 		return virtio_pci_read(off, size);
 	return kind == VIRTIO_LEGACY ? virtio_port_read(off, size) : virtio_mmio_read(off, size);
@@ -520,6 +646,8 @@ static void device_write(void *ctx, uint64_t off, unsigned size, uint64_t v)
 	(void)size;
 	if (kind == NVME)
 		nvme_write(off, (uint32_t)v);
+	else if (kind == AHCI)
+		ahci_write(off, (uint32_t)v);
 	else if (kind == VIRTIO_MODERN || kind == SCSI_MODERN)
 		virtio_pci_write(off, v);
 	else if (kind == VIRTIO_LEGACY)
@@ -545,13 +673,19 @@ static void build_function(void)
 		[VIRTIO_MODERN] = { 0x1af4, 0x1042, 0x010000 },
 		[VIRTIO_LEGACY] = { 0x1af4, 0x1001, 0x010000 },
 		[SCSI_MODERN] = { 0x1af4, 0x1048, 0x010000 },
+		[AHCI] = { 0x8086, 0x2922, 0x010601 },
 	};
+	static uint8_t place = 2;
 	unsigned cap;
 
-	fn = (struct fake_pci_fn){ .devfn = 1 << 3 };
+	/* another place than the last time: a driver may know a controller again */
+	place ^= kind == AHCI;
+	fn = (struct fake_pci_fn){ .devfn = place << 3 };
 	fake_pci_add(&fn, ids[kind].vendor, ids[kind].device, ids[kind].class_code);
 	if (kind == VIRTIO_LEGACY)
 		fake_pci_bar32(&fn, 0, PORT, true);
+	else if (kind == AHCI)
+		fake_pci_bar32(&fn, 5, BAR, false);
 	else
 		fake_pci_bar64(&fn, 0, BAR);
 	cap = fake_pci_cap(&fn, 0x10, 16);
@@ -593,6 +727,10 @@ static void set_up(struct boot_info *bi)
 	nv.vs = (uint32_t)maybe(0x10400, 4);
 	nv.cc = (uint32_t)maybe(1, 4);
 	nv.csts = (uint32_t)maybe(1, 4);
+	memset(&ah, 0, sizeof(ah));
+	ah.cap = (uint32_t)maybe(0xc0001f03, 4);
+	ah.pi = (uint32_t)maybe(0xf, 4);
+	ah.tfd = 0x50;
 	vi.scsi = kind == SCSI_MODERN || kind == SCSI_MMIO;
 	vi.pci = kind != VIRTIO_MMIO && kind != SCSI_MMIO;
 	vi.size_max = vi.size = (unsigned)maybe(128, 2);

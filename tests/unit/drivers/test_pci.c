@@ -5,10 +5,10 @@
  */
 /* needs: tests/unit/fake/iommu.c drivers/pci.c drivers/dma.c tests/unit/fake/arena.c drivers/blk/nvme.c stub/disk/devices.c stub/disk/blk.c */
 /* needs: drivers/virtio/virtio.c drivers/virtio/virtio_ring.c drivers/virtio/virtio_pci.c drivers/virtio/virtio_mmio.c */
-/* needs: drivers/blk/virtio_blk.c drivers/blk/virtio_disk.c drivers/blk/virtio_scsi.c drivers/blk/scsi.c */
+/* needs: drivers/blk/virtio_blk.c drivers/blk/virtio_disk.c drivers/blk/virtio_scsi.c drivers/blk/scsi.c drivers/blk/ahci.c */
 /* needs: tests/unit/fake/bus.c stub/idle.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 /* needs: tests/unit/fake/pci_bus.c */
-/* needs: tests/unit/fake/nvme_ctrl.c tests/unit/fake/virtio_disk.c tests/unit/fake/virtio_scsi.c */
+/* needs: tests/unit/fake/nvme_ctrl.c tests/unit/fake/virtio_disk.c tests/unit/fake/virtio_scsi.c tests/unit/fake/ahci.c */
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -21,6 +21,7 @@
 #include "drivers/pci.h"
 #include "stub/disk/devices.h"
 #include "stub/log.h"
+#include "tests/unit/fake/ahci.h"
 #include "tests/unit/fake/arena.h"
 #include "tests/unit/fake/bus.h"
 #include "tests/unit/fake/iommu.h"
@@ -399,6 +400,41 @@ static void test_units(void **state)
 	}
 }
 
+/* Ports are reset once, whatever is looked at between them and after */
+static void test_ports(void **state)
+{
+	static const char *const names[] = {
+		"virtio-blk 0000:00:03.0", "ahci 0000:00:1f.2 port 1", "ahci 0000:00:1f.2 port 4", "virtio-blk mmio 0xa003e00",
+		"nvme 0000:00:04.0 ns 1", "nvme 0000:00:04.0 ns 7",
+	};
+	static struct fake_ahci ahci;
+	struct fake_pci_fn function0 = { .devfn = 31 << 3 };
+	struct disk_iter it = { 0 };
+	struct blk_dev *disk;
+
+	(void)state;
+	machine();
+	fake_pci_add(&function0, 0x8086, 0x2918, 0x060100);
+	function0.cfg[0x0e] = 0x80;
+	fake_ahci_init(&ahci);
+	fake_ahci_disk(&ahci, 1, 512, media, sizeof(media))->serial[0] = 'A';
+	fake_ahci_disk(&ahci, 4, 512, media, sizeof(media));
+	fake_ahci_disk(&ahci, 3, 512, media, sizeof(media))->never_ready = true;
+	assert_int_equal(walk(&it, names, 6), 6);
+	assert_int_equal(it.failures, 1);
+	assert_int_equal(it.last_error, -ETIMEDOUT);
+	it = (struct disk_iter){ 0 };
+	while (!disk_next(&it, &bi, &disk))
+		disk_done(&it, disk, strstr(disk->name, "port 4"));
+	assert_int_equal(disk_reopen(&it, &bi, &disk), 0);
+	assert_string_equal(disk->serial, "SATA-7");
+	assert_int_equal(blk_rw(disk, BLK_READ, 0, media, 512), 0);
+	blk_shutdown(disk);
+	assert_false(fake_pci_is_master(&ahci.fn));
+	assert_int_equal(ahci.resets, 1);
+	assert_int_equal(ahci.dma_without_master, 0);
+}
+
 /* An exception can strike while a controller is being started, and no target knows it yet */
 static unsigned abort_after, struck;
 
@@ -675,6 +711,7 @@ int main(void)
 		cmocka_unit_test(test_empty_controller),
 		cmocka_unit_test(test_driverless_controllers),
 		cmocka_unit_test(test_units),
+		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_abort_while_starting),
 		cmocka_unit_test(test_no_disks),
 		cmocka_unit_test(test_side_by_side),
