@@ -102,6 +102,20 @@ try:
     m.expect(1, "on a disk of the driver 'sd': the stub", "format", a)
     equal(sha(path("a")), before, "... and nothing is written")
     m.expect(0, "ready", "format", "--force", a)
+    # A SCSI disk is in reach by what it hangs on
+    for above, target, names, rc, words in (("virtio2", "target0:0:0/0:0:0:0", {"driver": "virtio_scsi"}, 0, "ready"),
+                                            ("1-1:1.0", "target0:0:0/0:0:0:0", {"driver": "usb-storage"}, 1, "'usb-storage'"),
+                                            ("ata3", "target2:0:0/2:0:0:0", {"class": "0x010601"}, 0, "ready"),
+                                            ("ata3", "target2:0:0/2:0:0:0", {"class": "0x010400"}, 1, "'SATA'"),
+                                            ("ata3", "target2:2:0/2:2:0:0", {"class": "0x010601"}, 1, "a port multiplier")):
+        where = f"pci0000:00/0000:00:05.0/{above}/host2/{target}/block/sda"
+        m = Machine().device(a, where).driver(where, "sd")
+        if "class" in names:
+            m.file("devices/pci0000:00/0000:00:05.0/class", names["class"])
+        else:
+            m.file(f"drivers/{names['driver']}/bind")
+            os.symlink(f"{m.top}/drivers/{names['driver']}", f"{m.top}/devices/pci0000:00/0000:00:05.0/{above}/driver")
+        m.expect(rc, words, "format", a)
     for transport, rc, words in (("pcie", 0, "ready"), ("tcp", 1, "an NVMe disk (tcp): the stub")):
         m = Machine().device(a, "pci0000:00/0000:00:06.0/nvme/nvme0/nvme0n1")
         m.file("devices/pci0000:00/0000:00:06.0/nvme/nvme0/transport", transport)

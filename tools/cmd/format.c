@@ -136,7 +136,7 @@ static int check_device(const struct target *t, const struct device *d, bool for
 			    "another way ('nvme format'), choose another target, or use --force",
 			    t->path, d->what);
 	if (d->reach == REACH_NEVER && !force)
-		return fail(-ENODEV, "%s is on %s: the stub, which knows disks on NVMe and virtio-blk, "
+		return fail(-ENODEV, "%s is on %s: the stub, which knows disks on NVMe, AHCI and virtio, "
 			    "would not find it. Choose another target, or use --force if it is the disk "
 			    "of another machine", t->path, d->what);
 	return d->reach == REACH_STUB ? check_size(t, force) : 0;

@@ -101,20 +101,45 @@ static void udev_name(char *to, size_t size, const char *from)
 	to[len] = '\0';
 }
 
-/* NVMe's is that of its controller, virtio-blk's its own */
+/* The unit serial number of a SCSI disk, which Linux makes up for a SATA disk (SPC-4 §7.8.17): 40 characters, as the stub */
+static bool vpd_serial(char *text, size_t size, const char *disk)
+{
+	char path[128];
+	unsigned char page[4 + 40];
+	size_t len;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/class/block/%s/device/vpd_pg80", disk);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	len = fread(page, 1, sizeof(page), f);
+	fclose(f);
+	if (len < 4)
+		return false;
+	if (len > 4u + page[3])
+		len = 4u + page[3];
+	snprintf(text, size, "%.*s", (int)(len - 4), (char *)page + 4);
+	return true;
+}
+
+/* NVMe's is that of its controller, virtio-blk's its own; without blanks on either side */
 static bool has_serial(const struct target *t, const char *serial)
 {
 	struct device d;
-	char text[128];
+	char text[128], *begin = text;
 	size_t len;
 
 	device_look(&d, t);
 	if (!d.disk[0] || (sysfs_text(text, sizeof(text), "/sys/class/block/%s/device/serial", d.disk) &&
-			   sysfs_text(text, sizeof(text), "/sys/class/block/%s/serial", d.disk)))
+			   sysfs_text(text, sizeof(text), "/sys/class/block/%s/serial", d.disk) &&
+			   !vpd_serial(text, sizeof(text), d.disk)))
 		return false;
 	for (len = strlen(text); len && text[len - 1] == ' ';)
 		text[--len] = '\0';
-	return !strcmp(text, serial);
+	while (*begin == ' ')
+		begin++;
+	return !strcmp(begin, serial);
 }
 
 static bool matches(const struct target *t, const struct target_spec *spec)

@@ -100,9 +100,40 @@ static void look_virtual(struct device *d, const char *disk_dir)
 	}
 }
 
+/*
+ * A disk of Linux's SCSI layer: is what it hangs on, the folder above host<N>, something that the stub drives? An AHCI
+ * controller has a folder for each port between; what is not on channel 0 is behind a port multiplier.
+ */
+static bool scsi_in_reach(const char *disk_dir, char *ret_host, size_t size)
+{
+	char above[PATH_MAX], path[PATH_MAX + 16], text[32];
+	const char *host = strstr(disk_dir, "/host"), *port;
+	unsigned channel = 0;
+
+	strcpy(ret_host, "sd");
+	if (!host)
+		return false;
+	snprintf(above, sizeof(above), "%.*s", (int)(host - disk_dir), disk_dir);
+	port = strrchr(above, '/');
+	if (port && !strncmp(port, "/ata", 4)) {
+		above[port - above] = '\0';
+		if (sscanf(host, "/host%*u/target%*u:%u:", &channel) != 1 || channel) {
+			snprintf(ret_host, size, "a port multiplier");
+			return false;
+		}
+		snprintf(ret_host, size, "SATA");
+		return !sysfs_text(text, sizeof(text), "%s/class", above) && !strcmp(text, "0x010601");
+	}
+	snprintf(path, sizeof(path), "%s/driver", above);
+	if (!realpath(path, above))
+		return false;
+	snprintf(ret_host, size, "%.40s", strrchr(above, '/') + 1);
+	return !strcmp(ret_host, "virtio_scsi");
+}
+
 static void look_disk(struct device *d, const char *disk_dir)
 {
-	char link[PATH_MAX + 32], driver[PATH_MAX] = "", transport[32] = "no controller";
+	char link[PATH_MAX + 32], driver[PATH_MAX] = "", transport[32] = "no controller", host[48];
 	const char *name;
 
 	if (!strncmp(d->disk, "nvme", 4)) {
@@ -121,7 +152,12 @@ static void look_disk(struct device *d, const char *disk_dir)
 	if (!realpath(link, driver))
 		return;
 	name = strrchr(driver, '/') + 1;
-	d->reach = strcmp(name, "virtio_blk") ? REACH_NEVER : REACH_STUB;
+	if (!strcmp(name, "sd")) {
+		d->reach = scsi_in_reach(disk_dir, host, sizeof(host)) ? REACH_STUB : REACH_NEVER;
+		name = host;
+	} else {
+		d->reach = strcmp(name, "virtio_blk") ? REACH_NEVER : REACH_STUB;
+	}
 	snprintf(d->what, sizeof(d->what), "a disk of the driver '%.40s'", name);
 }
 
