@@ -82,6 +82,7 @@ enum ahci_port_reg {
 #define DET_COMING	1		/* somebody is there, the link is not up yet */
 #define DET_UP		3
 #define SCTL_NO_SLEEP	GENMASK(10, 8)	/* neither partial nor slumber nor DevSleep */
+#define SCTL_DET	GENMASK(3, 0)
 #define SCTL_COMRESET	1
 #define DEVSLP_ADSE	BIT(0)
 #define ALL_ONES	0xffffffff
@@ -150,7 +151,7 @@ _Static_assert(offsetof(struct ahci_dma, tables) % 128 == 0 && sizeof(struct ahc
 #define ENGINE_US	500000		/* §10.1.2 and §10.3.2 */
 #define RESET_US	1000000		/* §10.4.3 */
 #define COMRESET_US	1000		/* §10.4.2 */
-#define EMPTY_US	100000		/* the link of a disk is up after a tenth of that */
+#define EMPTY_US	100000		/* nobody was looked for as yet; the link of a disk is up after a tenth of that */
 #define READY_US	20000000	/* a disk that was spinning is back in a few seconds */
 #define IDENTIFY_US	10000000
 #define HEALTH_US	10000
@@ -616,16 +617,26 @@ static void sort_ports(void)
 			 port_read(p, PX_TFD));
 }
 
-/* Takes the controller from the dead kernel: 0, attached, with no port open, or -errno */
+/*
+ * Takes the controller from the dead kernel: 0, with no port open, or -errno. Where a port was at work and had found
+ * nobody, there is nobody; a controller with no other ports is not worth a reset.
+ */
 static int start(void)
 {
-	uint32_t expected = 0;
+	uint32_t ports = 0, expected = 0;
 	int rc;
 
 	reg_write(AHCI_GHC, GHC_AE);
-	FOR_PORTS(p, ah.implemented)
-		if (detected(p) == DET_UP || detected(p) == DET_COMING)
+	FOR_PORTS(p, ah.implemented) {
+		unsigned det = detected(p);
+
+		if (det || !(port_read(p, PX_CMD) & CMD_SUD) || port_read(p, PX_SCTL) & SCTL_DET)
+			ports |= (uint32_t)BIT(p);
+		if (det == DET_UP || det == DET_COMING)
 			expected |= (uint32_t)BIT(p);
+	}
+	if (!ports)
+		return 0;
 	take_from_firmware();
 	if (!stop(ah.implemented))
 		log_warn("%s: a port does not stop", ah.name);
@@ -635,7 +646,7 @@ static int start(void)
 		rc = dma_attach(&ah.dma);
 	if (rc)
 		return rc;
-	ah.ready = bring_up(ah.implemented, expected, &ah.late);
+	ah.ready = bring_up(ports, expected, &ah.late);
 	sort_ports();
 	if (stop(ah.implemented))
 		return 0;
