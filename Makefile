@@ -119,7 +119,7 @@ $(STUB_O): $(NEWLIB)/lib/libc.a $(ZLIB)/lib/libz.a $(OUT)/include/.stamp arch/$(
 $(eval $(call compile,$(OUT),.c,CC,$$(CC) $$(STUB_CPPFLAGS) $$(STUB_CFLAGS)))
 $(eval $(call compile,$(OUT),.S,AS,$$(CC) $$(STUB_CPPFLAGS) $$(STUB_CFLAGS) -D__ASSEMBLY__))
 
-$(OUT)/capstub.elf: $(STUB_O) linker/$(ARCH).ld
+$(OUT)/capstub.elf: $(STUB_O) linker/$(ARCH).ld linker/pe.ld
 	@$(say) LD $@
 	$(Q)$(CC) $(STUB_CFLAGS) $(STUB_LDFLAGS) -o $@ $(STUB_O) $(STUB_LIBS)
 
@@ -242,8 +242,10 @@ host-programs:
 rules:
 	$(Q)tools/build/check-rules.py
 
-# Images again, from another folder: bit for bit the same, or the build depends on where it runs.
+# What firmware and signing programs see of the images. Then again, from another folder: bit for bit the same, or the
+# build depends on where it runs.
 images: all
+	$(Q)BUILD=$(abspath $(BUILD)) prove $(PROVE_FLAGS) $(sort $(wildcard tests/images/*.t))
 	$(Q)tools/build/check-reproducible.sh $(BUILD) $(NEWLIB_CACHE) $(CAPSTUB_CACHE)
 
 #---------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ struct rela {
 #define MAX_USABLE	16	/* ranges of linux,usable-memory-range looked at; kexec writes two */
 
 extern const struct seal __seal;
+extern const char __seal_resume[];	/* behind the PE header */
 extern const struct rela __rela_start[], __rela_end[];
 extern uintptr_t __stack_chk_guard;
 
@@ -49,7 +50,7 @@ static bool in_usable_memory;
 static EARLY bool image_intact(void)
 {
 	return __seal.size == (uint64_t)(__file_end - __image_start) &&
-	       __seal.crc == seal_crc(&__seal, __image_start, __file_end);
+	       __seal.crc == seal_crc(&__seal, __image_start, __seal_resume, __file_end);
 }
 
 /* The image is linked at 0 and lies at __image_start. */

@@ -21,8 +21,7 @@
 
 	.section .header, "a"
 	.code16
-header:
-	.skip	OFFSET_SETUP_SECTS
+	.set	header, . - OFFSET_SETUP_SECTS	/* the linker puts the PE header before this */
 	.byte	1			/* setup_sects: this one sector more */
 	.word	0			/* root_flags */
 	.long	__syssize_mark - header - HEADER_SIZE	/* syssize, 16-byte units */
@@ -147,7 +146,7 @@ kernel_info_end:
 __seal:
 	.ascii	"\0CAPSEAL"
 	.quad	__file_end - entry32
-	.long	0, 0
+	.long	0, 8
 
 	/* linker/x86_64.ld puts it at + 0x200 */
 	.section .head.entry, "ax"

@@ -152,7 +152,7 @@ static void add_pc_uarts(struct boot_info *bi)
 /* Called by head.S when .data was copied, which is the last of the file, and before relocation */
 bool image_intact(void)
 {
-	uint32_t crc = seal_crc(&__seal, __image_start, __data_load);
+	uint32_t crc = seal_crc(&__seal, __image_start, (const char *)(&__seal + 1), __data_load);
 
 	return crc32c(crc, __data_start, (size_t)(__data_end - __data_start)) == __seal.crc;
 }

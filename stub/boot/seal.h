@@ -12,25 +12,21 @@
 struct seal {
 	char magic[8];		/* "\0CAPSEAL" */
 	uint64_t size;		/* bytes covered, from the start of what is loaded */
-	uint32_t crc;		/* CRC-32C with this word taken as 0 */
-	uint32_t rsvd;
+	uint32_t crc;		/* CRC-32C */
+	uint32_t left_out;	/* bytes from @crc on that it leaves out: these two words, and what signing changes */
 };
 
 _Static_assert(sizeof(struct seal) == 24, "seal");
 
 /*
- * CRC-32C of [start, end), which holds @seal. To run before relocation changes the image, so no pointer that is kept
- * in memory may be used here.
+ * CRC-32C of [start, end), which holds @seal, less what it leaves out, up to @resume. To run before relocation changes
+ * the image, so no pointer that is kept in memory may be used here.
  */
-static inline uint32_t seal_crc(const struct seal *seal, const char *start, const char *end)
+static inline uint32_t seal_crc(const struct seal *seal, const char *start, const char *resume, const char *end)
 {
-	static const char zero[sizeof(seal->crc)];
-	const char *at = (const char *)&seal->crc;
-	uint32_t crc = crc32c(0, start, (size_t)(at - start));
+	uint32_t crc = crc32c(0, start, (size_t)((const char *)&seal->crc - start));
 
-	crc = crc32c(crc, zero, sizeof(zero));
-	at += sizeof(zero);
-	return crc32c(crc, at, (size_t)(end - at));
+	return crc32c(crc, resume, (size_t)(end - resume));
 }
 
 #endif

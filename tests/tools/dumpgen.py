@@ -268,8 +268,8 @@ def stub_image(path, change=None, memsz=0x3f000, size=160000):
     data[0x202:0x206] = b"HdrS"
     struct.pack_into("<I", data, 0x230, 4096)
     struct.pack_into("<I", data, 0x260, memsz)
-    struct.pack_into("<8sQI", data, 0x440, b"\0CAPSEAL", size - 0x400, 0)
-    struct.pack_into("<I", data, 0x450, crc32c(bytes(data[0x400:])))
+    struct.pack_into("<8sQII", data, 0x440, b"\0CAPSEAL", size - 0x400, 0, 8)
+    struct.pack_into("<I", data, 0x450, crc32c(bytes(data[0x400:0x450] + data[0x458:])))
     if change is not None:
         data[change] ^= 1
     with open(path, "wb") as f:

@@ -5,7 +5,8 @@
     seal-image.py IMAGE
 
 The seal lies at 0x40 of what is loaded, which on x86_64 is all but the first 1 KiB: magic, length, CRC-32C of
-everything with its own four bytes taken as 0 (struct seal, stub/boot/seal.h).
+so many bytes, less those that it leaves out (struct seal, stub/boot/seal.h). What follows in the file is padding, .sbat
+and, later, signatures.
 """
 import struct
 import sys
@@ -13,6 +14,7 @@ import sys
 SEAL = 0x40
 MAGIC = b"\0CAPSEAL"
 CRC_AT = SEAL + 16
+TAIL = 512              # .sbat
 HEADER = 0x400          # setup_sects + 1 sectors, if there is a boot sector
 
 
@@ -36,14 +38,13 @@ def main():
         start = HEADER if f.read(HEADER)[0x202:0x206] == b"HdrS" else 0
         f.seek(start)
         data = bytearray(f.read())
-        magic, size = struct.unpack_from("<8sQ", data, SEAL)
+        magic, size, _, left_out = struct.unpack_from("<8sQII", data, SEAL)
         if magic != MAGIC:
             sys.exit(f"{path}: no seal at {start + SEAL:#x}")
-        if size != len(data):
+        if not 0 <= len(data) - size - TAIL < 512:
             sys.exit(f"{path}: {len(data)} bytes, but the seal covers {size}")
-        data[CRC_AT:CRC_AT + 4] = bytes(4)
         f.seek(start + CRC_AT)
-        f.write(struct.pack("<I", crc32c(data)))
+        f.write(struct.pack("<I", crc32c(data[:CRC_AT] + data[CRC_AT + left_out:size])))
 
 
 if __name__ == "__main__":

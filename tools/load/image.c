@@ -72,10 +72,11 @@ static bool find_arm64(struct stub_image *img)
 static bool seal_fits(const struct stub_image *img)
 {
 	const struct seal *seal = (const void *)(img->data + SEAL_AT);
+	const char *from = (const char *)&seal->crc;
 
 	return !memcmp(seal->magic, "\0CAPSEAL", sizeof(seal->magic)) && seal->size <= img->data_size &&
-	       seal->size >= SEAL_AT + sizeof(*seal) &&
-	       seal->crc == seal_crc(seal, img->data, img->data + seal->size);
+	       seal->size >= SEAL_AT + sizeof(*seal) && seal->left_out <= img->data + seal->size - from &&
+	       seal->crc == seal_crc(seal, img->data, from + seal->left_out, img->data + seal->size);
 }
 
 int stub_image_read(struct stub_image *img, const char *path)
