@@ -26,6 +26,7 @@ static const struct command {
 	{ "words", "print the stub's command line with its checksum", words_main },
 	{ "load", "load the stub, to be run when the kernel panics", load_main },
 	{ "unload", "unload it", unload_main },
+	{ "sign", "sign the stub for Secure Boot, or prepare it for being signed", sign_main },
 	{ "status", "show what is loaded, and whether its targets are there", status_main },
 	{ "check", "look for everything that would prevent a capture", check_main },
 	{ "recv", "receive dumps over serial lines", recv_main },

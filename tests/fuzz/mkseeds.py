@@ -363,8 +363,31 @@ def serial():
         ctrl(3000, 4, n, (0, 0, 1)) for n in range(99)))
 
 
+def pe():
+    def image(certs=b"", size=0x800, sections=((0x400, 0x200), (0x600, 0x200))):
+        data = bytearray(size)
+        data[:2], data[0x3c:0x40], data[0x40:0x44] = b"MZ", struct.pack("<I", 0x40), b"PE\0\0"
+        struct.pack_into("<HH12xHH", data, 0x44, 0x8664, len(sections), 160, 0x206)
+        struct.pack_into("<H", data, 0x58, 0x20b)
+        struct.pack_into("<I", data, 0x58 + 60, 0x400)
+        struct.pack_into("<I", data, 0x58 + 108, 6)
+        for i, (at, length) in enumerate(sections):
+            struct.pack_into("<8sIIII", data, 0xf8 + 40 * i, b".text", length, 0x1000 * (i + 1), length, at)
+        if certs:
+            struct.pack_into("<II", data, 0x58 + 144, size, len(certs) + 8)
+            data += struct.pack("<IHH", len(certs) + 8, 0x200, 2) + certs
+        return bytes(data)
+
+    digest = bytes.fromhex("0609608648016503040201050004") + b"\x20" + bytes(32)
+    ids = bytes.fromhex("0603551d0e04160414") + bytes(range(20)) + bytes.fromhex("0603551d23041830168014") + bytes(range(20))
+    put("pe", "bare", image())
+    put("pe", "odd", image(size=0x803))
+    put("pe", "no_sections", image(sections=()))
+    put("pe", "signed", image(b"\x30\x82" + digest + ids + bytes(-(2 + len(digest) + len(ids)) % 8)))
+
+
 def main():
-    for make in (cmdline, iommu, watchdog, elfcorehdr, notes, part, acpi, label, reason, report, recv, serial):
+    for make in (cmdline, iommu, watchdog, elfcorehdr, notes, part, acpi, label, reason, report, recv, serial, pe):
         make()
 
 

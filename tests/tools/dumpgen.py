@@ -268,6 +268,14 @@ def stub_image(path, change=None, memsz=0x3f000, size=160000):
     data[0x202:0x206] = b"HdrS"
     struct.pack_into("<I", data, 0x230, 4096)
     struct.pack_into("<I", data, 0x260, memsz)
+    # linker/pe.ld, with one section instead of three
+    data[:2], data[0x3c:0x40], data[0x40:0x44] = b"MZ", struct.pack("<I", 0x40), b"PE\0\0"
+    struct.pack_into("<HH12xHH", data, 0x44, 0x8664, 1, 160, 0x206)
+    struct.pack_into("<H18xI8xII", data, 0x58, 0x20b, 0x1000, 0, 4096)
+    struct.pack_into("<I", data, 0x58 + 36, 512)
+    struct.pack_into("<II4xHH", data, 0x58 + 56, memsz + 0x1000, 0x400, 10, 0x100)
+    struct.pack_into("<I", data, 0x58 + 108, 6)
+    struct.pack_into("<8sIIII12xI", data, 0xf8, b".text", size - 0x400, 0x1000, size - 0x400, 0x400, 0x60000020)
     struct.pack_into("<8sQII", data, 0x440, b"\0CAPSEAL", size - 0x400, 0, 8)
     struct.pack_into("<I", data, 0x450, crc32c(bytes(data[0x400:0x450] + data[0x458:])))
     if change is not None:

@@ -90,7 +90,7 @@ equal([x for x in got if x[1] == "crashkernel"], [], "high and low belong togeth
 check(machine(sys__kernel__kexec_crash_size="134217728\n"), 0, ("note", "reservation", "crashkernel=1M is enough"))
 check(machine(proc__iomem="00100000-1ffdefff : System RAM\n  1f000000-1f00ffff : Crash kernel\n"), 1, ("error", "plan", "does not fit"))
 check(machine(loaded="0\n", sys__kernel__security__lockdown="none [integrity] confidentiality\n"), 1,
-      ("error", "refused", "signed images only"))
+      ("error", "signature", "signed images only"))
 check(machine(proc__sys__kernel__kexec_load_disabled="1\n"), 0, ("note", "refused", "kexec_load_disabled"))
 check(machine(proc__sys__kernel__panic="0\n"), 0, ("note", "panic", "Panic=10"))
 check(machine(sys__module__kernel__parameters__crash_kexec_post_notifiers="Y\n"), 0, ("note", "notifiers", "before the stub"))

@@ -20,7 +20,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		a->paths[p->nr++] = value;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		if (a->max)
+		if (a->which)
 			argp_error(state, "%s", a->which);
 		return 0;
 	case ARGP_KEY_END:

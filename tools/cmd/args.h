@@ -20,7 +20,7 @@ struct arg {
 struct args {
 	const struct arg *options;	/* ends with one of zeros */
 	const char *usage, *doc;	/* "TARGET" */
-	const char *which;		/* said when there is none: "which TARGET?" */
+	const char *which;		/* said when there is none: "which TARGET?"; NULL: none is needed */
 	const char **paths;
 	unsigned max;			/* room in paths; 0: the command takes none */
 	const char *too_many;		/* "one TARGET at a time" */

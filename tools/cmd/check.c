@@ -4,6 +4,7 @@
  * function that says what it found; nothing is changed.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "tools/cmd/commands.h"
 #include "tools/load/health.h"
 #include "tools/load/kexec.h"
+#include "tools/load/trust.h"
 #include "tools/media/estimate.h"
 #include "tools/setup/steps.h"
 #include "tools/util.h"
@@ -129,6 +131,28 @@ static void check_plan(struct checker *c, const struct stub_image *img)
 	machine_free(&m);
 }
 
+/* Only a kernel that is locked down asks for a signature; one that is there is looked at all the same. */
+static void check_signature(struct checker *c, const struct stub_image *img)
+{
+	bool locked = kernel_locked(c->h.root);
+	enum severity bad = !locked ? SEV_NOTE : c->h.loaded ? SEV_WARNING : SEV_ERROR;
+	char text[PATH_MAX + 160];
+	enum trust trust = trust_look(img, c->h.root, text, sizeof(text));
+	const char *enrol = trust_enrol(c->h.root);
+
+	if (trust == TRUST_KNOWN)
+		found(c, SEV_OK, "signature", "%s", text);
+	else if (trust == TRUST_UNSIGNED && locked)
+		found(c, bad, "signature", "kernel lockdown (Secure Boot) takes signed images only, and %s: sign it with 'capstub sign', then %s",
+		      text, enrol);
+	else if (trust == TRUST_CHANGED)
+		found(c, bad, "signature", "%s: sign it again", text);
+	else if (trust == TRUST_UNKNOWN)
+		found(c, bad, "signature", "%s: %s", text, enrol);
+	else if (secure_boot(c->h.root))
+		found(c, SEV_NOTE, "signature", "%s; Secure Boot is on, and should the kernel be locked down it would not be loaded", text);
+}
+
 static void check_image(struct checker *c)
 {
 	const struct record *r = &c->h.record;
@@ -137,8 +161,10 @@ static void check_image(struct checker *c)
 
 	if (stub_image_read(&img, path))
 		found(c, SEV_ERROR, "image", "%s cannot be loaded: see the message above", path);
-	else
+	else {
 		check_plan(c, &img);
+		check_signature(c, &img);
+	}
 	if (img.arch && c->h.recorded && !strcmp(r->image, path) && crc32c(0, img.file, img.file_size) != r->image_crc)
 		found(c, SEV_WARNING, "image", "%s was replaced since it was loaded: run 'capstub load'", path);
 	stub_image_free(&img);
@@ -146,10 +172,8 @@ static void check_image(struct checker *c)
 
 static void check_loaded(struct checker *c)
 {
-	const char *refused = kexec_refused(c->h.root);
-
-	if (refused)
-		found(c, c->h.loaded ? SEV_NOTE : SEV_ERROR, "refused", "%s", refused);
+	if (kexec_disabled(c->h.root))
+		found(c, c->h.loaded ? SEV_NOTE : SEV_ERROR, "refused", "%s", KEXEC_DISABLED);
 	if (!c->h.loaded)
 		found(c, SEV_ERROR, "loaded", "nothing is loaded: run 'capstub load', and 'capstub setup' once, so that it is at every boot");
 	else if (!c->h.recorded)

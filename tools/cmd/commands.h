@@ -13,6 +13,7 @@ int words_main(int argc, char **argv);
 int load_main(int argc, char **argv);
 int unload_main(int argc, char **argv);
 int setup_main(int argc, char **argv);
+int sign_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int check_main(int argc, char **argv);
 int recv_main(int argc, char **argv);

@@ -5,8 +5,10 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "capstub/boot_params.h"
 #include "stub/format/crc.h"
@@ -16,6 +18,7 @@
 #include "tools/load/kexec.h"
 #include "tools/load/owner.h"
 #include "tools/load/record.h"
+#include "tools/load/trust.h"
 #include "tools/load/words.h"
 #include "tools/util.h"
 
@@ -114,6 +117,28 @@ static int load_file(const struct load_args *a, const struct stub_image *img)
 	return rc;
 }
 
+/*
+ * kexec_load(2) first: its elfcorehdr takes less room. A kernel that refuses it may take a signed image by the other call.
+ * What is sure to be refused there too is not tried, because that would unload what is loaded.
+ */
+static int load_image(const struct load_args *a, const struct stub_image *img, uint32_t *ret_elfcore_crc)
+{
+	char text[PATH_MAX + 160];
+	enum trust trust = trust_look(img, a->root ? a->root : "", text, sizeof(text));
+	int rc = a->call == CALL_FILE ? -ENOSYS : load_segments(a, img, a->root ? a->root : "", ret_elfcore_crc);
+
+	if (a->call == CALL_LOAD || (a->call == CALL_AUTO && (a->dry_run || (rc != -EPERM && rc != -ENOSYS))))
+		return rc;
+	if (rc == -EPERM && (geteuid() || kexec_disabled("") || (!kernel_locked("") && !secure_boot(""))))
+		return kexec_not_permitted();
+	if (rc == -EPERM && trust < TRUST_UNKNOWN)
+		return fail(-EPERM, "kernel lockdown (Secure Boot) takes signed images only, and %s: see 'capstub sign --help'", text);
+	rc = load_file(a, img);
+	if (!rc && trust != TRUST_UNSIGNED)
+		puts(text);
+	return rc;
+}
+
 static void write_record(const struct load_args *a, const struct stub_image *img, uint32_t elfcore_crc)
 {
 	struct record r = { .time = time(NULL), .image_crc = crc32c(0, img->file, img->file_size),
@@ -140,14 +165,8 @@ static int load(const struct load_args *a)
 		rc = stub_image_read(&img, path);
 	if (!rc && !a->root && img.arch != arch)
 		rc = fail(-ENOEXEC, "%s is for %s, and this machine is %s", path, arch_name(img.arch), arch_name(arch));
-	if (!rc && a->call != CALL_FILE)
-		rc = load_segments(a, &img, a->root ? a->root : "", &elfcore_crc);
-	if (!rc && a->call == CALL_FILE)
-		rc = load_file(a, &img);
-	else if (rc == -EPERM && a->call == CALL_AUTO && !a->dry_run && !stub_image_signed(&img))
-		rc = kexec_not_permitted();
-	else if ((rc == -EPERM || rc == -ENOSYS) && a->call == CALL_AUTO && !a->dry_run)
-		rc = load_file(a, &img);
+	if (!rc)
+		rc = load_image(a, &img, &elfcore_crc);
 	if (!rc && !a->dry_run) {
 		write_record(a, &img, elfcore_crc);
 		printf("%s is loaded: %s\n", path, a->words);

@@ -95,20 +95,6 @@ int stub_image_read(struct stub_image *img, const char *path)
 	return 0;
 }
 
-/* The certificate table in the optional header's fifth data directory (PE/COFF §3.4.3; 64-bit: "PE32+") */
-bool stub_image_signed(const struct stub_image *img)
-{
-	uint32_t pe, size;
-
-	if (memcmp(img->file, "MZ", 2))
-		return false;
-	memcpy(&pe, img->file + 0x3c, sizeof(pe));
-	if (pe > img->file_size - 256 || memcmp(img->file + pe, "PE\0\0", 4))
-		return false;
-	memcpy(&size, img->file + pe + 24 + 112 + 4 * 8 + 4, sizeof(size));
-	return size;
-}
-
 void stub_image_free(struct stub_image *img)
 {
 	free(img->file);

@@ -24,9 +24,6 @@ struct stub_image {
 int stub_image_read(struct stub_image *img, const char *path);
 void stub_image_free(struct stub_image *img);
 
-/* Does it carry a signature, whoever's? */
-bool stub_image_signed(const struct stub_image *img);
-
 enum arch this_arch(void);
 const char *default_image(void);	/* the one that was installed for it */
 const char *arch_name(enum arch arch);	/* as uname(2) calls it */

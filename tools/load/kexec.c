@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tools/load/trust.h"
 #include "tools/util.h"
 
 /* linux include/uapi/linux/kexec.h since 6.5 */
@@ -16,31 +17,22 @@
 #define KEXEC_UPDATE_ELFCOREHDR	0x00000004
 #endif
 
-const char *kexec_refused(const char *root)
+bool kexec_disabled(const char *root)
 {
-	char *lockdown = read_file(root, "/sys/kernel/security/lockdown", NULL);
-	bool locked = lockdown && (strstr(lockdown, "[integrity]") || strstr(lockdown, "[confidentiality]"));
 	uint64_t disabled = 0;
 
-	free(lockdown);
-	read_number(root, "/proc/sys/kernel/kexec_load_disabled", 10, &disabled);
-	if (disabled)
-		return "kernel.kexec_load_disabled is 1: nothing can be loaded or unloaded until the next boot; load "
-		       "before it is set";
-	if (locked)
-		return "kernel lockdown (Secure Boot) takes signed images only: sign the stub's image with a key that the "
-		       "kernel knows, and load it with --syscall file";
-	return NULL;
+	return read_number(root, "/proc/sys/kernel/kexec_load_disabled", 10, &disabled) && disabled;
 }
 
 int kexec_not_permitted(void)
 {
-	const char *why = kexec_refused("");
-
 	if (geteuid())
 		return fail(-EPERM, "only root may load: run capstub as root");
-	return fail(-EPERM, "%s", why ? why : "the kernel does not permit it: CAP_SYS_BOOT is missing, as in a container, or "
-		    "a security module refuses");
+	if (kexec_disabled(""))
+		return fail(-EPERM, "%s", KEXEC_DISABLED);
+	if (kernel_locked(""))
+		return fail(-EPERM, "kernel lockdown (Secure Boot) takes signed images only, and did not take this one's signature");
+	return fail(-EPERM, "the kernel does not permit it: CAP_SYS_BOOT is missing, as in a container, or a security module refuses");
 }
 
 /* What both calls have in common */
@@ -73,6 +65,8 @@ int kexec_load_plan(const struct plan *p, bool quiet)
 		};
 	if (!syscall(SYS_kexec_load, p->entry, (unsigned long)NR_SEGS, seg, flags))
 		return 0;
+	if (errno == EACCES)	/* IMA's policy for Secure Boot; lockdown says EPERM */
+		errno = EPERM;
 	if (quiet && (errno == EPERM || errno == ENOSYS))
 		return -errno;
 	switch (errno) {
@@ -89,6 +83,7 @@ int kexec_load_plan(const struct plan *p, bool quiet)
 int kexec_load_file(const char *image, const char *words)
 {
 	int fd = open(image, O_RDONLY | O_CLOEXEC), error;
+	const char *why;
 
 	if (fd < 0)
 		return fail(-errno, "%s: %m", image);
@@ -98,15 +93,6 @@ int kexec_load_file(const char *image, const char *words)
 	switch (error) {
 	case 0:
 		return 0;
-	case ENODATA:
-		return fail(-error, "%s is not signed, and this kernel takes signed images only", image);
-	case ENOKEY:
-		return fail(-error, "%s is signed with a key that the kernel does not know: enrol it (db or MOK)", image);
-	case EKEYREJECTED:
-	case EBADMSG:
-		return fail(-error, "%s: its signature does not fit; it was changed after it was signed", image);
-	case EACCES:
-		return fail(-error, "%s: an integrity policy (IMA) refuses it; sign it", image);
 	case EADDRNOTAVAIL:
 	case ENOMEM:
 		return fail(-error, "the kernel finds no room in the reservation: boot with a larger crashkernel=, 2M "
@@ -114,6 +100,9 @@ int kexec_load_file(const char *image, const char *words)
 	case ENOEXEC:
 		return fail(-error, "the kernel does not take %s for an image of this machine", image);
 	default:
+		why = signature_error(error);
+		if (why)
+			return fail(-error, "%s: %s%s%s", image, why, error == ENOKEY ? ": " : "", error == ENOKEY ? trust_enrol("") : "");
 		return fail_common(error);
 	}
 }

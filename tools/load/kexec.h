@@ -18,7 +18,8 @@ int kexec_unload(void);
 /* -EPERM, with why as a message */
 int kexec_not_permitted(void);
 
-/* Does the kernel refuse kexec_load(2), whoever asks? The reason as a sentence, or NULL */
-const char *kexec_refused(const char *root);
+/* Nothing can be loaded or unloaded, whoever asks */
+bool kexec_disabled(const char *root);
+#define KEXEC_DISABLED	"kernel.kexec_load_disabled is 1: nothing can be loaded or unloaded until the next boot; load before it is set"
 
 #endif
