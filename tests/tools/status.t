@@ -91,6 +91,12 @@ check(machine(sys__kernel__kexec_crash_size="134217728\n"), 0, ("note", "reserva
 check(machine(proc__iomem="00100000-1ffdefff : System RAM\n  1f000000-1f00ffff : Crash kernel\n"), 1, ("error", "plan", "does not fit"))
 check(machine(loaded="0\n", sys__kernel__security__lockdown="none [integrity] confidentiality\n"), 1,
       ("error", "signature", "signed images only"))
+locked = dict(sys__kernel__security__lockdown="none [integrity] confidentiality\n")
+check(machine(sys__kernel__crash_elfcorehdr_size="917680\n", **locked), 1, ("error", "plan", "crashkernel=1216K"))
+check(machine(sys__kernel__crash_elfcorehdr_size="917680\n", sys__kernel__kexec_crash_size="1245184\n", **locked), 0, ("ok", "plan", "fits"))
+check(machine(sys__kernel__crash_elfcorehdr_size="917680\n", conf=f"[Stub]\nTarget=UUID={UUID}\n[Load]\nSyscall=file\n"), 1,
+      ("error", "plan", "kexec_file_load"))
+check(machine(**locked), 0, ("ok", "plan", "fits"), ("warning", "signature", "signed images only"))
 check(machine(proc__sys__kernel__kexec_load_disabled="1\n"), 0, ("note", "refused", "kexec_load_disabled"))
 check(machine(proc__sys__kernel__panic="0\n"), 0, ("note", "panic", "Panic=10"))
 check(machine(sys__module__kernel__parameters__crash_kexec_post_notifiers="Y\n"), 0, ("note", "notifiers", "before the stub"))

@@ -110,9 +110,10 @@ static void check_reservation(struct checker *c)
 		found(c, SEV_OK, "reservation", "%s are reserved", human_bytes(size));
 }
 
-/* The very plan that capstub load would make. What is wrong with it has been said by whoever found it. */
+/* The very plan that capstub load would make, or what the kernel itself would need. What is wrong with it has been said by whoever found it. */
 static void check_plan(struct checker *c, const struct stub_image *img)
 {
+	bool by_file = kernel_locked(c->h.root) || c->h.config.call == CALL_FILE;
 	struct machine m = { 0 };
 	struct plan p = { 0 };
 
@@ -120,6 +121,9 @@ static void check_plan(struct checker *c, const struct stub_image *img)
 		return;
 	if (machine_read(&m, c->h.root, img->arch))
 		found(c, geteuid() ? SEV_WARNING : SEV_ERROR, "plan", "what would be loaded cannot be planned: see the message above");
+	else if (by_file && img->arch == ARCH_X86_64 && plan_file_needs(&m, img) > c->h.reserved)
+		found(c, SEV_ERROR, "plan", "the stub does not fit as kexec_file_load loads it, which is the call for signed images: boot "
+		      "with crashkernel=%lluK", (unsigned long long)(plan_file_needs(&m, img) >> 10));
 	else if (plan_make(&p, &m, img, c->h.words))
 		found(c, SEV_ERROR, "plan", "the stub does not fit: see the message above");
 	else
@@ -143,7 +147,7 @@ static void check_signature(struct checker *c, const struct stub_image *img)
 	if (trust == TRUST_KNOWN)
 		found(c, SEV_OK, "signature", "%s", text);
 	else if (trust == TRUST_UNSIGNED && locked)
-		found(c, bad, "signature", "kernel lockdown (Secure Boot) takes signed images only, and %s: sign it with 'capstub sign', then %s",
+		found(c, bad, "signature", "kernel lockdown (Secure Boot) takes signed images only, and %s: sign it with 'capstub sign'; %s",
 		      text, enrol);
 	else if (trust == TRUST_CHANGED)
 		found(c, bad, "signature", "%s: sign it again", text);

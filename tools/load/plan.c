@@ -23,13 +23,31 @@
  */
 #define ARENA_LEAST	KIB(192)
 
+/* Besides, kexec_file_load(2) places purgatory, boot_params and its control pages: so much was enough for 6.1 and 6.12. */
+#define FILE_REST	KIB(60)
+#define FILE_ELFCORE	KIB(4)	/* where the kernel does not rewrite it */
+
+/* For each GiB of RAM */
+static uint64_t big_tables(const struct machine *m)
+{
+	return m->arch == ARCH_X86_64 && !m->huge_tables ? DIV_ROUND_UP(m->ram_end, BIT(30)) : 0;
+}
+
 static uint64_t rest_needs(const struct machine *m)
 {
 	uint64_t pages = 2;
 
 	if (m->arch == ARCH_X86_64)
-		pages = KERNEL_PAGES + DIV_ROUND_UP(m->ram_end, BIT(39)) + (m->huge_tables ? 0 : DIV_ROUND_UP(m->ram_end, BIT(30)));
+		pages = KERNEL_PAGES + DIV_ROUND_UP(m->ram_end, BIT(39)) + big_tables(m);
 	return max_u64(pages * m->page_size, ARENA_LEAST);
+}
+
+/* Low memory is arena there, because that call leaves it out of the dump. */
+uint64_t plan_file_needs(const struct machine *m, const struct stub_image *img)
+{
+	uint64_t elfcore = max_u64(ALIGN_UP(m->hotplug_size, m->page_size), FILE_ELFCORE);
+
+	return ALIGN_UP(img->memsz + elfcore + FILE_REST + big_tables(m) * m->page_size, KIB(64));
 }
 
 uint64_t plan_needs(const struct plan *p, const struct machine *m)

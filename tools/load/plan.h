@@ -37,4 +37,10 @@ void plan_free(struct plan *p);
 /* The reservation that all of it would need, as crashkernel= has it: a multiple of 64 KiB */
 uint64_t plan_needs(const struct plan *p, const struct machine *m);
 
+/*
+ * The same when kexec_file_load(2) loads it, on x86_64: newer kernels make an elfcorehdr with room for all CPUs and memory
+ * that they were built for, 900 KiB.
+ */
+uint64_t plan_file_needs(const struct machine *m, const struct stub_image *img);
+
 #endif
