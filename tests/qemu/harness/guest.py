@@ -31,9 +31,11 @@ class Guest:
                  machine=None, append="console=ttyS0", level=0, compress="none", kexec="-p",
                  crashkernel="1M", panic="sysrq", panic_cpu=0, io=False, write=(), words="",
                  before="", pause=False, stub=None, files=(), extra=(), hidden=False, pty=False,
-                 dump="any"):
+                 dump="any", boot=None):
         self.arch, self.suite, self.disks, self.mem, self.smp = arch, suite, list(disks), size_of(mem), smp
         self.panic, self.words, self.crashkernel, self.extra = panic, words, crashkernel, list(extra)
+        # boot: how the machine comes to its kernel, as QEMU's options; None: QEMU loads it
+        self.boot_options = boot or (lambda vmlinuz, initrd, words: ["-kernel", vmlinuz, "-initrd", initrd, "-append", words])
         self.files = list(files)        # NAME=PATH, further files for the guest's root
         # hidden: disks that the first kernel has no driver for
         self.cpu = cpu or {"x86_64": "max,la57=off", "arm64": "cortex-a72"}[arch]
@@ -99,10 +101,10 @@ class Guest:
                 "-nodefaults", "-no-user-config", "-display", "none", "-nic", "none",
                 "-machine", self.machine, "-accel", "tcg,thread=multi", "-cpu", self.cpu,
                 "-smp", str(self.smp), "-m", "%dM" % (self.mem // MIB),
-                "-kernel", os.path.join(folder, "vmlinuz"), "-initrd", initrd, "-append", words,
                 "-chardev", chardev + ",id=con,logfile=" + self.console_path, "-serial", "chardev:con",
                 "-qmp", "unix:%s/qmp,server=on,wait=off" % self.sockets,
                 "-action", "reboot=shutdown,shutdown=pause,panic=none"]
+        argv += self.boot_options(os.path.join(folder, "vmlinuz"), initrd, words)
         # What a disk may hang on, before it
         argv += self.extra
         for d in self.disks:
