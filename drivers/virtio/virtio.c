@@ -69,6 +69,15 @@ int virtio_negotiate(struct virtio_dev *dev, uint64_t wanted, uint64_t *ret_feat
 	return 0;
 }
 
+uint32_t virtio_config_read(struct virtio_dev *dev, unsigned off, unsigned size)
+{
+	const char *p = (const char *)dev->config + off;
+
+	if (!range_inside(off, size, 0, dev->config_len))
+		return 0xffffffff;
+	return size == 1 ? mmio_read8(p) : size == 2 ? mmio_read16(p) : mmio_read32(p);
+}
+
 int virtio_config_read64(struct virtio_dev *dev, unsigned off, uint64_t *ret)
 {
 	for (unsigned n = 0; n < CONFIG_TRIES; n++) {

@@ -109,6 +109,12 @@ unsigned virtio_type(const struct virtio_place *at);
  */
 int virtio_open(struct virtio_dev *dev, const struct virtio_place *at);
 
+/*
+ * config_read() of transports with mapped registers, §4.1.3.1 and §4.2.2.2: with the width of the field. The length of the structure
+ * is the device's word: what it does not have reads as from an absent device.
+ */
+uint32_t virtio_config_read(struct virtio_dev *dev, unsigned off, unsigned size);
+
 /* The two transports of virtio_type() and virtio_open() */
 unsigned virtio_pci_type(const struct pci_dev *pci);
 unsigned virtio_mmio_type(const struct virtio_mmio_spec *spec);

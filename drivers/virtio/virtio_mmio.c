@@ -161,16 +161,6 @@ static void notify(struct virtio_dev *dev, const struct virtq *vq)
 	reg_write(dev, QUEUE_NOTIFY, vq->index);
 }
 
-static uint32_t config_read(struct virtio_dev *dev, unsigned off, unsigned size)
-{
-	const char *p = (const char *)dev->config + off;
-
-	if (!range_inside(off, size, 0, dev->config_len))
-		return 0xffffffff;
-	/* §4.2.2.2: with the width of the field */
-	return size == 1 ? mmio_read8(p) : size == 2 ? mmio_read16(p) : mmio_read32(p);
-}
-
 static uint32_t config_generation(struct virtio_dev *dev)
 {
 	return dev->legacy ? 0 : reg_read(dev, CONFIG_GENERATION);
@@ -198,7 +188,7 @@ static const struct virtio_transport_ops virtio_mmio_ops = {
 	.queue_size		= queue_size,
 	.queue_enable		= queue_enable,
 	.notify			= notify,
-	.config_read		= config_read,
+	.config_read		= virtio_config_read,
 	.config_generation	= config_generation,
 	.present		= present_mmio,
 };

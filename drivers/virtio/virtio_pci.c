@@ -171,19 +171,6 @@ static void modern_notify(struct virtio_dev *dev, const struct virtq *vq)
 	mmio_write16(vq->notify, vq->index);
 }
 
-/*
- * §4.1.3.1: with the width of the field. The length of the structure is the device's word: what it
- * does not have reads as from an absent device.
- */
-static uint32_t modern_config_read(struct virtio_dev *dev, unsigned off, unsigned size)
-{
-	const char *p = (const char *)dev->config + off;
-
-	if (!range_inside(off, size, 0, dev->config_len))
-		return 0xffffffff;
-	return size == 1 ? mmio_read8(p) : size == 2 ? mmio_read16(p) : mmio_read32(p);
-}
-
 static uint32_t modern_config_generation(struct virtio_dev *dev)
 {
 	return mmio_read8(common(dev, CONFIG_GENERATION));
@@ -202,7 +189,7 @@ static const struct virtio_transport_ops virtio_pci_modern_ops = {
 	.queue_size		= modern_queue_size,
 	.queue_enable		= modern_queue_enable,
 	.notify			= modern_notify,
-	.config_read		= modern_config_read,
+	.config_read		= virtio_config_read,
 	.config_generation	= modern_config_generation,
 	.present		= present_pci,
 };
