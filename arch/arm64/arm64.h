@@ -73,8 +73,6 @@ unsigned mm_pa_bits(void);
 void exception_init(void);
 /* SErrors that nobody has reported yet are; costs nothing when there are none */
 void exception_report(void);
-/* Accesses to registers that nobody answered: read as all ones, writes lost */
-unsigned exception_mmio_faults(void);
 
 struct exception_frame {
 	uint64_t x[31];

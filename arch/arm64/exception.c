@@ -45,7 +45,6 @@ _Static_assert(sizeof(struct exception_frame) == EXC_FRAME_SIZE, "exception_fram
 #define SERROR_LIMIT	64	/* outside of reads; then SError stays masked: its source may never stop */
 #define RAS_MAX_RECORDS	64
 
-static unsigned mmio_faults;
 static unsigned nesting;
 
 static bool ras;
@@ -120,11 +119,6 @@ void arch_report(void)
 	exception_report();
 }
 
-unsigned exception_mmio_faults(void)
-{
-	return mmio_faults;
-}
-
 /* A data abort on a register: do as if it had been there and read as all ones. */
 static EARLY bool make_up_for_mmio(struct exception_frame *f)
 {
@@ -143,7 +137,6 @@ static EARLY bool make_up_for_mmio(struct exception_frame *f)
 	if ((insn & INSN_LOAD) && rt < 31)
 		f->x[rt] = GENMASK((8u << FIELD_GET(INSN_SIZE, insn)) - 1, 0);
 	f->elr += 4;
-	mmio_faults++;
 	return true;
 }
 
