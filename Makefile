@@ -33,14 +33,9 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 
 # Quiet rules: "@$(say) CC $<" then "$(Q)command". V=1 shows the command instead of the line.
-ifeq ($(V),1)
-Q   :=
-say := :
-else
-Q   := @
-say := printf '  %-7s %s\n'
-MAKEFLAGS += --no-print-directory
-endif
+Q   := $(if $(filter 1,$(V)),,@)
+say := $(if $(Q),printf '  %-7s %s\n',:)
+MAKEFLAGS += $(if $(Q),--no-print-directory)
 
 # $(call compile,FOLDER,SUFFIX,WHAT,COMMAND): how objects in FOLDER are made of sources
 define compile
@@ -68,35 +63,31 @@ STUB_C := $(wildcard stub/*.c stub/*/*.c drivers/*.c drivers/*/*.c arch/$(ARCH)/
 STUB_S := $(wildcard arch/$(ARCH)/*.S)
 STUB_O := $(STUB_C:%.c=$(OUT)/%.o) $(STUB_S:%.S=$(OUT)/%.S.o)
 
-# Debian's package folder for this architecture: the running system's own when it is the same, else a
-# private one, filled from the same mirror (headers.sh).
+# Debian's package folder for it: the running system's own when it is the same, else a private one (headers.sh)
 SYSROOT := $(if $(filter x86_64:x86_64,$(shell uname -m):$(ARCH)),,$(abspath $(BUILD))/sysroot-$(ARCH))
 LIBDIR   = $(SYSROOT)/usr/lib/$(CROSS_COMPILE:-=)
 
-# Headers: ours, then the compiler's, newlib's, and at the end a private folder with nothing but
-# lzo's, libfdt's and gnu-efi's, so that no header of the host's C library can leak in.
-# <io.h> and <cpu.h> are picked by -Iarch/$(ARCH).
+# Headers: ours (<io.h> and <cpu.h> by -Iarch/$(ARCH)), then the compiler's, newlib's, and at the end a private folder with
+# nothing but lzo's, libfdt's and gnu-efi's, so that no header of the host's C library can leak in.
 STUB_CPPFLAGS = -I. -Iinclude -Iarch/$(ARCH) -nostdinc \
 	-isystem $(shell $(CC) -print-file-name=include) -isystem $(NEWLIB)/include \
 	-isystem $(ZLIB)/include -isystem $(OUT)/include -isystem $(OUT)/include/efi -isystem $(OUT)/include/efi/$(EFI_ARCH) \
 	-DCAPSTUB_VERSION='"$(VERSION)"'
 
-# -Os: 1 MiB of reservation is the budget; -Oz saves 4 KiB more and costs a quarter of the speed.
-# -ffreestanding: no hosted library behind the compiler's back.
-# -fPIE -fno-plt: kexec chooses the address; no lazy binding. -f*-sections: with --gc-sections only what
-# is used is linked. -fno-asynchronous-unwind-tables: nobody unwinds, .eh_frame would be a fifth of the
-# image. -fno-common: two definitions of one variable are an error. -fvisibility=hidden: no symbol needs
-# a GOT entry. -fstack-protector: the input is a dead kernel's memory, and lies in arrays of bytes;
-# the stub supplies the guard. -ffile-prefix-map: the same image from every folder
+# -Os: 1 MiB of reservation is the budget; -Oz saves 4 KiB more and costs a quarter of the speed. -ffreestanding: no hosted
+# library behind the compiler's back. -fPIE -fno-plt: kexec chooses the address; no lazy binding. -f*-sections: with
+# --gc-sections only what is used is linked. -fno-asynchronous-unwind-tables: nobody unwinds, .eh_frame would be a fifth of
+# the image. -fno-common: two definitions of one variable are an error. -fvisibility=hidden: no symbol needs a GOT entry.
+# -fstack-protector: the input is a dead kernel's memory, and lies in arrays of bytes; the stub supplies the guard.
+# -ffile-prefix-map: the same image from every folder
 STUB_CFLAGS = -std=gnu11 -Os -g -ffreestanding -fPIE -fno-plt -ffunction-sections -fdata-sections \
 	-fno-asynchronous-unwind-tables -fno-common -fvisibility=hidden -fstack-protector \
 	-ffile-prefix-map=$(CURDIR)=. -Wall -Wextra -Werror -Wvla -Wmissing-prototypes \
 	-Wstrict-prototypes $(ARCH_CFLAGS)
 
-# -static-pie: position-independent, relocated by its own first code. -T: the memory map, with size
-# ASSERTs. --build-id=none: nothing that differs between two builds. --fatal-warnings: a linker warning
-# is an error. norelro: nobody would protect the pages after relocation. --no-warn-rwx-segments: loaded
-# flat, page tables of our own decide who may write. noexecstack: said once for all assembler files
+# -static-pie: position-independent, relocated by its own first code. -T: the memory map, with size ASSERTs.
+# --build-id=none: nothing that differs between two builds. norelro: nobody would protect the pages after relocation.
+# --no-warn-rwx-segments: loaded flat, page tables of our own decide who may write. noexecstack: for all assembler files
 STUB_LDFLAGS = -static-pie -nostdlib -Wl,-T,linker/$(ARCH).ld -Wl,--gc-sections \
 	-Wl,--build-id=none -Wl,--fatal-warnings -Wl,-z,noexecstack -Wl,-z,norelro \
 	-Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Wl,--no-dynamic-linker \
@@ -150,8 +141,8 @@ endif
 # The host tool: hosted C11, the native compiler.
 
 HOSTCC     ?= gcc
-# stub/format: both sides must agree on what a CRC, a serial frame, an untouched target and a page table are; the loader has
-# the stub's own parser look at the words, the report reads log and symbols as the stub does
+# stub/format: both sides must agree on what it is about; the loader has the stub's own parser look at the words, the report
+# reads log and symbols as the stub does
 TOOL_C     := $(wildcard tools/*.c tools/*/*.c stub/format/*.c) stub/boot/cmdline.c stub/dead/dmesg.c stub/dead/kallsyms.c
 TOOL_O     := $(TOOL_C:%.c=$(BUILD)/host/%.o)
 HOST_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wvla -Wmissing-prototypes \
@@ -170,7 +161,6 @@ $(BUILD)/capstub: $(TOOL_O)
 #---------------------------------------------------------------------------------------------------
 # Unit tests and fuzzers: the very same .c files, hosted, against the fake <io.h> and <cpu.h>.
 # A test names the files it needs in comment lines, but for stub/format:   /* needs: stub/a.c drivers/b.c */
-
 needs       = $(shell sed -n 's|^.*needs: *\(.*[^ ]\) *\*/.*|\1|p' $(1) 2>/dev/null)
 TEST_CFLAGS = -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-common -Wall -Wextra -Werror -Wvla \
 	-D_GNU_SOURCE -I. -Iinclude -Itests/unit/fake -DCAPSTUB_VERSION='"$(VERSION)"' \
@@ -178,7 +168,6 @@ TEST_CFLAGS = -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-common -Wall -Wextr
 UNITCC      = $(HOSTCC) $(TEST_CFLAGS) -fsanitize=address,undefined
 FUZZCC     ?= clang
 FUZZCC_ALL  = $(FUZZCC) $(TEST_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined
-
 UNIT_C := $(wildcard tests/unit/*/test_*.c)
 FUZZ_C := $(wildcard tests/fuzz/fuzz_*.c)
 UNITS  := $(addprefix $(BUILD)/unit/,$(basename $(notdir $(UNIT_C))))
@@ -189,9 +178,8 @@ $(eval $(call compile,$(BUILD)/fuzz/obj,.c,FUZZCC,$$(FUZZCC_ALL)))
 # There is nothing to discover in a CRC, and traced it is most of the time where labels and frames have one
 $(BUILD)/fuzz/obj/stub/format/crc.o: FUZZCC_ALL = $(FUZZCC) $(TEST_CFLAGS) -fsanitize=address,undefined
 
-# $(call program,FOLDER,SOURCE,COMMAND,LIBRARIES): a link rule for each, since each has its own list
-# of objects; what is pure and shared (stub/format) is there for all. -no-pie: static memory lies below 4 GiB, which legacy virtio needs (physical addresses
-# are pointers there).
+# $(call program,FOLDER,SOURCE,COMMAND,LIBRARIES): a link rule for each, since each has its own list of objects; stub/format
+# is there for all. -no-pie: static memory lies below 4 GiB, which legacy virtio needs (physical addresses are pointers there)
 define program
 $(1)/$(basename $(notdir $(2))): $(patsubst %.c,$(1)/obj/%.o,$(2) $(call needs,$(2))) $(1)/obj/format.a
 	@$$(say) LD $$@
@@ -218,8 +206,7 @@ fuzz: $(RUN_FUZZES)
 $(RUN_FUZZES): run-%: $(BUILD)/fuzz/%
 	$(Q)tools/build/fuzz.sh run $< tests/fuzz/seeds "$(FUZZ_RUNS)" "$(FUZZ_SECONDS)"
 
-# The tool, and both ends of the serial protocol over simulated lines, with sanitizers, on made-up dumps. As
-# root also on loop devices. A sanitizer's exit status must not look like the tool's own 1
+# The tool, and both ends of a line, with sanitizers, whose exit status must not look like the tool's own 1. As root also on loop devices
 TOOL_TEST := $(BUILD)/unit/tool
 $(TOOL_TEST)/capstub: $(TOOL_C:%.c=$(BUILD)/unit/obj/%.o)
 $(TOOL_TEST)/line-sim: tests/line/sim.c $(call needs,tests/line/sim.c) $(FORMAT_C)
@@ -233,7 +220,7 @@ tool-check: $(TOOL_TEST)/capstub $(TOOL_TEST)/line-sim
 	$(Q)BUILD=$(abspath $(TOOL_TEST)) ASAN_OPTIONS=exitcode=99 UBSAN_OPTIONS=exitcode=99 \
 		prove $(PROVE_FLAGS) $(sort $(wildcard tests/tools/*.t))
 
-# Programs for real dumps, which tests/qemu/full and the benchmarks run; here so that they do not rot
+# Programs for real dumps, which tests/qemu/full and the benchmarks run
 host-programs:
 	@$(say) HOST "tests/host tests/line"
 	$(Q)tests/host/build.sh $(BUILD)/tests-host
@@ -242,8 +229,7 @@ host-programs:
 rules:
 	$(Q)tools/build/check-rules.py
 
-# What firmware and signing programs see of the images. Then again, from another folder: bit for bit the same, or the
-# build depends on where it runs.
+# What firmware and signing programs see of the images. Then again, from another folder: bit for bit the same
 images: all
 	$(Q)BUILD=$(abspath $(BUILD)) prove $(PROVE_FLAGS) $(sort $(wildcard tests/images/*.t))
 	$(Q)tools/build/check-reproducible.sh $(BUILD) $(NEWLIB_CACHE) $(CAPSTUB_CACHE)
