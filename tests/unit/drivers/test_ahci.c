@@ -8,43 +8,24 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "drivers/blk/ahci.h"
-#include "drivers/dma.h"
 #include "stub/arch.h"
 #include "tests/unit/fake/ahci.h"
-#include "tests/unit/fake/bus.h"
+#include "tests/unit/fake/media.h"
 
-#define MEDIA_BYTES	MIB(4)
 #define PORT		2
 
 static struct fake_ahci hba;
 static struct fake_port *disk;
-static struct pci_host host;
-static uint8_t media[MEDIA_BYTES], expected[MEDIA_BYTES];
-static uint8_t buf[MIB(2)] __attribute__((aligned(4096)));
-
-static void fill(uint8_t *p, size_t len, unsigned seed)
-{
-	srand(seed);
-	for (size_t i = 0; i < len; i++)
-		p[i] = (uint8_t)(rand() >> 7);
-}
 
 /* Another function each time: nothing that the driver may remember of the one before is about it */
 static void set_up(uint32_t block)
 {
 	static uint8_t slot;
 
-	dma_abort();
-	assert_true(dma_init());
-	dma_lost = false;
-	fake_bus_reset();
-	fake_log_reset();
-	host = fake_pci_host(false, 0);
-	fill(media, sizeof(media), 1);
+	set_up_bus(false);
 	fake_ahci_init(&hba);
 	slot = slot % 30 + 1;
 	hba.fn.devfn = (uint8_t)(slot << 3);
@@ -127,8 +108,6 @@ static void test_identity(void **state)
 
 static void test_rw(void **state)
 {
-	static const size_t lens[] = { 4096, 12288, KIB(64), MIB(1) };
-
 	(void)state;
 	for (unsigned pass = 0; pass < 2; pass++) {
 		uint32_t block = pass ? 4096 : 512;
@@ -137,18 +116,7 @@ static void test_rw(void **state)
 		set_up(block);
 		dev = open_ok();
 		assert_int_equal(dev->nr_blocks, MEDIA_BYTES / block);
-		memcpy(expected, media, sizeof(media));
-		for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
-			uint64_t pos = i * 77 * 4096;
-
-			fill(buf, lens[i], (unsigned)i);
-			assert_int_equal(blk_rw(dev, BLK_WRITE, pos / block, buf, lens[i]), 0);
-			memcpy(expected + pos, buf, lens[i]);
-			memset(buf, 0, sizeof(buf));
-			assert_int_equal(blk_rw(dev, BLK_READ, pos / block, buf, lens[i]), 0);
-			assert_memory_equal(buf, expected + pos, lens[i]);
-		}
-		assert_memory_equal(media, expected, sizeof(media));
+		write_and_read(dev);
 		assert_int_equal(blk_rw(dev, BLK_READ, dev->nr_blocks - 1, buf + 512, block), 0);
 		assert_int_equal(disk->flushes, 0);
 		assert_int_equal(blk_flush(dev), 0);

@@ -13,38 +13,19 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "drivers/blk/nvme.h"
-#include "drivers/dma.h"
 #include "stub/arch.h"
-#include "tests/unit/fake/bus.h"
+#include "tests/unit/fake/media.h"
 #include "tests/unit/fake/nvme_ctrl.h"
 
-#define MEDIA_BYTES	MIB(4)
-
 static struct fake_nvme ctrl;
-static struct pci_host host;
 static struct pci_dev pci;
-static uint8_t media[MEDIA_BYTES], expected[MEDIA_BYTES];
-static uint8_t buf[MIB(2)] __attribute__((aligned(4096)));
-
-static void fill(uint8_t *p, size_t len, unsigned seed)
-{
-	srand(seed);
-	for (size_t i = 0; i < len; i++)
-		p[i] = (uint8_t)(rand() >> 7);
-}
 
 static void set_up(uint8_t lbads)
 {
-	dma_abort();
-	assert_true(dma_init());
-	fake_bus_reset();
-	fake_log_reset();
-	host = fake_pci_host(true, 0);
-	fill(media, sizeof(media), 1);
+	set_up_bus(true);
 	fake_nvme_init(&ctrl, lbads, media, sizeof(media));
 }
 

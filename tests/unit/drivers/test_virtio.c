@@ -14,28 +14,14 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <io.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "drivers/blk/virtio_blk.h"
-#include "drivers/dma.h"
 #include "stub/arch.h"
-#include "tests/unit/fake/bus.h"
+#include "tests/unit/fake/media.h"
 #include "tests/unit/fake/virtio_disk.h"
 
-#define MEDIA_BYTES	MIB(4)
-
 static struct fake_vblk disk;
-static struct pci_host host;
-static uint8_t media[MEDIA_BYTES], expected[MEDIA_BYTES];
-static uint8_t buf[MIB(2)] __attribute__((aligned(4096)));
-
-static void fill(uint8_t *p, size_t len, unsigned seed)
-{
-	srand(seed);
-	for (size_t i = 0; i < len; i++)
-		p[i] = (uint8_t)(rand() >> 7);
-}
 
 static void run_disk(void)
 {
@@ -44,13 +30,7 @@ static void run_disk(void)
 
 static void set_up(enum fake_virtio_kind kind)
 {
-	dma_abort();
-	assert_true(dma_init());
-	dma_lost = false;
-	fake_bus_reset();
-	fake_log_reset();
-	host = fake_pci_host(false, 0);
-	fill(media, sizeof(media), 1);
+	set_up_bus(false);
 	fake_vblk_init(&disk, kind, media, sizeof(media));
 }
 
@@ -183,26 +163,13 @@ static void test_ports_in_memory(void **state)
 
 static void test_rw(void **state)
 {
-	static const size_t lens[] = { 512, 4096, 12288, KIB(64), MIB(1) };
-
 	(void)state;
 	for (int kind = 0; kind < FAKE_NR_KINDS; kind++) {
 		struct blk_dev *dev;
 
 		set_up(kind);
 		dev = open_ok();
-		memcpy(expected, media, sizeof(media));
-		for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
-			uint64_t pos = i * 777 * 512;
-
-			fill(buf, lens[i], (unsigned)i);
-			assert_int_equal(blk_rw(dev, BLK_WRITE, pos / 512, buf, lens[i]), 0);
-			memcpy(expected + pos, buf, lens[i]);
-			memset(buf, 0, sizeof(buf));
-			assert_int_equal(blk_rw(dev, BLK_READ, pos / 512, buf, lens[i]), 0);
-			assert_memory_equal(buf, expected + pos, lens[i]);
-		}
-		assert_memory_equal(media, expected, sizeof(media));
+		write_and_read(dev);
 		assert_int_equal(blk_flush(dev), 0);
 		assert_int_equal(disk.requests[4], 1);
 		blk_shutdown(dev);

@@ -14,40 +14,21 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "drivers/blk/virtio_scsi.h"
-#include "drivers/dma.h"
 #include "stub/arch.h"
-#include "tests/unit/fake/bus.h"
+#include "tests/unit/fake/media.h"
 #include "tests/unit/fake/virtio_scsi.h"
 
-#define MEDIA_BYTES	MIB(4)
 #define UNIT(target, lun)	((target) << 14 | (lun))
 
 static struct fake_vscsi host_bus;
 static struct fake_lun *lun;
-static struct pci_host host;
-static uint8_t media[MEDIA_BYTES], expected[MEDIA_BYTES];
-static uint8_t buf[MIB(2)] __attribute__((aligned(4096)));
-
-static void fill(uint8_t *p, size_t len, unsigned seed)
-{
-	srand(seed);
-	for (size_t i = 0; i < len; i++)
-		p[i] = (uint8_t)(rand() >> 7);
-}
 
 static void set_up(enum fake_virtio_kind kind, uint32_t block)
 {
-	dma_abort();
-	assert_true(dma_init());
-	dma_lost = false;
-	fake_bus_reset();
-	fake_log_reset();
-	host = fake_pci_host(false, 0);
-	fill(media, sizeof(media), 1);
+	set_up_bus(false);
 	fake_vscsi_init(&host_bus, kind);
 	lun = fake_vscsi_add(&host_bus, 0, 0, block, media, sizeof(media));
 }
@@ -126,8 +107,6 @@ static void test_identity(void **state)
 
 static void test_rw(void **state)
 {
-	static const size_t lens[] = { 4096, 12288, KIB(64), MIB(1) };
-
 	(void)state;
 	for (int kind = 0; kind < 2 * FAKE_NR_KINDS; kind++) {
 		uint32_t block = kind % 2 ? 4096 : 512;
@@ -135,18 +114,7 @@ static void test_rw(void **state)
 
 		set_up(kind / 2, block);
 		dev = open_ok();
-		memcpy(expected, media, sizeof(media));
-		for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
-			uint64_t pos = i * 77 * 4096;
-
-			fill(buf, lens[i], (unsigned)i);
-			assert_int_equal(blk_rw(dev, BLK_WRITE, pos / block, buf, lens[i]), 0);
-			memcpy(expected + pos, buf, lens[i]);
-			memset(buf, 0, sizeof(buf));
-			assert_int_equal(blk_rw(dev, BLK_READ, pos / block, buf, lens[i]), 0);
-			assert_memory_equal(buf, expected + pos, lens[i]);
-		}
-		assert_memory_equal(media, expected, sizeof(media));
+		write_and_read(dev);
 		assert_false(host_bus.saw_16);
 		assert_int_equal(lun->flushes, 0);
 		assert_int_equal(blk_flush(dev), 0);
