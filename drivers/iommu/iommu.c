@@ -296,7 +296,8 @@ static int attach_aliases(struct iommu_unit *u, const struct kind *kind, const s
 		if (kind != &vtd && (find_unit(&r, &same, &base) || same != kind || base != u->base))
 			continue;
 		silence_behind(&b, bus, of->host);
-		rc = attach_to(u, of, &r, ret_limit);
+		if (r.lookup != of->lookup)
+			rc = attach_to(u, of, &r, ret_limit);
 	}
 	return rc;
 }
