@@ -102,7 +102,8 @@ def finding(image, severity, words, keys=None, lockdown="integrity", secure=1):
     n += 1
     root = path(f"root{n}")
     for name, text in (("proc/keys", keys), ("sys/kernel/security/lockdown", "none [%s] confidentiality\n" % lockdown),
-                       ("sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", bytes((6, 0, 0, 0, secure))),
+                       ("sys/firmware/efi/fw_platform_size", None if secure == "BIOS" else "64\n"),
+                       ("sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", bytes((6, 0, 0, 0, secure)) if secure in (0, 1) else None),
                        ("etc/capstub.conf", f"[Load]\nImage={image}\n")):
         if text is not None:
             os.makedirs(os.path.dirname(os.path.join(root, name)), exist_ok=True)
@@ -124,6 +125,8 @@ finding(signed, "error", "mokutil --import", KEYS % ("5" + key_id[1:], key_id[-8
 finding(signed, "error", "mokutil --import")
 finding(signed, "note", "mokutil --import", lockdown="-")
 finding(signed, "error", "without Secure Boot", secure=0)
+finding(signed, "error", "without Secure Boot", secure="BIOS")
+finding(signed, "error", "mokutil --import", secure="unknown")
 changed = bytearray(read(signed))
 changed[len(unsigned) - 1] ^= 1     # behind what the seal of this one covers there is nothing: make it fit again
 finding(write("bad-seal", bytes(changed)), None, "")

@@ -111,7 +111,7 @@ int kexec_unload(void)
 {
 	if (!syscall(SYS_kexec_load, 0UL, 0UL, NULL, (unsigned long)KEXEC_ON_CRASH))
 		return 0;
-	if ((errno == EPERM || errno == ENOSYS) &&
+	if ((errno == EPERM || errno == EACCES || errno == ENOSYS) &&
 	    !syscall(SYS_kexec_file_load, -1, -1, 0UL, NULL, KEXEC_FILE_ON_CRASH | KEXEC_FILE_UNLOAD))
 		return 0;
 	return fail_common(errno);

@@ -159,14 +159,30 @@ enum trust trust_look(const struct stub_image *img, const char *root, char *text
 	return TRUST_UNKNOWN;
 }
 
-bool secure_boot(const char *root)
+/* As far as it is known: efivarfs need not be there, or mounted */
+static bool secure_boot_is(const char *root, bool on)
 {
 	size_t size;
 	char *var = read_file(root, SECURE_BOOT, &size);	/* attributes, then the byte */
-	bool on = var && size == 5 && var[4] == 1;
+	bool answer = var && size == 5 && var[4] == on;
 
 	free(var);
-	return on;
+	return answer;
+}
+
+bool secure_boot(const char *root)
+{
+	return secure_boot_is(root, true);
+}
+
+/* Nor without such firmware */
+static bool secure_boot_off(const char *root)
+{
+	char *efi = read_file(root, "/sys/firmware/efi/fw_platform_size", NULL);
+	bool off = !efi || secure_boot_is(root, false);
+
+	free(efi);
+	return off;
 }
 
 bool kernel_locked(const char *root)
@@ -180,7 +196,7 @@ bool kernel_locked(const char *root)
 
 const char *trust_enrol(const char *root)
 {
-	if (kernel_locked(root) && !secure_boot(root))
+	if (kernel_locked(root) && secure_boot_off(root))
 		return "without Secure Boot the kernel reads no keys from MOK and db: sign with a key that is built into the "
 		       "kernel, or boot without lockdown=";
 	return "enrol the certificate: 'mokutil --import CERT.der' (DER, as 'openssl x509 -outform DER' writes it), reboot, "

@@ -16,12 +16,11 @@ from harness.secureboot import Key, firmware, partition, secure_boot, shim  # no
 STUB = os.path.join(BUILD, "x86_64/capstub.bzImage")
 SAYS = r"""
 say() {
-	echo "@@ $1: $(capstub load --words=dump=any --image=/$2 $3 2>&1 | tr '\n' ' ') loaded $(cat /sys/kernel/kexec_crash_loaded)"
+	echo "@@ $1: $(capstub load --words=dump=any --image=/$2 ${3-} 2>&1 | tr '\n' ' ') loaded $(cat /sys/kernel/kexec_crash_loaded)"
 	capstub unload
 }
 mkdir -p /run
 mount -t securityfs securityfs /sys/kernel/security
-mount -t efivarfs efivarfs /sys/firmware/efi/efivars
 echo "@@ lockdown $(cat /sys/kernel/security/lockdown)"
 say known stub
 say unsigned unsigned
