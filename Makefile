@@ -122,7 +122,7 @@ $(OUT)/$(IMAGE): $(OUT)/capstub.elf tools/build/check-image.sh $(IMAGE_SEAL)
 
 # "capstub load" alone and static, for guests without libraries
 LOADER_C = tests/qemu/loader.c tools/util.c tools/cmd/args.c tools/cmd/load.c tools/cmd/unload.c stub/boot/cmdline.c \
-	$(filter-out tools/load/found.c tools/load/health.c,$(wildcard tools/load/*.c)) $(wildcard stub/format/*.c)
+	$(filter-out tools/load/found.c tools/load/health.c tools/load/trial.c,$(wildcard tools/load/*.c)) $(wildcard stub/format/*.c)
 loader: $(OUT)/loader
 $(OUT)/loader: $(LOADER_C) $(wildcard tools/load/*.h) $(OUT)/include/.stamp Makefile
 	@$(say) LOADER $@

@@ -29,6 +29,7 @@ static const struct command {
 	{ "sign", "sign the stub for Secure Boot, or prepare it for being signed", sign_main },
 	{ "status", "show what is loaded, and whether its targets are there", status_main },
 	{ "check", "look for everything that would prevent a capture", check_main },
+	{ "test", "panic this machine, to see that the crash is captured", test_main },
 	{ "recv", "receive dumps over serial lines", recv_main },
 };
 

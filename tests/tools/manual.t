@@ -55,7 +55,7 @@ for command in commands:
     options = set(re.findall(r"^ +(?:-\w, +|-\w \w+, +)?--([a-z0-9][a-z0-9-]*)", text, re.M)) - {"help", "usage", "version"}
     section = re.search(r"^\.Ss capstub %s$(.*?)(?=^\.S[sh] )" % command, man, re.M | re.S).group(1)
     if command == "status":     # described with check, which has the same
-        section += man[man.index(".Ss capstub check"):man.index(".Ss capstub words")]
+        section += man[man.index(".Ss capstub check"):man.index(".Ss capstub test")]
     documented = set(re.findall(r"-([a-z0-9][a-z0-9-]+)\b", " ".join(re.findall(r"^\.It Fl (.*)$", section, re.M))))
     equal(sorted(documented), sorted(options), f"options of {command}")
     want = sorted("--" + o for o in options | {"help", "usage", "version"})

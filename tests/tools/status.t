@@ -3,6 +3,7 @@
 """capstub status and check on made-up machines: what is loaded, what would be in the way."""
 import json
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -172,6 +173,80 @@ with open(os.path.join(m, "etc/default/kdump-tools"), "w") as f:
     f.write("# USE_KDUMP=1\nUSE_KDUMP=0\n")
 equal([x for x in check(m, 0) if x[0] != "ok"], [], "... which is switched off in a file of its own")
 check(enabled("kdump", "multi-user"), 0, ("warning", "owner", "kdump's"))
+
+# A panic on purpose, into a file: the machine goes on, or another boot has another number
+def trial(root, rc, words, *args):
+    return expect(rc, words, "test", "--root", root, "-c", os.path.join(root, "capstub.conf"), "--delay", "0", *args)
+
+
+def boot(root, name):
+    with open(os.path.join(root, "proc/sys/kernel/random/boot_id"), "w") as f:
+        f.write(name + "\n")
+
+
+def captured(root, **fields):
+    g.image(os.path.join(root, "dev/sda4"), g.Dump(), uuid=bytes.fromhex(UUID.replace("-", "")), **fields)
+
+
+def tested(**kw):
+    """A machine that was tested and has rebooted"""
+    root = machine(proc__sysrq_trigger="x", proc__sys__kernel__random__boot_id="1\n", var__lib__capstub__x="", **kw)
+    # The file stands for the kernel, whose name has a - in it
+    os.rename(os.path.join(root, "proc/sysrq_trigger"), os.path.join(root, "proc/sysrq-trigger"))
+    trial(root, 1, "did not panic", "--yes")
+    with open(os.path.join(root, "proc/sysrq-trigger")) as f:
+        equal(f.read(), "c", "... was asked to")
+    ok(not os.path.exists(os.path.join(root, "var/lib/capstub/test")), "... and nothing is remembered of that")
+    with open(os.path.join(root, "var/lib/capstub/test"), "w") as f:
+        f.write("1764500000 1\n" + ("line\n" if kw.get("words") else f"{UUID} 0\n"))
+    return root
+
+
+m = tested()
+equal(status(m, 0, "2025-11-30", "pending: begun, but the machine has not rebooted")["test"]["result"], "pending", "... in JSON")
+boot(m, "2")
+equal(status(m, 0, "bad: the machine has rebooted, and nothing was captured")["test"]["result"], "bad", "... in JSON")
+check(m, 0, ("warning", "test", "the last 'capstub test' failed"))
+captured(m)
+j = status(m, 0, "good: ", "in 2.3 s on ", "complete")
+equal((j["test"]["result"], j["test"]["time"]), ("good", 1764500000), "... in JSON")
+equal([f for f in check(m, 0) if f[1] == "test"], [], "... nothing to warn of")
+captured(m, state=g.SAVED)
+status(m, 0, "good: ")
+captured(m, state=g.INCOMPLETE, stop=40)
+status(m, 0, "partly: ", "but not all of it: ")
+captured(m, state=g.DUMPING, stop=1)
+status(m, 0, "partly: ", "the capture was cut")
+captured(m, captures=3)
+status(m, 0, "good: ", "2 more since")
+with open(os.path.join(m, "var/lib/capstub/test"), "w") as f:
+    f.write(f"1764500000 1\n{UUID} 7\n")
+status(m, 0, "unknown: ", "formatted since")
+for rubbish in ("", "1764500000\n", "x\n\n\n", "1764500000 1"):
+    with open(os.path.join(m, "var/lib/capstub/test"), "w") as f:
+        f.write(rubbish)
+    equal(status(m, 0)["test"]["result"], "none", "a record that makes no sense")
+m = tested(words="dump=ttyS0 console=ttyS0")
+boot(m, "2")
+status(m, 0, "unknown: it went over a serial line")
+status(machine(), 0)
+m = machine(var__lib__capstub__x="")
+trial(m, 1, "nobody is there to ask")
+trial(m, 1, "sysrq-trigger", "--yes")
+trial(m, 2, "at most 3600", "-d", "soon")
+trial(machine(loaded="0\n"), 1, "the stub is not loaded", "-y")
+trial(machine(label=False), 1, "no target would be found", "-y")
+m = machine(label=False)
+captured(m)
+trial(m, 1, "run 'capstub collect' first", "-y")
+m = tested()
+p = subprocess.Popen([TOOL, "test", "--root", m, "-c", os.path.join(m, "capstub.conf"), "-y", "-d", "60"], stdout=subprocess.PIPE,
+                     stderr=subprocess.PIPE, text=True)
+p.stdout.readline()
+p.send_signal(2)
+err = p.communicate(timeout=60)[1]
+ok(p.returncode == 1 and "called off: nothing was done" in err, "Ctrl-C calls it off", err)
+
 with open(stub, "ab") as f:
     f.write(b"new")
 check(m, 0, ("warning", "image", "replaced since"))

@@ -15,6 +15,7 @@
 #include "tools/cmd/commands.h"
 #include "tools/load/health.h"
 #include "tools/load/kexec.h"
+#include "tools/load/trial.h"
 #include "tools/load/trust.h"
 #include "tools/media/estimate.h"
 #include "tools/setup/steps.h"
@@ -269,6 +270,15 @@ static void check_kernel(struct checker *c)
 		      "dead; Panic=10 in [Load] of " CONFIG_FILE " reboots it");
 }
 
+static void check_trial(struct checker *c)
+{
+	char text[512];
+	int64_t when;
+
+	if (trial_judge(&c->h, text, sizeof(text), &when) == TRIAL_BAD)
+		found(c, SEV_WARNING, "test", "the last 'capstub test' failed: %s", text);
+}
+
 int check_main(int argc, char **argv)
 {
 	static struct checker c;
@@ -292,6 +302,7 @@ int check_main(int argc, char **argv)
 	check_targets(&c);
 	check_others(&c);
 	check_kernel(&c);
+	check_trial(&c);
 	if (given.json) {
 		json_close(&c.j, ']');
 		json_str(&c.j, "worst", severities[c.worst]);

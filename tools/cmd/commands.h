@@ -16,6 +16,7 @@ int setup_main(int argc, char **argv);
 int sign_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int check_main(int argc, char **argv);
+int test_main(int argc, char **argv);
 int recv_main(int argc, char **argv);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "tools/cmd/args.h"
 #include "tools/cmd/commands.h"
-#include "tools/load/health.h"
+#include "tools/load/trial.h"
 #include "tools/util.h"
 
 struct status_args {
@@ -46,6 +46,23 @@ static void show_stub(const struct health *h)
 	if (h->recorded || !h->loaded)
 		printf("words     %s%s\n", h->words[0] ? h->words : "none: run 'capstub setup', or write Target= into " CONFIG_FILE,
 		       h->loaded || !h->words[0] ? "" : " (not loaded)");
+}
+
+static void show_trial(const struct health *h, struct json *j)
+{
+	char text[512];
+	int64_t when = 0;
+	enum trial_result result = trial_judge(h, text, sizeof(text), &when);
+
+	if (!j && result != TRIAL_NONE)
+		printf("test      %s, %s: %s\n", human_time(when), trial_name(result), text);
+	if (!j)
+		return;
+	json_open(j, "test", '{');
+	json_str(j, "result", trial_name(result));
+	json_i64(j, "time", when);
+	json_str(j, "text", text);
+	json_close(j, '}');
 }
 
 /* Returns whether any target can take a dump */
@@ -100,6 +117,7 @@ static bool show_json(const struct health *h)
 	json_open(&j, "targets", '[');
 	any = show_targets(h, &j);
 	json_close(&j, ']');
+	show_trial(h, &j);
 	json_bool(&j, "protected", any && h->recorded);
 	json_close(&j, '}');
 	return any;
@@ -116,6 +134,8 @@ int status_main(int argc, char **argv)
 	if (!rc && !given.json)
 		show_stub(&h);
 	any = !rc && (given.json ? show_json(&h) : show_targets(&h, NULL));
+	if (!rc && !given.json)
+		show_trial(&h, NULL);
 	health_free(&h);
 	return any && h.recorded ? EXIT_OK : EXIT_FAILED;
 }
