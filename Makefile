@@ -271,6 +271,7 @@ check: deps
 
 check-full: check
 	$(Q)+$(MAKE) fuzz FUZZ_SECONDS=600
+	$(Q)+$(MAKE) deb rpm
 	$(Q)+$(MAKE) qemu-full
 	$(Q)tools/build/fuzz.sh total $(FUZZES)
 
