@@ -201,6 +201,11 @@ before = tree(s)
 setup(s, 0, "/etc/kernel/cmdline has crashkernel=64M already")
 undone(s, before)
 
+# Secure Boot: the kernel's own elfcorehdr needs room
+s = system(sys__kernel__security__lockdown="none [integrity] confidentiality\n")
+setup(s, 0, "reboot, then")
+ok(("crashkernel=3M" if os.uname().machine == "aarch64" else "crashkernel=2M") in text(s, GRUB), "more memory where the kernel is locked down")
+
 # grubby; and none of them
 s = system("grubby")
 before = tree(s)

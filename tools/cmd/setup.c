@@ -18,6 +18,7 @@
 #include "tools/load/found.h"
 #include "tools/load/machine.h"
 #include "tools/load/owner.h"
+#include "tools/load/trust.h"
 #include "tools/load/words.h"
 #include "tools/setup/boot.h"
 #include "tools/setup/steps.h"
@@ -60,7 +61,7 @@ static const struct arg options[] = {
 	  "capstub-stub(7) (default: what the configuration says, else the one labelled device)", &given.target, NULL },
 	{ "format", 'f', NULL, "If the device that --target names has no label, format it first. All on it is lost",
 	  &given.format, NULL },
-	{ "crashkernel", 'k', "SIZE", "Memory to reserve [1M]", NULL, parse_size },
+	{ "crashkernel", 'k', "SIZE", "Memory to reserve [1M; with Secure Boot 2M, on arm64 3M]", NULL, parse_size },
 	{ "replace", 256, NULL, "Take the reservation from kdump-tools or kdump: its service is disabled", &given.replace, NULL },
 	{ "remove", 'r', NULL, "Undo what setup did", &given.remove, NULL },
 	{ "root", 257, "DIR", "Set up the system in DIR", &given.root, NULL },
@@ -195,6 +196,17 @@ static int write_config(struct setup *s)
 	return steps_write_file(&s->done, SETUP_FILE, text);
 }
 
+/*
+ * A kernel that takes signed images only is loaded by kexec_file_load(2), which writes an elfcorehdr of 900 KiB where memory
+ * can be added, and begins image and device tree on borders of 2 MiB on arm64.
+ */
+static const char *default_size(const char *root)
+{
+	if (!secure_boot(root) && !kernel_locked(root))
+		return "1M";
+	return this_arch() == ARCH_ARM64 ? "3M" : "2M";
+}
+
 /* Not asked for and there already: theirs, and it stays */
 static int reserve(struct setup *s)
 {
@@ -206,7 +218,7 @@ static int reserve(struct setup *s)
 	}
 	if (theirs)
 		note("%s too, and the last one on the kernel's command line is what counts: remove it there", theirs);
-	return boot_reserve(&s->done, s->a->crashkernel ? s->a->crashkernel : "1M");
+	return boot_reserve(&s->done, s->a->crashkernel ? s->a->crashkernel : default_size(s->a->root));
 }
 
 /* Is a link to it in any folder.wants? */

@@ -65,7 +65,7 @@ Maintainer: $maintainer
 Installed-Size: $(du -sk --apparent-size "$root" | cut -f1)
 Depends: $depends
 Recommends: fdisk
-Suggests: crash, makedumpfile
+Suggests: crash, makedumpfile, sbsigntool, mokutil
 Section: kernel
 Priority: optional
 Description: kernel crash dumps in 1 MiB of reserved memory
