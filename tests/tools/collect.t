@@ -52,7 +52,9 @@ g.image(os.path.join(root, "dev", "sdc"), uuid=bytes([3] * 16))
 collect(0)
 equal(len(saved()), 2, "two dumps, two folders")
 for d in saved():
-    equal(sorted(os.listdir(os.path.join(crash, d))), ["capstub.log", "dmesg.txt", "info.json", "vmcore"], "... each whole")
+    equal(sorted(os.listdir(os.path.join(crash, d))), ["capstub.log", "dmesg.txt", "info.json", "report.txt", "vmcore"], "... each whole, with a report")
+    with open(os.path.join(crash, d, "report.txt")) as f:
+        ok(f.read().startswith("Reason:     Kernel panic - not syncing: sysrq"), "... that says why")
 equal([info(t)["label"]["state"] for t in (a, b)], [g.SAVED] * 2, "... and marked")
 with open(told) as f:
     lines = f.read().split()
@@ -112,6 +114,11 @@ left = [d for d in saved() if os.path.exists(os.path.join(crash, d, "vmcore"))]
 equal(len(left), 2, "two are kept")
 ok(os.path.exists(crash + "/mine/file"), "a folder that is no dump stays")
 equal(os.listdir(os.path.join(crash, oldest)), ["notes"], "a file that is not ours stays")
+
+# No pages, only texts
+g.image(os.path.join(root, "dev", "sda4"), None, uuid=bytes([30] * 16), state=g.INCOMPLETE, stop=40)
+r = collect(0, "no report could be made")
+ok(not [x for d in saved() for x in os.listdir(os.path.join(crash, d)) if x.endswith(".part")], "nothing half is left", r)
 
 # No room
 configure("MinFree=1000000T\n")

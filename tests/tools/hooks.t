@@ -18,11 +18,12 @@ HOOKS = os.path.join(TOP, "tools/hooks")
 bin_dir, far, dump = path("bin"), path("far"), path("crash/host-20261130")
 for folder in (bin_dir, far, path("crash")):
     os.makedirs(folder)
-os.symlink(TOOL, os.path.join(bin_dir, "capstub"))
 host = os.uname().nodename
 env = dict(os.environ, PATH=bin_dir + ":" + os.environ["PATH"])
 image = g.image(path("disk"), g.Dump())
 expect(0, "verified", "save", "-o", dump, image)
+with open(os.path.join(dump, "report.txt"), "w") as f:
+    f.write(capstub("report", image).out)
 files = {name: sha(os.path.join(dump, name)) for name in os.listdir(dump)}
 ok("vmcore" in files and "info.json" in files, "a dump", files)
 
@@ -59,7 +60,7 @@ program("mail", f'echo "$@" >{far}/mail; cat >>{far}/mail')
 hook("60-mail", TO="somebody")
 with open(far + "/mail") as f:
     mail = f.read()
-ok(mail.startswith(f"-s kernel crash of {host} somebody\n") and dump in mail and "vmcore" in mail, "the mail", mail)
+ok(mail.startswith(f"-s kernel crash of {host} somebody\n") and dump in mail and "\nReason:     Kernel panic" in mail, "the mail", mail)
 os.makedirs(path("texts"))
 with open(path("texts/dmesg.txt"), "w") as f:
     f.write("last words\n")

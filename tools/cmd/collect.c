@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * capstub collect: what a service at boot does with what the last crash left. Each unsaved dump on a disk of this
- * machine is saved as `capstub save` does it, then handed to the programs of a folder; what is older than the
+ * machine is saved as `capstub save` does it, told in words, then handed to the programs of a folder; what is older than the
  * configuration wants to keep is removed. Nothing that goes wrong here costs a dump: it stays on its target, or in its folder.
  */
 #include <dirent.h>
@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -23,6 +24,8 @@
 #include "tools/util.h"
 
 #define HOOKS	"/etc/capstub/save.d"
+#define REPORT_FILE	"report.txt"
+#define REPORT_CPU_S	600u
 /* Of the journal's entry: never changed, because people and catalogues look for it */
 #define SAVED_ID	"3974711b88f94d6fbee52c387c678a8b"
 
@@ -43,14 +46,15 @@ static const struct arg options[] = {
 
 static const struct args args = {
 	.options = options,
-	.doc = "Save every dump that was not saved, of all targets of this machine, as [Save] of the configuration says, run the "
-	       "programs of " HOOKS " with its directory as argument, and remove dumps that are too old to keep.",
+	.doc = "Save every dump that was not saved, of all targets of this machine, as [Save] of the configuration says, write a "
+	       "report of each, run the programs of " HOOKS " with its directory as argument, and remove dumps that are too old to keep.",
 };
 
-/* A folder of a dump, and the time at which the last of its files was written */
+/* A folder of a dump, and the time at which the last of its files was written; the target, of one that was just saved */
 struct dump {
 	char *name;
 	struct timespec time;
+	const char *target;
 };
 
 struct dumps {
@@ -89,7 +93,7 @@ static void list_dumps(struct dumps *d)
 		    folder.st_uid != geteuid())
 			continue;
 		d->v = must_grow(d->v, d->nr + 1, sizeof(*d->v));
-		d->v[d->nr++] = (struct dump){ strdup(e->d_name), st.st_mtim };
+		d->v[d->nr++] = (struct dump){ strdup(e->d_name), st.st_mtim, NULL };
 	}
 	if (dir)
 		closedir(dir);
@@ -115,12 +119,12 @@ static bool has_dump(const struct dumps *d, const char *name)
 /* What save wrote, and the folder if nothing else is in it */
 static void remove_dump(const char *name)
 {
-	static const char *const files[] = { "vmcore", "dmesg.txt", "capstub.log", "info.json" };
+	static const char *const files[] = { "vmcore", "dmesg.txt", "capstub.log", "info.json", REPORT_FILE };
 	int dir = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (dir < 0)
 		return;
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		unlinkat(dir, files[i], 0);
 	close(dir);
 	if (rmdir(name))
@@ -162,6 +166,37 @@ static int run_hook(const char *path, const char *dir)
 			    WEXITSTATUS(status), dir, path, dir);
 	note("%s: done for %s", path, dir);
 	return 0;
+}
+
+/*
+ * What `capstub report` says of the target, which has more to say than the vmcore alone, beside the dump. In a process of its own with a limit: the dump is of a machine that has
+ * crashed, and whatever reading it comes to keeps nobody from being told of it. Without one the dump is none the less saved.
+ */
+static void write_report(const char *dir, const char *target)
+{
+	char name[PATH_MAX * 2 + 16], temp[PATH_MAX * 2 + 24];
+	char *argv[] = { "capstub report", (char *)target, NULL };
+	const struct rlimit limit = { REPORT_CPU_S, REPORT_CPU_S };
+	int status = -1;
+	pid_t pid;
+
+	snprintf(name, sizeof(name), "%s/" REPORT_FILE, dir);
+	snprintf(temp, sizeof(temp), "%s.part", name);
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+		if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || setrlimit(RLIMIT_CPU, &limit))
+			_exit(EXIT_FAILED);
+		_exit(report_main(2, argv) || fflush(stdout) || fsync(fd) ? EXIT_FAILED : EXIT_OK);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid > 0 && WIFEXITED(status) && !WEXITSTATUS(status) && !rename(temp, name))
+		return;
+	unlink(temp);
+	note("%s: no report could be made; 'capstub report %s' says why", dir, target);
 }
 
 static int is_hook(const struct dirent *e)
@@ -247,7 +282,7 @@ static int save_one(const struct collect_args *a, const struct config *c, const 
 		snprintf(dir, sizeof(dir), "%s/%s", c->directory, after.v[i].name);
 		tell_journal(a, t, dir);
 		fresh->v = must_grow(fresh->v, fresh->nr + 1, sizeof(*fresh->v));
-		fresh->v[fresh->nr++] = (struct dump){ strdup(dir), after.v[i].time };
+		fresh->v[fresh->nr++] = (struct dump){ strdup(dir), after.v[i].time, t->path };
 	}
 	free_dumps(&before);
 	free_dumps(&after);
@@ -275,12 +310,14 @@ static int collect(const struct collect_args *a, const struct config *c)
 		else if (save_one(a, c, t, &fresh))
 			rc = -EIO;
 	}
-	found_free(&f);
+	for (unsigned i = 0; i < fresh.nr; i++)
+		write_report(fresh.v[i].name, fresh.v[i].target);
 	/* When all are safe: a program may take as long as it likes, or for ever */
 	for (unsigned i = 0; i < fresh.nr; i++)
 		if (run_hooks(a->hooks, fresh.v[i].name))
 			rc = -EIO;
 	free_dumps(&fresh);
+	found_free(&f);
 	retain(c->keep);
 	return rc;
 }
