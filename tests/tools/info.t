@@ -109,14 +109,14 @@ for status, fields, words in cases:
 f = g.image(path("grown.img"), whole)
 with open(f, "r+b") as h:
     h.truncate(end + 8192)
-r = expect(1, "the target has grown since format: run capstub format", "info", f)
+r = expect(1, "the target has grown since format: run capstub format again (it keeps its UUID)", "info", f)
 j = info(f)
 equal((j["label"]["status"], j["label"]["target_bytes"], j["damaged"], j["dump"]["pages_missing"]), ("bad-size", end, True, 0),
       "grown: the label is found where it was, and the dump is shown")
-expect(1, "the target has grown since format: run capstub format", "save", f)
+expect(1, "the target has grown since format: run capstub format again (it keeps its UUID)", "save", f)
 expect(0, "", "save", "--force", "-o", path("grown"), f)
 expect(0, "", "format", "--force", f)
-equal(info(f)["label"]["status"], "ok", "grown: formatted again")
+equal((info(f)["label"]["status"], info(f)["label"]["uuid"]), ("ok", j["label"]["uuid"]), "grown: formatted again, under the same UUID")
 
 # A dump header that is not to be trusted
 for what, offset, data in (("block size 0", 428, struct.pack("<i", 0)), ("block size -1", 428, struct.pack("<i", -1)),

@@ -220,7 +220,8 @@ static int write_label(struct target *t, const struct format_args *a)
 {
 	const struct capstub_label old = t->label;
 	struct capstub_label *l = &t->label;
-	bool keep = t->status == LABEL_OK;
+	/* Of one that has grown, too: its configuration goes on naming it */
+	bool keep = t->status == LABEL_OK || (t->status == LABEL_BAD_SIZE && old.target_bytes < t->end);
 	uint8_t block[VOUCH_BLOCK];
 	int rc = 0;
 
@@ -233,7 +234,7 @@ static int write_label(struct target *t, const struct format_args *a)
 	if (a->name)
 		strcpy(l->name, a->name);
 	else if (keep)
-		memcpy(l->name, old.name, sizeof(l->name));
+		memcpy(l->name, old.name, sizeof(l->name) - 1);
 	if (a->uuid)
 		memcpy(l->uuid, a->uuid, sizeof(l->uuid));
 	else if (keep && !a->new_uuid)
@@ -293,6 +294,7 @@ static int format_target(const struct format_args *a)
 
 	if (rc)
 		return rc;
+	target_look_behind(&t);
 	device_look(&d, &t);
 	rc = check_target(&t, &d, a->force);
 	if (!rc && a->force)

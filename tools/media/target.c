@@ -120,14 +120,13 @@ static int scan_block(void *ctx, uint64_t offset, void *block)
 	return time(NULL) > t->scan_until ? -ETIMEDOUT : read_at(t->fd, block, VOUCH_BLOCK, offset);
 }
 
-/* No label at the end: is there one where the end was before? It stays unusable, but is no "no label". */
-static void look_behind(struct target *t)
+void target_look_behind(struct target *t)
 {
 	_Alignas(8) uint8_t block[VOUCH_BLOCK];
 	struct vouch_src src = { scan_block, t, block, t->end };
 
 	t->scan_until = time(NULL) + 3;
-	if (!vouch_bare(&src) || !vouch_find_smaller(&src))
+	if (t->status != LABEL_NONE || !vouch_bare(&src) || !vouch_find_smaller(&src))
 		return;
 	memcpy(&t->label, block, sizeof(t->label));
 	t->status = LABEL_BAD_SIZE;
@@ -154,7 +153,7 @@ const char *label_problem(const struct target *t)
 		return "its label is of another version: use the capstub that formatted it";
 	case LABEL_BAD_SIZE:
 		if (t->label.target_bytes < t->end)
-			return "the target has grown since format: run capstub format again, "
+			return "the target has grown since format: run capstub format again (it keeps its UUID), "
 			       "'capstub save --force' tries to read the dump first";
 		return "it was resized after 'capstub format': format it again, "
 		       "'capstub save --force' tries to read the dump first";
@@ -241,8 +240,8 @@ int target_open(struct target *t, const char *path, int flags)
 	}
 	t->status = check(t);
 	/* Whoever is going to write a label looks at the place it goes to, and no further */
-	if (t->status == LABEL_NONE && (flags & O_ACCMODE) == O_RDONLY)
-		look_behind(t);
+	if ((flags & O_ACCMODE) == O_RDONLY)
+		target_look_behind(t);
 	return 0;
 out:
 	target_close(t);

@@ -37,6 +37,12 @@ int target_open(struct target *t, const char *path, int flags);
 void target_close(struct target *t);
 
 /*
+ * No label at the end: is there one where the end was before? Then the status becomes LABEL_BAD_SIZE: it stays unusable, but
+ * is no "no label". target_open() looks by itself when it opens for reading only.
+ */
+void target_look_behind(struct target *t);
+
+/*
  * Call @found for every block device of this machine that carries a good label, but for @t's own.
  * What cannot be read is passed over without a word.
  */
