@@ -50,7 +50,7 @@ def system(boot="grub", target=True, **files):
             "etc/default/grub": 'GRUB_CMDLINE_LINUX="quiet"\n# crashkernel=256M\n', "etc/capstub/save.d/.keep": "", "boot/vmlinuz-6.1.0-18-amd64": "",
             "usr/lib/modules/6.1.0-18-amd64/modules.dep": "", "etc/systemd/system/.keep": "", "boot/efi/.keep": "", "var/lib/.keep": ""}
     for unit in os.listdir(os.path.join(TOP, "tools/systemd")):
-        if unit.endswith(".service"):
+        if unit.endswith((".service", ".path")):
             with open(os.path.join(TOP, "tools/systemd", unit)) as f:
                 tree["usr/lib/systemd/system/" + unit] = f.read()
     tree.update({k.replace("__", "/"): v for k, v in files.items()})

@@ -29,7 +29,7 @@ done
 for page in docs/*.[1-8]; do
 	texts 644 "$root/share/man/man${page##*.}" "$page"
 done
-texts 644 "$units" tools/systemd/*.service
+texts 644 "$units" tools/systemd/*.service tools/systemd/*.path
 install -D -m 644 -t "$root/lib/udev/rules.d" tools/systemd/*.rules
 install -D -m 644 -t "$root/lib/systemd/catalog" tools/systemd/*.catalog
 install -D -m 644 -t "$root/share/doc/capstub/examples/save.d" tools/hooks/*

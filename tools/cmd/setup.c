@@ -260,7 +260,7 @@ static int take_over(struct setup *s)
 /* Memory that is reserved by now can be used at once. A failure is what 'capstub check' then says. */
 static void load_now(struct setup *s)
 {
-	char *argv[] = { "systemctl", "reload-or-restart", "capstub-load.service", NULL };
+	char *argv[] = { "systemctl", "reload-or-restart", "capstub-load.service", "capstub-reload.path", NULL };
 	uint64_t reserved = 0;
 
 	read_number(s->a->root, "/sys/kernel/kexec_crash_size", 10, &reserved);
