@@ -115,6 +115,44 @@ equal(len(left), 2, "two are kept")
 ok(os.path.exists(crash + "/mine/file"), "a folder that is no dump stays")
 equal(os.listdir(os.path.join(crash, oldest)), ["notes"], "a file that is not ours stays")
 
+# All together no more than a limit, but for the newest
+configure("MaxSize=1\n")
+target("sda4", 40)
+collect(0, "more than MaxSize=")
+left = [d for d in saved() if os.path.exists(os.path.join(crash, d, "vmcore"))]
+equal(len(left), 1, "the newest is kept")
+configure("MaxSize=100M\n")
+target("sda4", 41)
+collect(0)
+target("sda4", 42)
+collect(0)
+equal(len([d for d in saved() if os.path.exists(os.path.join(crash, d, "vmcore"))]), 3, "within the limit all are")
+
+# A disk on which there is room for two
+if os.geteuid() == 0 and run("mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", crash).rc == 0:
+    try:
+        configure()
+        names = []
+        for nr in (50, 51):
+            time.sleep(0.02)
+            target("sda4", nr)
+            collect(0)
+            names += [d for d in saved() if d not in names]
+        t = target("sda4", 52)
+        configure("Keep=0\n")
+        collect(1, "it stays on the target")
+        equal(saved(), sorted(names), "Keep=0: nothing is removed for a new one")
+        configure("MinFree=3M\n")
+        collect(1, "it stays on the target")
+        equal(saved(), sorted(names), "nothing is removed where that would not do")
+        configure()
+        collect(0, names[0] + ": removed, to make room for a newer one")
+        equal((len(saved()), names[1] in saved(), info(t)["label"]["state"]), (2, True, g.SAVED), "the oldest makes room")
+    finally:
+        run("umount", crash)
+else:
+    skip("room for two", "needs root and mount")
+
 # No pages, only texts
 g.image(os.path.join(root, "dev", "sda4"), None, uuid=bytes([30] * 16), state=g.INCOMPLETE, stop=40)
 r = collect(0, "no report could be made")

@@ -116,10 +116,28 @@ static bool has_dump(const struct dumps *d, const char *name)
 	return false;
 }
 
-/* What save wrote, and the folder if nothing else is in it */
-static void remove_dump(const char *name)
+/* What save and collect write into a folder */
+static const char *const files[] = { "vmcore", "dmesg.txt", "capstub.log", "info.json", REPORT_FILE };
+
+/* Bytes that its files take on the disk: a vmcore has holes */
+static uint64_t dump_size(const char *name)
 {
-	static const char *const files[] = { "vmcore", "dmesg.txt", "capstub.log", "info.json", REPORT_FILE };
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		char path[NAME_MAX + 16];
+		struct stat st;
+
+		snprintf(path, sizeof(path), "%s/%s", name, files[i]);
+		if (!fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW))
+			bytes += (uint64_t)st.st_blocks * 512;
+	}
+	return bytes;
+}
+
+/* These files, and the folder if nothing else is in it */
+static void remove_dump(const char *name, const char *why)
+{
 	int dir = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (dir < 0)
@@ -128,18 +146,45 @@ static void remove_dump(const char *name)
 		unlinkat(dir, files[i], 0);
 	close(dir);
 	if (rmdir(name))
-		note("%s: too old to keep, but %s", name, errno == ENOTEMPTY ? "something else is in it" : strerror(errno));
+		note("%s: %s, but %s", name, why, errno == ENOTEMPTY ? "something else is in it" : strerror(errno));
 	else
-		note("%s: removed, newer ones are kept", name);
+		note("%s: removed, %s", name, why);
 }
 
-static void retain(uint64_t keep)
+/* The newest stays, whatever it takes. */
+static void retain(const struct config *c)
 {
+	struct dumps d;
+	uint64_t bytes = 0;
+
+	list_dumps(&d);
+	for (uint64_t i = 0; i < d.nr; i++) {
+		bytes += dump_size(d.v[i].name);
+		if (c->keep && i >= c->keep)
+			remove_dump(d.v[i].name, "as many newer ones are kept as Keep= says");
+		else if (c->max_size && i && bytes > c->max_size)
+			remove_dump(d.v[i].name, "with newer ones it is more than MaxSize=");
+	}
+	free_dumps(&d);
+}
+
+/*
+ * Remove the oldest dumps until @bytes more are free, but the newest, and none at all if that would not do; Keep=0 keeps all.
+ */
+static void make_room(const struct config *c, uint64_t bytes)
+{
+	uint64_t sum = 0;
 	struct dumps d;
 
 	list_dumps(&d);
-	for (uint64_t i = keep; keep && i < d.nr; i++)
-		remove_dump(d.v[i].name);
+	for (unsigned i = 1; i < d.nr; i++)
+		sum += dump_size(d.v[i].name);
+	for (unsigned i = d.nr; c->keep && sum >= bytes && bytes && --i > 0;) {
+		uint64_t size = dump_size(d.v[i].name);
+
+		remove_dump(d.v[i].name, "to make room for a newer one");
+		bytes -= size < bytes ? size : bytes;
+	}
 	free_dumps(&d);
 }
 
@@ -226,14 +271,19 @@ static int run_hooks(const char *folder, const char *dir)
 /* ELF cores are as large as memory, with holes: they take about what the dump has */
 static int check_room(const struct config *c, const struct target *t)
 {
-	struct statvfs fs;
-	uint64_t free_bytes;
+	uint64_t want = t->label.dump_bytes + c->min_free, free_bytes = 0;
 
-	if (statvfs(".", &fs))
-		return fail(-errno, "%s: %m", c->directory);
-	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-	if (free_bytes >= c->min_free && free_bytes - c->min_free >= t->label.dump_bytes)
-		return 0;
+	for (unsigned tries = 0; tries < 2; tries++) {
+		struct statvfs fs;
+
+		if (statvfs(".", &fs))
+			return fail(-errno, "%s: %m", c->directory);
+		free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+		if (want >= c->min_free && free_bytes >= want)
+			return 0;
+		if (!tries && want >= c->min_free)
+			make_room(c, want - free_bytes);
+	}
 	return fail(-ENOSPC, "%s: its dump of %s would leave less than %s (MinFree=) of the %s that are free in %s: make room, "
 		    "then run 'capstub collect'; until then it stays on the target", t->path, human_bytes(t->label.dump_bytes),
 		    human_bytes(c->min_free), human_bytes(free_bytes), c->directory);
@@ -318,7 +368,7 @@ static int collect(const struct collect_args *a, const struct config *c)
 			rc = -EIO;
 	free_dumps(&fresh);
 	found_free(&f);
-	retain(c->keep);
+	retain(c);
 	return rc;
 }
 

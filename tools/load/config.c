@@ -13,7 +13,7 @@
 #include "tools/util.h"
 
 enum { KEY_TARGET, KEY_IMAGE = 11, KEY_SYSCALL, KEY_PANIC, KEY_OWNER, KEY_DIRECTORY, KEY_FORMAT, KEY_KEEP,
-       KEY_MIN_FREE, NR_KEYS };
+       KEY_MAX_SIZE, KEY_MIN_FREE, NR_KEYS };
 
 enum kind { TEXT, LIST, BOOL, SPAN, PATH, SIZE, ONE_OF };
 
@@ -41,6 +41,7 @@ static const struct key {
 	[KEY_DIRECTORY] = { "Save", "Directory", PATH, NULL },
 	[KEY_FORMAT] = { "Save", "Format", ONE_OF, "kdump elf" },
 	[KEY_KEEP] = { "Save", "Keep", SIZE, NULL },
+	[KEY_MAX_SIZE] = { "Save", "MaxSize", SIZE, NULL },
 	[KEY_MIN_FREE] = { "Save", "MinFree", SIZE, NULL },
 };
 
@@ -283,6 +284,8 @@ static void take(struct config *c, struct reader *r)
 	c->min_free = 1 << 30;
 	if (v[KEY_KEEP])
 		parse_bytes(v[KEY_KEEP], &c->keep);
+	if (v[KEY_MAX_SIZE])
+		parse_bytes(v[KEY_MAX_SIZE], &c->max_size);
 	if (v[KEY_MIN_FREE])
 		parse_bytes(v[KEY_MIN_FREE], &c->min_free);
 	if (v[KEY_SYSCALL])

@@ -30,6 +30,7 @@ struct config {
 	char directory[PATH_MAX];	/* where dumps are saved */
 	bool elf;			/* ... and in which format */
 	uint64_t keep;			/* newest dumps that are kept there; 0: all */
+	uint64_t max_size;		/* bytes that all of them may take there; 0: no limit */
 	uint64_t min_free;		/* bytes that a dump must leave */
 	unsigned faults;		/* lines that were not understood, said */
 };

@@ -134,8 +134,8 @@ static int read_iomem(struct machine *m, const char *root)
 		read_number(root, "/sys/kernel/kexec_crash_size", 10, &reserved);
 		return reserved ? fail(-EINVAL, "/proc/iomem names no \"Crash kernel\", but %s are reserved",
 				       human_bytes(reserved)) :
-				  fail(-ENOMEM, "no memory is reserved: add crashkernel=1M to the kernel's command line "
-				       "and reboot");
+				  fail(-ENOMEM, "no memory is reserved: run 'capstub setup', or add crashkernel=1M to the "
+				       "kernel's command line, and reboot");
 	}
 	for (unsigned i = 0; i < m->reserved.nr; i++)
 		ranges_exclude(&m->ram, m->reserved.v[i]);
