@@ -3,6 +3,7 @@
 """capstub status and check on made-up machines: what is loaded, what would be in the way."""
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -36,6 +37,10 @@ def machine(words=f"dump=UUID={UUID} console=ttyS0", loaded="1\n", conf=None, la
         tree["run/capstub/loaded"] = f"1700000000 {stub_crc:08x} {elfcore_crc}\n{stub}\n{words}\n"
     tree.update({k.replace("__", "/"): v for k, v in files.items()})
     os.makedirs(os.path.join(root, "dev"))
+    for unit, wants in (("load", "sysinit"), ("save", "multi-user")):
+        link = os.path.join(root, f"etc/systemd/system/{wants}.target.wants/capstub-{unit}.service")
+        os.makedirs(os.path.dirname(link), exist_ok=True)
+        os.symlink(f"/usr/lib/systemd/system/capstub-{unit}.service", link)
     for name, text in tree.items():
         if text is None:
             continue
@@ -102,6 +107,11 @@ check(machine(proc__sys__kernel__kexec_load_disabled="1\n"), 0, ("note", "refuse
 check(machine(proc__sys__kernel__panic="0\n"), 0, ("note", "panic", "Panic=10"))
 check(machine(sys__module__kernel__parameters__crash_kexec_post_notifiers="Y\n"), 0, ("note", "notifiers", "before the stub"))
 
+for overwrite, severity in (("yes", "note"), ("no", "warning")):
+    m = machine(words=f"dump=UUID={UUID} console=ttyS0 overwrite={overwrite}")
+    shutil.rmtree(os.path.join(m, "etc/systemd"))
+    check(m, 0, ("warning", "units", "capstub-load.service is not enabled"), (severity, "units", "capstub-save.service is not enabled"))
+
 check(machine(elfcore_crc="1234abcd"), 0, ("warning", "memory", "came or went"))
 
 # Words and configuration
@@ -152,7 +162,7 @@ status(m, 1, "not saved")
 def enabled(unit, target="basic", **kw):
     root = machine(**kw)
     wants = os.path.join(root, f"etc/systemd/system/{target}.target.wants")
-    os.makedirs(wants)
+    os.makedirs(wants, exist_ok=True)
     os.symlink(f"/lib/systemd/system/{unit}.service", os.path.join(wants, unit + ".service"))
     return root
 

@@ -15,6 +15,7 @@
 #include "tools/cmd/commands.h"
 #include "tools/load/health.h"
 #include "tools/load/kexec.h"
+#include "tools/load/owner.h"
 #include "tools/load/trial.h"
 #include "tools/load/trust.h"
 #include "tools/media/estimate.h"
@@ -270,6 +271,18 @@ static void check_kernel(struct checker *c)
 		      "dead; Panic=10 in [Load] of " CONFIG_FILE " reboots it");
 }
 
+/* What is well now shall be after the next boot, and after the next crash */
+static void check_units(struct checker *c)
+{
+	if (c->h.recorded && !unit_enabled(c->h.root, "capstub-load.service"))
+		found(c, SEV_WARNING, "units", "capstub-load.service is not enabled, so nothing is loaded after the next boot: run 'capstub "
+		      "setup'");
+	if (c->h.recorded && !unit_enabled(c->h.root, "capstub-save.service"))
+		found(c, c->h.cl.overwrite ? SEV_NOTE : SEV_WARNING, "units", "capstub-save.service is not enabled, so a dump stays on its "
+		      "target until somebody saves it%s: run 'capstub setup'", c->h.cl.overwrite ? "" :
+		      ", and with overwrite=no there is no other one until then");
+}
+
 static void check_trial(struct checker *c)
 {
 	char text[512];
@@ -302,6 +315,7 @@ int check_main(int argc, char **argv)
 	check_targets(&c);
 	check_others(&c);
 	check_kernel(&c);
+	check_units(&c);
 	check_trial(&c);
 	if (given.json) {
 		json_close(&c.j, ']');

@@ -221,20 +221,11 @@ static int reserve(struct setup *s)
 	return boot_reserve(&s->done, s->a->crashkernel ? s->a->crashkernel : default_size(s->a->root));
 }
 
-/* Is a link to it in any folder.wants? */
-static bool is_enabled(const struct setup *s, const char *wants, const char *unit)
-{
-	char path[PATH_MAX], link[8];
-
-	snprintf(path, sizeof(path), "%s/etc/systemd/system/%s.wants/%s", s->a->root, wants, unit);
-	return readlink(path, link, sizeof(link)) > 0;
-}
-
-static int enable(struct setup *s, const char *wants, const char *unit)
+static int enable(struct setup *s, const char *unit)
 {
 	int rc;
 
-	if (is_enabled(s, wants, unit))
+	if (unit_enabled(s->a->root, unit))
 		return 0;
 	rc = steps_remember(&s->done, STEP_ENABLED, unit, "");
 	return rc ? rc : steps_systemctl(&s->done, true, false, unit);
@@ -289,9 +280,9 @@ static int set_up(struct setup *s)
 	if (!rc)
 		rc = reserve(s);
 	if (!rc)
-		rc = enable(s, "sysinit.target", "capstub-load.service");
+		rc = enable(s, "capstub-load.service");
 	if (!rc)
-		rc = enable(s, "multi-user.target", "capstub-save.service");
+		rc = enable(s, "capstub-save.service");
 	if (rc) {
 		note("setup is not done: run it again when that is solved, or 'capstub setup --remove' to undo what it did");
 		return rc;

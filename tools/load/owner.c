@@ -23,21 +23,29 @@ static bool switched_off(const char *root)
 	return off;
 }
 
+/* Debian has kdump-tools in basic.target, others in multi-user.target. A link is one though it leads nowhere from here. */
+bool unit_enabled(const char *root, const char *unit)
+{
+	char pattern[PATH_MAX];
+	glob_t links;
+	bool enabled;
+
+	snprintf(pattern, sizeof(pattern), "%s/etc/systemd/system/*.target.wants/%s", root, unit);
+	enabled = !glob(pattern, 0, NULL, &links);
+	if (enabled)
+		globfree(&links);
+	return enabled;
+}
+
 const char *owner_other(const char *root)
 {
 	static const char *const units[] = { "kdump-tools", "kdump" };
 
 	for (unsigned i = 0; i < 2; i++) {
-		char pattern[PATH_MAX];
-		glob_t links;
-		bool enabled;
+		char unit[32];
 
-		/* Debian has it in basic.target, others in multi-user.target. A link is one though it leads nowhere from here */
-		snprintf(pattern, sizeof(pattern), "%s/etc/systemd/system/*.target.wants/%s.service", root, units[i]);
-		enabled = !glob(pattern, 0, NULL, &links);
-		if (enabled)
-			globfree(&links);
-		if (enabled && (i || !switched_off(root)))
+		snprintf(unit, sizeof(unit), "%s.service", units[i]);
+		if (unit_enabled(root, unit) && (i || !switched_off(root)))
 			return units[i];
 	}
 	return NULL;

@@ -8,6 +8,9 @@
 
 #include "tools/load/config.h"
 
+/* Is @unit, "capstub-load.service", enabled on the machine below @root, whatever for? */
+bool unit_enabled(const char *root, const char *unit);
+
 /* A service of the machine below @root that is enabled and loads at boot, without .service; NULL: there is none */
 const char *owner_other(const char *root);
 
