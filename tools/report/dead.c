@@ -62,7 +62,7 @@ bool dead_is_text(const struct dead *d, uint64_t va)
 {
 	const struct symbol *s;
 
-	if (va >= d->stext && va < d->etext)
+	if ((va >= d->stext && va < d->etext) || (va >= d->sinittext && va < d->einittext))
 		return true;
 	s = symbols_at(&d->symbols, va);
 	return s && s->module;
@@ -117,6 +117,12 @@ void dead_open(struct dead *d, struct vtop *vt, const struct vmcoreinfo *info, b
 		return;
 	if (!kallsyms_tables(info, &at) || !scan_kallsyms(d, &at))
 		symbols_load(&d->symbols, vt, &at, d->stext);
+	s = symbols_find(&d->symbols, "_sinittext");
+	if (s)
+		d->sinittext = s->va;
+	s = symbols_find(&d->symbols, "_einittext");
+	if (s && s->va - d->sinittext <= TEXT_MAX)
+		d->einittext = s->va;
 	s = symbols_find(&d->symbols, "_etext");
 	d->etext = s && s->va > d->stext ? s->va : d->stext + TEXT_MAX;
 	d->all_symbols = symbols_find(&d->symbols, "init_task");

@@ -50,6 +50,7 @@ struct dead {
 	const struct vmcoreinfo *info;
 	bool arm64;			/* else x86_64 */
 	uint64_t stext, etext;
+	uint64_t sinittext, einittext;	/* code that is gone when the kernel has started, but is returned to */
 	struct symbols symbols;
 	bool all_symbols;		/* variables too: who is not there is not */
 	uint8_t *image;			/* a copy, where symbols alone do not tell; see scan.c */

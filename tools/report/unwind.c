@@ -55,7 +55,7 @@ bool registers_of_note(struct registers *r, bool arm64, const uint8_t *prstatus,
 /* x86_64: the privilege level is in CS; arm64: the exception level in PSTATE (DDI 0487, C5.2.18) */
 bool registers_user(const struct registers *r, bool arm64)
 {
-	return r->nr && (arm64 ? !(r->r[PSTATE] & 0xf) : r->r[CS] & 3);
+	return r->nr && (arm64 ? !(r->r[PSTATE] & 0xf) : (r->r[CS] & 3) == 3);
 }
 
 /*---------------------------------------------------------------- x86_64 */
@@ -120,7 +120,7 @@ static bool take_regs(struct x86 *x, uint64_t sp, bool partial)
 	x->ip = x->regs[IP];
 	x->sp = x->regs[SP];
 	/* User space is not the kernel's trace */
-	return !(x->regs[CS] & 3);
+	return (x->regs[CS] & 3) != 3;
 }
 
 static void take_bp(struct x86 *x, const struct orc *o, uint64_t prev_sp)
