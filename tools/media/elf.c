@@ -19,8 +19,8 @@
 #include <string.h>
 
 #include "stub/format/note.h"
-#include "stub/format/vtop.h"
 #include "tools/media/elf.h"
+#include "tools/media/memory.h"
 #include "tools/util.h"
 
 /*
@@ -30,10 +30,7 @@
 #define SEGMENTS_PER_PAGE	4
 #define SEGMENTS_SLACK		1024
 #define TABLES_SLACK		65	/* more page tables than stored pages: they are damaged */
-/* x86_64: __START_KERNEL_map, where the kernel image is linked */
-#define IMAGE_VIRT		0xffffffff80000000ULL
 #define IMAGE_MAX		MIB(64)
-#define CACHE_PAGES		16u
 #define PR_PID_OFFSET	32		/* pr_pid in struct elf_prstatus, 64-bit */
 
 /* Stored pages that follow each other in physical memory, and so in the file */
@@ -52,8 +49,7 @@ struct elf {
 	uint64_t page;
 	struct run *runs;
 	size_t nr_runs, room_runs;
-	struct vmcoreinfo info;
-	struct vtop vt;
+	struct memory mem;
 	struct vtop_window map;		/* the mapping that pages are being joined to */
 	struct vtop_window longest;
 	struct segment *segs;
@@ -62,10 +58,6 @@ struct elf {
 	bool cut;		/* max_segs was reached, or tables refer to each other */
 	uint64_t *lost;		/* pfns of what cannot be decompressed, ascending */
 	size_t nr_lost, room_lost;
-	uint8_t *cache;		/* CACHE_PAGES of them, for the page-table walk */
-	uint64_t cached[CACHE_PAGES];	/* pfn + 1 */
-	uint8_t *notes;
-	size_t notes_len;
 };
 
 /* @next keeps the place: both lists ascend */
@@ -119,34 +111,6 @@ static size_t find_run(const struct elf *e, uint64_t pa)
 	size_t i = FIRST_ABOVE(e->runs, e->nr_runs, pa, pa);
 
 	return i && e->runs[i - 1].pa + e->runs[i - 1].len > pa ? i - 1 : i;
-}
-
-static int read_page(const struct elf *e, uint64_t pa, void *buf)
-{
-	size_t i = find_run(e, pa);
-
-	if (i == e->nr_runs || e->runs[i].pa > pa)
-		return -EIO;
-	return kdump_page(e->job->dump, e->runs[i].index + (pa - e->runs[i].pa) / e->page, buf);
-}
-
-/* For the page-table walk, which comes back to a table after each one below it */
-static int read_phys(void *ctx, void *buf, phys_addr_t pa, size_t len)
-{
-	struct elf *e = ctx;
-	uint64_t pfn = pa / e->page, slot = pfn % CACHE_PAGES;
-	uint8_t *page = e->cache + slot * e->page;
-
-	if (pa % e->page + len > e->page)
-		return -EIO;
-	if (e->cached[slot] != pfn + 1) {
-		e->cached[slot] = 0;
-		if (read_page(e, pfn * e->page, page))
-			return -EIO;
-		e->cached[slot] = pfn + 1;
-	}
-	memcpy(buf, page + pa % e->page, len);
-	return 0;
 }
 
 /* PT_LOADs for what is stored of [pa, pa + len) */
@@ -239,12 +203,12 @@ static void add_image(struct elf *e)
 	uint64_t stext, pa;
 	int64_t voffset;
 
-	if (vmcoreinfo_symbol(&e->info, "_stext", &stext))
+	if (vmcoreinfo_symbol(&e->mem.info, "_stext", &stext))
 		return;
 	stext = ALIGN_DOWN(stext, MIB(2));
-	if (!vmcoreinfo_number(&e->info, "kimage_voffset", &voffset))
+	if (!vmcoreinfo_number(&e->mem.info, "kimage_voffset", &voffset))
 		pa = stext - (uint64_t)voffset;		/* arm64 */
-	else if (vtop(&e->vt, stext, &pa, NULL))
+	else if (vtop(&e->mem.vt, stext, &pa, NULL))
 		return;
 	add_segments(e, stext, pa, IMAGE_MAX);
 }
@@ -260,7 +224,7 @@ static void find_segments(struct elf *e)
 	e->max_segs = e->job->pages * SEGMENTS_PER_PAGE + SEGMENTS_SLACK;
 	e->map = e->longest = (struct vtop_window){ 0 };
 	e->cut = false;
-	vtop_visit(&e->vt, &visit);
+	vtop_visit(&e->mem.vt, &visit);
 	add_mapping(e, 0, 0, 0);
 	e->job->identity = !e->longest.size;
 	if (e->job->identity)
@@ -280,8 +244,8 @@ static void find_segments(struct elf *e)
 /* One note; NULL at the end or where the notes are damaged */
 static const struct elf_nhdr *next_note(const struct elf *e, size_t *at, size_t *ret_len)
 {
-	const struct elf_nhdr *n = (const void *)(e->notes + *at);
-	size_t left = e->notes_len - *at;
+	const struct elf_nhdr *n = (const void *)(e->mem.notes + *at);
+	size_t left = e->mem.notes_len - *at;
 
 	*ret_len = left < sizeof(*n) ? 0 : note_size(n, left);
 	*at += *ret_len;
@@ -348,9 +312,9 @@ static void order_notes(struct elf *e)
 	if (!n || !start)
 		return;
 	copy = must_alloc(len, 1);
-	memcpy(copy, e->notes + start, len);
-	memmove(e->notes + len, e->notes, start);
-	memcpy(e->notes, copy, len);
+	memcpy(copy, e->mem.notes + start, len);
+	memmove(e->mem.notes + len, e->mem.notes, start);
+	memcpy(e->mem.notes, copy, len);
 	free(copy);
 }
 
@@ -377,9 +341,9 @@ static int write_headers(struct elf *e, struct outfile *out)
 {
 	size_t nr = e->nr_segs + 1, i, shdrs = nr >= PN_XNUM;
 	uint64_t phoff = sizeof(Elf64_Ehdr) + shdrs * sizeof(Elf64_Shdr);
-	uint64_t notes = phoff + nr * sizeof(Elf64_Phdr), data = notes + e->notes_len;
+	uint64_t notes = phoff + nr * sizeof(Elf64_Phdr), data = notes + e->mem.notes_len;
 	Elf64_Shdr shdr = { .sh_info = (uint32_t)nr };
-	Elf64_Phdr ph = { .p_type = PT_NOTE, .p_offset = notes, .p_filesz = e->notes_len };
+	Elf64_Phdr ph = { .p_type = PT_NOTE, .p_offset = notes, .p_filesz = e->mem.notes_len };
 	Elf64_Ehdr eh = {
 		.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
 			    EV_CURRENT},
@@ -413,7 +377,7 @@ static int write_headers(struct elf *e, struct outfile *out)
 		rc = outfile_append(out, &ph, sizeof(ph));
 	}
 	if (!rc)
-		rc = outfile_append(out, e->notes, e->notes_len);
+		rc = outfile_append(out, e->mem.notes, e->mem.notes_len);
 	return rc ? rc : outfile_append_zeros(out, data - out->bytes);
 }
 
@@ -439,7 +403,7 @@ static int write_run(struct elf *e, const struct run *r, struct outfile *out, ui
 	int rc = 0;
 
 	for (pa = r->pa; pa < r->pa + r->len && !rc; pa += e->page) {
-		if (read_page(e, pa, buf)) {
+		if (kdump_page(e->job->dump, r->index + (pa - r->pa) / e->page, buf)) {
 			++*ret_lost;
 			add_lost(e, pa / e->page);
 			memset(buf, 0, e->page);
@@ -503,49 +467,23 @@ static int write_all(struct elf *e, struct outfile *out)
 	return rc;
 }
 
-/* The tables' decoder; phys_base of the header where VMCOREINFO has none */
-static int open_tables(struct elf *e)
-{
-	const struct kdump *dump = e->job->dump;
-	struct memory_range kernel = {
-		dump->sub.phys_base, dump->sub.phys_base + IMAGE_MAX, dump->sub.phys_base, IMAGE_VIRT,
-	};
-	bool x86 = !strcmp(dump->hdr.machine, "x86_64");
-	char text[24];
-
-	if (!x86 && strcmp(dump->hdr.machine, "aarch64"))
-		return fail(-ENOTSUP, "machine '%s': ELF output knows x86_64 and aarch64", dump->hdr.machine);
-	if (!x86)
-		kernel.end = 0;
-	e->vt = (struct vtop){ .read = read_phys, .ctx = e, .kernel = &kernel, .page_size = (uint32_t)e->page };
-	(x86 ? vtop_x86_64 : vtop_arm64)(&e->vt, &e->info);
-	if (!vmcoreinfo_string(&e->info, "KERNELOFFSET", text, sizeof(text)))
-		e->job->kernel_offset = strtoull(text, NULL, 16);
-	return 0;
-}
-
 /* Headers need the runs, the runs need the descriptors, the addresses need the page tables */
 int elf_write(struct elf_job *job, struct outfile *out)
 {
 	struct elf e = { .job = job, .page = (uint64_t)job->dump->hdr.block_size };
-	int rc;
+	int rc = memory_open_kdump(&e.mem, job->path, job->dump);
+	char text[24];
 
-	e.cache = must_alloc(CACHE_PAGES, e.page);
-	rc = kdump_vmcoreinfo(job->dump, job->path, &e.info);
-
-	if (!rc)
-		rc = kdump_notes(job->dump, job->path, &e.notes, &e.notes_len);
 	if (!rc)
 		rc = find_runs(&e);
-	if (!rc)
-		rc = open_tables(&e);
 	if (!rc) {
+		if (!vmcoreinfo_string(&e.mem.info, "KERNELOFFSET", text, sizeof(text)))
+			job->kernel_offset = strtoull(text, NULL, 16);
 		order_notes(&e);
 		number_idle(&e);
 		rc = write_all(&e, out);
 	}
-	free(e.cache);
-	free(e.notes);
+	memory_close(&e.mem);
 	free(e.runs);
 	free(e.segs);
 	free(e.lost);
