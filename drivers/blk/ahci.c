@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Serial ATA, AHCI 1.3.1; commands of ATA8-ACS. Driven by stub/disk/devices.c, used through blk_ops by stub/disk/blk.c.
+ * Serial ATA, AHCI 1.3.1; commands of ATA8-ACS. Opened by stub/disk/devices.c, used through blk_ops by
+ * stub/disk/blk.c.
  *
- * A controller is found running, with command lists of the dead kernel's and, on a busy disk, native queued
- * commands under way. The engines of all ports are stopped, and the controller is reset whether they did or not;
- * then all ports are brought up together by COMRESET. What is on the way after that is one command at a time for the disk, and
- * the next ones waiting in the controller's slots: no queued commands, no interrupts.
+ * A controller is found running, with command lists of the dead kernel's and, on a busy disk, native
+ * queued commands under way. The engines of all ports are stopped, and the controller is reset whether
+ * they did or not; then its ports are brought up together by COMRESET. After that the disk has one
+ * command at a time, and the next ones wait in the controller's slots: no queued commands, no
+ * interrupts.
  *
  * While ports are brought up they all receive into one place, where nobody looks. Later a port that is not
  * open neither receives nor fetches.
@@ -145,13 +147,14 @@ struct ahci_dma {
 };
 _Static_assert(sizeof(struct ahci_dma) <= DMA_AREA_SIZE, "lists and tables fit the DMA area");
 _Static_assert(offsetof(struct ahci_dma, received) % 256 == 0, "AHCI 1.3.1 §3.3.3");
-_Static_assert(offsetof(struct ahci_dma, tables) % 128 == 0 && sizeof(struct ahci_table) % 128 == 0, "AHCI 1.3.1 §4.2.2");
+_Static_assert(offsetof(struct ahci_dma, tables) % 128 == 0, "AHCI 1.3.1 §4.2.2");
+_Static_assert(sizeof(struct ahci_table) % 128 == 0, "AHCI 1.3.1 §4.2.2");
 
 #define HANDOFF_US	2000000		/* §10.6.3, when it is busy */
 #define ENGINE_US	500000		/* §10.1.2 and §10.3.2 */
 #define RESET_US	1000000		/* §10.4.3 */
 #define COMRESET_US	1000		/* §10.4.2 */
-#define EMPTY_US	100000		/* nobody was looked for as yet; the link of a disk is up after a tenth of that */
+#define EMPTY_US	100000		/* the link of a disk is up after a tenth of that */
 #define READY_US	20000000	/* a disk that was spinning is back in a few seconds */
 #define IDENTIFY_US	10000000
 #define HEALTH_US	10000
@@ -254,9 +257,9 @@ static unsigned detected(unsigned port)
 }
 
 /*
- * Bring up stopped ports, side by side, by COMRESET (§10.4.2), which also wakes a disk from whatever sleep: those that have a disk
- * that is ready. They receive. A port with nobody behind it costs a moment, unless somebody is @expected there. *ret_late: those that are
- * waited for in vain.
+ * Bring up stopped ports, side by side, by COMRESET (§10.4.2), which also wakes a disk from whatever
+ * sleep. Returns those that have a device that is ready; all of them receive. A port with nobody behind
+ * it costs a moment, unless somebody is @expected there. *ret_late: those that were waited for in vain.
  */
 static uint32_t bring_up(uint32_t ports, uint32_t expected, uint32_t *ret_late)
 {
@@ -265,8 +268,10 @@ static uint32_t bring_up(uint32_t ports, uint32_t expected, uint32_t *ret_late)
 
 	change_cmd(ports, CMD_ALPE | CMD_ASP | CMD_ICC, CMD_POD | CMD_SUD | CMD_ICC_ACTIVE);
 	FOR_PORTS(p, ports) {
-		mmio_write64((char *)ah.regs + AHCI_PORTS + AHCI_PORT_LEN * p + PX_CLB, dma_addr(&ah.dma, dma()->list));
-		mmio_write64((char *)ah.regs + AHCI_PORTS + AHCI_PORT_LEN * p + PX_FB, dma_addr(&ah.dma, dma()->received));
+		char *regs = (char *)ah.regs + AHCI_PORTS + AHCI_PORT_LEN * p;
+
+		mmio_write64(regs + PX_CLB, dma_addr(&ah.dma, dma()->list));
+		mmio_write64(regs + PX_FB, dma_addr(&ah.dma, dma()->received));
 		if (reg_read(AHCI_CAP2) & CAP2_SDS)
 			port_write(p, PX_DEVSLP, port_read(p, PX_DEVSLP) & ~DEVSLP_ADSE);
 		port_write(p, PX_SCTL, SCTL_NO_SLEEP | SCTL_COMRESET);
@@ -281,7 +286,7 @@ static uint32_t bring_up(uint32_t ports, uint32_t expected, uint32_t *ret_late)
 		FOR_PORTS(p, ports) {
 			unsigned det = detected(p);
 
-			/* §10.4.2: the first message of the disk is let through when the error that announces it has gone */
+			/* §10.4.2: the disk's first message is let through when the error before it is gone */
 			if (det == DET_UP)
 				port_write(p, PX_SERR, ALL_ONES);
 			if (det == DET_UP && !(port_read(p, PX_TFD) & (TFD_BSY | TFD_DRQ)))
@@ -353,7 +358,8 @@ static int build_prds(struct ahci_prd *prds, const struct blk_req *req)
 
 		/* §4.2.3.3: words */
 		if ((seg->pa | seg->len) & 1 || !seg->len)
-			rc = log_err(-EINVAL, "%s: segment %#lx + %u is odd", ah.blk.name, seg->pa, seg->len);
+			rc = log_err(-EINVAL, "%s: segment %#lx + %u is odd", ah.blk.name, seg->pa,
+				     seg->len);
 		else
 			rc = dma_map(&ah.dma, seg->pa, seg->len, &addr);
 		if (rc) {
@@ -475,7 +481,7 @@ static void ahci_shutdown(struct blk_dev *blk)
 	if (!ah.running)
 		return;
 	ah.running = false;
-	/* In the middle of a command, or after trouble, nobody knows what the disk is about: from the start the next time */
+	/* In the middle of a command, or after trouble: from the start the next time */
 	ah.reset = !blk->failed && !ah.inflight;
 	stopped = stop((uint32_t)BIT(ah.port));
 	if (!stopped)
@@ -531,7 +537,8 @@ static int identify(void)
 	dma_give(&ah.dma, id, 512);
 	dma()->tables[0].prds[0] = (struct ahci_prd){ .addr = dma_addr(&ah.dma, id), .dbc = 511 };
 	issue(0, ATA_IDENTIFY, 0, 0, 1, false);
-	rc = poll_until_us(!(port_read(ah.port, PX_CI) & 1) || (is = port_read(ah.port, PX_IS) & (IS_TFES | IS_TROUBLE)),
+	rc = poll_until_us(!(port_read(ah.port, PX_CI) & 1) ||
+				   (is = port_read(ah.port, PX_IS) & (IS_TFES | IS_TROUBLE)),
 			   IDENTIFY_US);
 	if (rc || is)
 		return log_err(rc ? rc : -EIO, "%s: cannot be identified, status %#x, interrupts %#x", ah.blk.name,
@@ -660,7 +667,8 @@ static int take(const struct pci_dev *pci)
 
 	memset(&ah, 0, sizeof(ah));
 	ah.pci = *pci;
-	ah.dma = (struct dma_dev){ .name = ah.name, .pci = &ah.pci, .coherent = pci->host->dma_coherent, .last = UINT64_MAX };
+	ah.dma = (struct dma_dev){ .name = ah.name, .pci = &ah.pci, .coherent = pci->host->dma_coherent,
+				   .last = UINT64_MAX };
 	snprintf(ah.name, sizeof(ah.name), "ahci %s", pci->name);
 	rc = pci_wake(&ah.pci);
 	if (!rc)

@@ -35,7 +35,7 @@ struct virtio_disk_type {
 };
 
 struct virtio_disk {
-	struct blk_dev blk;		/* everything in it is filled in by the two below, and by the driver's start */
+	struct blk_dev blk;
 	struct virtio_dev dev;
 	struct virtq vq;
 	const struct virtio_disk_type *type;
@@ -52,15 +52,15 @@ int virtio_disk_open(const struct virtio_disk_type *type, const struct virtio_pl
 		     uint64_t *ret_features);
 
 /*
- * Start it: DMA, the queue, the limits of a request, which has @seg_max pieces of data of @size_max bytes (0: the
- * device does not say). 0 or -errno.
+ * Start it: DMA, the queue, the limits of a request, which has @seg_max pieces of data of @size_max bytes
+ * (0: the device does not say). 0 or -errno.
  */
 int virtio_disk_start(uint32_t seg_max, uint32_t size_max);
 
 /*
- * One command, when no other is in flight, and wait for it: prepared in the slot that virtio_disk_slot() gives (zeros
- * and no response). @len bytes that the device writes go to VIRTIO_DISK_DATA of the DMA area. 0: there is an answer; -errno: there
- * is none, and it is not running any more.
+ * One command, when no other is in flight, and wait for it: prepared in the slot that virtio_disk_slot()
+ * gives (zeros, and no response). The device may write @len bytes to virtio_disk_data(), zeros before.
+ * 0: there is an answer; -errno, said: there is none, and the device is not running any more.
  */
 #define VIRTIO_DISK_DATA_LEN	2048u
 struct virtio_disk_slot *virtio_disk_slot(void);

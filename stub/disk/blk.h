@@ -96,9 +96,9 @@ static inline uint64_t blk_pause_us(unsigned tries)
 }
 
 /*
- * For drivers. The serial number as a device gives it, @len characters at most (<= 40), padded with blanks on either
- * side or ended by anything that is not ASCII. Geometry: 0, -EPROTOTYPE: blocks that nothing here can write, -EPROTO: absurd,
- * both said.
+ * For drivers. The serial number as a device gives it, @len characters at most (<= 40), padded with blanks
+ * on either side or ended by anything that is not ASCII. Geometry: 0; -EPROTOTYPE: blocks that nothing
+ * here can write; -EPROTO: absurd; both said.
  */
 void blk_set_serial(struct blk_dev *dev, const void *text, unsigned len);
 int blk_set_geometry(struct blk_dev *dev, uint32_t block_size, uint64_t nr_blocks);

@@ -37,9 +37,10 @@ static int probe_ahci(const struct virtio_place *at, unsigned *unit, struct blk_
 }
 
 /*
- * Where probe is NULL, controllers come up side by side. Else it opens the first disk that is there to use from
- * number *@unit on, whatever state the device is in, and *@unit becomes its number. -ENOENT: there is none left. Another
- * -errno, said: disk *@unit cannot be used, or, when that is UNIT_NONE, the device. In all these cases it does no DMA.
+ * Where probe is NULL, controllers come up side by side. Else it opens the first disk that is there to use
+ * from number *@unit on, whatever state the device is in, and *@unit becomes its number. -ENOENT: there is
+ * none left. Another -errno, said: disk *@unit cannot be used, or, when that is UNIT_NONE, the device. In
+ * all these cases it does no DMA.
  */
 static const struct disk_driver {
 	enum bus bus;

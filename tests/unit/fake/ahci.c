@@ -147,7 +147,8 @@ static void run(struct fake_ahci *f, struct fake_port *p)
 	if (n > p->max_inflight)
 		p->max_inflight = n;
 	for (unsigned slot = 0; slot < 32; slot++) {
-		if (!(p->ci & 1u << slot) || !(p->cmd & ST) || p->is >> 24 || p->drop || p->hold || p->tfd & (BSY | DRQ))
+		if (!(p->ci & 1u << slot) || !(p->cmd & ST) || p->is >> 24 || p->drop || p->hold ||
+		    p->tfd & (BSY | DRQ))
 			continue;
 		execute(f, p, slot);
 	}
@@ -193,7 +194,8 @@ static void advance(struct fake_ahci *f)
 		}
 		/* the first message arrives when somebody receives, and the error before it was seen */
 		if (p->ready_at && fake_now_us >= p->ready_at && p->cmd & FRE && !(p->serr & 1u << 26)) {
-			static const uint32_t sigs[] = { [SATA_DISK] = 0x101, [SATA_CD] = 0xeb140101, [SATA_PM] = 0x96690101 };
+			static const uint32_t sigs[] = {
+				[SATA_DISK] = 0x101, [SATA_CD] = 0xeb140101, [SATA_PM] = 0x96690101 };
 
 			if (!may_dma(f))
 				continue;

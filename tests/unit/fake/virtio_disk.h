@@ -95,7 +95,8 @@ struct fake_vblk {
  */
 void fake_vblk_init(struct fake_vblk *f, enum fake_virtio_kind kind, uint8_t *data, uint64_t len);
 /* The same for another type: a modern device, a transitional one, and the type */
-void fake_virtio_init(struct fake_vblk *f, enum fake_virtio_kind kind, uint16_t modern, uint16_t transitional, unsigned type);
+void fake_virtio_init(struct fake_vblk *f, enum fake_virtio_kind kind, uint16_t modern, uint16_t transitional,
+		      unsigned type);
 /* The request at @head is done, @written bytes: counted, held or dropped as told */
 void fake_vblk_finish(struct fake_vblk *f, uint16_t head, uint32_t written);
 void fake_vblk_release(struct fake_vblk *f, unsigned n);	/* the n-th oldest */

@@ -311,7 +311,7 @@ static void execute(struct fake_vblk *v, uint16_t head)
 
 void fake_vscsi_init(struct fake_vscsi *f, enum fake_virtio_kind kind)
 {
-	/* num_queues, seg_max, max_sectors, cmd_per_lun, event_info_size, sense_size, cdb_size, max_channel, max_target */
+	/* num_queues, seg_max, max_sectors, cmd_per_lun, event_info_size, sense_size, cdb_size, max_target */
 	const uint32_t config[] = { 1, 254, 0xffff, 128, 16, 96, 32, 255 << 16, 16383 };
 
 	memset(f, 0, sizeof(*f));
