@@ -232,6 +232,7 @@ static int start_queue(void)
 		return log_err(-EOPNOTSUPP, "%s: queue of %u entries, at most %u are supported",
 			       vd.blk.name, size, VIRTQ_MAX_SIZE);
 	virtq_init(&vd.vq, &vd.dev.dma, vd.type->queue, dma_area, (uint16_t)size);
+	vd.vq.counts_all = vd.type->counts_all;
 	return vd.dev.ops->queue_enable(&vd.dev, &vd.vq);
 }
 

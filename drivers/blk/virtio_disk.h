@@ -28,6 +28,7 @@ struct virtio_disk_type {
 	uint8_t request_len;
 	uint8_t response_len;
 	bool response_first;		/* ahead of data that the device writes; else behind all data */
+	bool counts_all;		/* as in struct virtq */
 	/* Fill in a request, which is zero, and a response that is none: no answer is not a good answer */
 	void (*prepare)(struct virtio_disk_slot *s, const struct blk_req *req);
 	/* What an answer says of its request: 0, -EAGAIN, -EROFS, -EIO */

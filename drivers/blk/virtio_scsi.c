@@ -126,7 +126,7 @@ static int judge(struct virtio_disk_slot *s, const struct blk_req *req)
 
 static const struct virtio_disk_type virtio_scsi = {
 	.name = "virtio-scsi", .queue = REQUEST_QUEUE, .request_len = sizeof(struct virtio_scsi_request),
-	.response_len = sizeof(struct virtio_scsi_response), .response_first = true,
+	.response_len = sizeof(struct virtio_scsi_response), .response_first = true, .counts_all = true,
 	.prepare = prepare, .judge = judge,
 };
 

@@ -75,7 +75,7 @@ void virtq_add(struct virtq *vq, unsigned token, uint64_t addr, uint32_t len, bo
 	};
 	c->last = i;
 	c->count++;
-	if (device_writes)
+	if (device_writes || vq->counts_all)
 		c->writable += len;
 }
 

@@ -54,7 +54,7 @@ struct virtq_chain {
 	uint16_t head;
 	uint16_t count;			/* descriptors; 0: not in flight */
 	uint16_t last;			/* while it is being built */
-	uint32_t writable;		/* bytes the device may write */
+	uint32_t writable;		/* bytes the device may say that it has written */
 };
 
 struct virtq {
@@ -69,6 +69,7 @@ struct virtq {
 	uint16_t used_idx;		/* next entry we read */
 	uint16_t free_head;
 	uint16_t nr_free;
+	bool counts_all;		/* it says that it has written what it has read, too: QEMU's SCSI host does */
 	uint16_t next[VIRTQ_MAX_SIZE];	/* free list and chains */
 	struct virtq_chain chains[VIRTQ_MAX_CHAINS];
 };

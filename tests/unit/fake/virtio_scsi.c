@@ -305,7 +305,8 @@ static void execute(struct fake_vblk *v, uint16_t head)
 	memcpy(answer + 4, &left, 4);
 	if (!f->silent)
 		memcpy(resp, answer, 108);
-	fake_vblk_finish(v, head, 108 + (r->in_len ? r->moved : 0));
+	/* as QEMU, which counts what it has read as written, too */
+	fake_vblk_finish(v, head, 108 + r->in_len + r->out_len);
 	free(r);
 }
 
