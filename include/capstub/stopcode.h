@@ -37,7 +37,8 @@
 	X(50, EXCEPTION, "exception", "unexpected CPU exception inside the stub") \
 	X(51, ASSERT, "assert", "an internal check of the stub failed") \
 	X(52, IMAGE_CHECKSUM, "image-checksum", "the stub's own image or parameters are damaged") \
-	X(60, LINE_ERROR, "line-error", "the serial line could not be driven")
+	X(60, LINE_ERROR, "line-error", "the serial line could not be driven") \
+	X(70, FILE_MOVED, "file-moved", "the target file is no longer where it was, or a capture was cut: run capstub save or capstub format")
 
 enum capstub_stop {
 #define CAPSTUB_STOP_ENUM(nr, sym, name, text) STOP_##sym = (nr),

@@ -306,6 +306,22 @@ static const char *set_text(struct target_spec *t, enum target_kind kind, const 
 	return NULL;
 }
 
+/* UUID, or UUID@ADDRESS of a file: where its map begins on the disk (include/capstub/extents.h) */
+static const char *parse_label_id(const char *s, struct target_spec *t)
+{
+	const char *at = strchr(s, '@');
+	char uuid[UUID_TEXT + 1];	/* one that is too long is cut, and still too long */
+
+	if (at) {
+		const char *v = at + 1;
+
+		if (parse_u64(&v, &t->file_at) < 0 || *v || !t->file_at)
+			return "not UUID@ADDRESS";
+	}
+	snprintf(uuid, sizeof(uuid), "%.*s", at ? (int)min_u64((uint64_t)(at - s), sizeof(uuid)) : (int)sizeof(uuid), s);
+	return uuid_parse(uuid, t->uuid) < 0 ? "not a UUID" : NULL;
+}
+
 /*
  * Every handler returns NULL, or what is wrong with the value; then it has changed nothing. Here @t
  * is the caller's to throw away. The syntax is that of root= and fstab, with the label's own UUID
@@ -321,7 +337,7 @@ static const char *parse_target(struct target_spec *t, const char *s)
 	if ((v = value_of(s, "UUID="))) {
 		t->kind = TARGET_UUID;
 		snprintf(t->text, sizeof(t->text), "%s", s);
-		return uuid_parse(v, t->uuid) < 0 ? "not a UUID" : NULL;
+		return parse_label_id(v, t);
 	}
 	if ((v = value_of(s, "PARTUUID="))) {
 		t->kind = TARGET_PARTUUID;

@@ -25,6 +25,7 @@ enum target_kind {
 struct target_spec {
 	enum target_kind kind;
 	uint8_t uuid[16];	/* UUID, PARTUUID of a GPT entry; RFC 4122 byte order as printed */
+	uint64_t file_at;	/* UUID: of a file, where its map is on its disk, in bytes; 0: no file */
 	bool mbr;		/* PARTUUID of an MBR partition: SSSSSSSS-PP */
 	uint32_t mbr_signature;
 	uint8_t mbr_index;

@@ -7,7 +7,7 @@
  * A target is a place (a partition, or a whole disk) that carries a label in its last 4 KiB,
  * written by `capstub format`, and at both ends what that label says (stub/format/vouch.h). The two
  * together are the permission to write: no word of the command line, however precise, makes the
- * stub write to a place without them.
+ * stub write to a place without them. A file is one whose pieces are all proven (stub/format/extents.h).
  */
 #include "stub/disk/target.h"
 
@@ -30,11 +30,15 @@
 static struct capstub_label *label_buf;
 uint8_t *target_block;
 
+/* Where the file lies that is the target, in the arena */
+static struct extents file;
+
 /* One place where a label may be */
 struct window {
 	uint64_t first_block;
 	uint64_t nr_blocks;
 	unsigned part;		/* 0: whole disk */
+	uint64_t bytes;		/* a file: END, from its map; first_block is the head of that */
 };
 
 struct search {
@@ -65,9 +69,34 @@ static int disk_read(void *ctx, uint64_t lba, void *buf)
 	return blk_rw(dev, BLK_READ, lba, buf, dev->block_size);
 }
 
+static int file_read(void *ctx, uint64_t at, void *buf, uint32_t len)
+{
+	struct blk_dev *dev = ctx;
+
+	return blk_rw(dev, BLK_READ, at / dev->block_size, buf, len);
+}
+
+static int file_write(void *ctx, uint64_t at, void *buf, uint32_t len)
+{
+	struct blk_dev *dev = ctx;
+
+	return blk_rw(dev, BLK_WRITE, at / dev->block_size, buf, len);
+}
+
+static struct extents_io file_io(struct blk_dev *dev)
+{
+	return (struct extents_io){
+		.read = file_read, .write = file_write, .ctx = dev, .block = target_block,
+		.disk_bytes = min_u64(dev->nr_blocks, UINT64_MAX / dev->block_size) * dev->block_size,
+		.align = dev->block_size,
+	};
+}
+
 /* END: size of the window rounded down to 4 KiB, as at format time */
 static uint64_t window_end(const struct blk_dev *dev, const struct window *w)
 {
+	if (w->bytes)
+		return w->bytes;
 	if (w->nr_blocks > UINT64_MAX / dev->block_size)
 		return 0;
 	return ALIGN_DOWN(w->nr_blocks * dev->block_size, 4096);
@@ -82,11 +111,12 @@ static int read_label(struct blk_dev *dev, const struct window *w)
 {
 	struct capstub_label *l = label_buf;
 	uint64_t end = window_end(dev, w);
+	uint64_t from = w->bytes ? CAPSTUB_EXTENTS_OFFSET : end;
 	int rc;
 
 	if (end < CAPSTUB_TARGET_MIN)
 		return -ENOENT;
-	rc = blk_rw(dev, BLK_READ, w->first_block + (end - CAPSTUB_LABEL_SIZE) / dev->block_size, l,
+	rc = blk_rw(dev, BLK_READ, w->first_block + (from - CAPSTUB_LABEL_SIZE) / dev->block_size, l,
 		    sizeof(*l));
 	if (rc)
 		return rc;
@@ -106,7 +136,7 @@ static int read_label(struct blk_dev *dev, const struct window *w)
 		 * A whole disk and its last MBR partition may end together; the size tells whose
 		 * label it is
 		 */
-		if (w->part)
+		if (w->part || w->bytes)
 			return log_err(-EBADMSG, "%s part %u: resized since capstub format",
 				       dev->name, w->part);
 		return -ENOENT;
@@ -123,7 +153,10 @@ static void set_target(struct target *t, struct blk_dev *dev, const struct windo
 	t->first_block = w->first_block;
 	t->end = window_end(dev, w);
 	t->label = label_buf;
-	if (w->part)
+	t->file = w->bytes ? &file : NULL;
+	if (w->bytes)
+		snprintf(t->name, sizeof(t->name), "%s file", dev->name);
+	else if (w->part)
 		snprintf(t->name, sizeof(t->name), "%s partition %u", dev->name, w->part);
 	else
 		snprintf(t->name, sizeof(t->name), "%s", dev->name);
@@ -234,26 +267,18 @@ static bool is_match_again(const struct search *s, const struct window *w)
 }
 
 /*
- * Judge one window (@p NULL: the whole disk). Returns non-zero only when the device is lost, which
+ * Judge one window that the word may mean. Returns non-zero only when the device is lost, which
  * ends the scan of its table; a bad spot where a label would be makes this window no target, and no
  * more.
  */
-static int look_at(struct search *s, const struct part *p)
+static int judge(struct search *s, const struct window *w)
 {
-	struct window w = {
-		.first_block = p ? p->first_lba : 0,
-		.nr_blocks = p ? p->nr_blocks : s->dev->nr_blocks,
-		.part = p ? p->index : 0,
-	};
-	int rc;
+	int rc = read_label(s->dev, w);
 
-	if (!place_matches(s, p))
-		return 0;
-	rc = read_label(s->dev, &w);
 	if (rc == -ENOENT) {
 		s->unlabelled += names_place(s->spec);
-		if (!s->matches)
-			look_behind(s, &w);
+		if (!s->matches && !w->bytes)
+			look_behind(s, w);
 		return s->dev->failed ? s->dev->fail_code : 0;
 	}
 	if (s->again)
@@ -269,25 +294,104 @@ static int look_at(struct search *s, const struct part *p)
 	if (!label_matches(s->spec, label_buf))
 		return 0;
 	/* "any" has no say in which, so what is foreign is none; else it is a match, and checked at the end */
-	if (s->spec->kind == TARGET_ANY && (rc = check_ends(s->dev, &w))) {
+	if (s->spec->kind == TARGET_ANY && (rc = check_ends(s->dev, w))) {
 		s->foreign += rc == -EEXIST;
 		s->read_error = rc == -EEXIST ? s->read_error : rc;
 		return s->dev->failed ? rc : 0;
 	}
-	if (is_match_again(s, &w)) {
+	if (is_match_again(s, w)) {
 		log_info("%s is %s by another way", s->dev->name, s->match_dev.name);
 		return 0;
 	}
 	if (s->matches)
-		log_warn("%s part %u matches dump=%s too", s->dev->name, w.part, s->spec->text);
+		log_warn("%s part %u matches dump=%s too", s->dev->name, w->part, s->spec->text);
 	/* Only the first is kept: a second one is counted, and forbids both */
 	if (!s->matches++) {
 		s->match_disk = s->disk;
 		s->match_dev = *s->dev;
-		s->match = w;
+		s->match = *w;
 		memcpy(s->match_uuid, label_buf->uuid, sizeof(s->match_uuid));
 	}
 	return 0;
+}
+
+/* @p NULL: the whole disk */
+static int look_at(struct search *s, const struct part *p)
+{
+	struct window w = {
+		.first_block = p ? p->first_lba : 0,
+		.nr_blocks = p ? p->nr_blocks : s->dev->nr_blocks,
+		.part = p ? p->index : 0,
+	};
+
+	return place_matches(s, p) ? judge(s, &w) : 0;
+}
+
+/* Has this disk the map where the word says? On most of them something else is there. */
+static int look_at_file(struct search *s)
+{
+	const struct capstub_extents *h = (void *)target_block;
+	struct extents_io io = file_io(s->dev);
+	uint64_t at = s->spec->file_at;
+	struct window w = { .first_block = at / s->dev->block_size };
+	int rc;
+
+	if (!IS_ALIGNED(at, io.align) || !range_inside(at, sizeof(*h), 0, io.disk_bytes))
+		return 0;
+	rc = file_read(s->dev, at, target_block, sizeof(*h));
+	if (rc || !extents_head_ok(h, at, &io) || memcmp(h->uuid, s->spec->uuid, sizeof(h->uuid)))
+		return rc;
+	w.bytes = h->target_bytes;
+	return judge(s, &w);
+}
+
+static enum capstub_stop stop_code(int rc, enum capstub_stop otherwise)
+{
+	switch (rc) {
+	case -ETIMEDOUT:
+		return STOP_DEVICE_TIMEOUT;
+	case -ENODEV:
+		return STOP_DEVICE_GONE;
+	case -EROFS:
+		return STOP_TARGET_READ_ONLY;
+	}
+	return otherwise;
+}
+
+/*
+ * Read the map of the match and see that all of its extents are still those of the file. From there on a window of
+ * it is what the map says.
+ */
+static enum capstub_stop open_file(struct search *s)
+{
+	const struct capstub_extents *h = (void *)target_block;
+	struct extents_io io = file_io(s->dev);
+	uint64_t at = s->spec->file_at;
+	uint32_t bytes, bad = 0;
+	int rc = file_read(s->dev, at, target_block, sizeof(*h));
+
+	if (rc || !extents_head_ok(h, at, &io))
+		goto moved;
+	bytes = extents_bytes(h->nr);
+	file.io = io;
+	file.v = mem_take("extents of a file", bytes + sizeof(*h), 4096, MEM_ANY);
+	file.head = (void *)((uint8_t *)file.v + bytes);
+	if (!file.v)
+		return log_err(STOP_ASSERT, "no memory for the %u extents of a file", h->nr);
+	rc = file_read(s->dev, at - bytes, file.v, bytes + sizeof(*h));
+	/* What is read twice need not be the same */
+	if (rc || !extents_head_ok(file.head, at, &io) || extents_bytes(file.head->nr) != bytes ||
+	    file.head->target_bytes != s->match.bytes || memcmp(file.head->uuid, s->match_uuid, sizeof(h->uuid)) ||
+	    !extents_ok(&file))
+		goto moved;
+	rc = extents_prove(&file, &bad);
+	if (!rc)
+		return STOP_OK;
+	log_print(LOG_ERR, "extent %u of %u, at %lu:", bad, file.head->nr, file.v[bad].disk);
+moved:
+	return rc && rc != -EEXIST ? stop_code(rc, STOP_READ_ERROR) :
+	       log_err(STOP_FILE_MOVED, "%s: what lies at %lu is not the file as it was: run capstub save or capstub format",
+		       s->dev->name, at);
 }
 
 static int look_at_part(void *ctx, const struct part *p)
@@ -305,25 +409,12 @@ static void search_disk(struct search *s)
 		.nr_blocks = s->dev->nr_blocks,
 		.buf = target_block,
 	};
-	int rc = look_at(s, NULL);
+	int rc = s->spec->file_at ? look_at_file(s) : look_at(s, NULL);
 
-	if (!rc)
+	if (!rc && !s->spec->file_at)
 		rc = part_scan(&src, look_at_part, s);
 	if (rc)
 		s->read_error = rc;
-}
-
-static enum capstub_stop stop_code(int rc, enum capstub_stop otherwise)
-{
-	switch (rc) {
-	case -ETIMEDOUT:
-		return STOP_DEVICE_TIMEOUT;
-	case -ENODEV:
-		return STOP_DEVICE_GONE;
-	case -EROFS:
-		return STOP_TARGET_READ_ONLY;
-	}
-	return otherwise;
 }
 
 /*
@@ -373,6 +464,8 @@ static enum capstub_stop search_failed(const struct search *s, const struct disk
 		return log_err(STOP_DEVICE_INIT,
 			       "dump=%s: no target; %u controller(s) did not start", word,
 			       it->failures);
+	if (s->spec->file_at && s->disk)
+		return log_err(STOP_FILE_MOVED, "dump=%s: no disk has the map of a file there", word);
 	return log_err(STOP_NO_TARGET, "dump=%s: no such target among %u disk(s)", word, s->disk);
 }
 
@@ -432,6 +525,14 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 		blk_shutdown(s.dev);
 		return log_err(STOP_TARGET_READ_ONLY, "%s is read-only", s.dev->name);
 	}
+	if (s.match.bytes) {
+		enum capstub_stop stop = open_file(&s);
+
+		if (stop != STOP_OK) {
+			blk_shutdown(s.dev);
+			return stop;
+		}
+	}
 	rc = check_ends(s.dev, &s.match);
 	if (rc) {
 		blk_shutdown(s.dev);
@@ -470,16 +571,35 @@ int target_lba(const struct target *t, uint64_t offset, uint64_t len, uint64_t *
 	if (!IS_ALIGNED(offset | len, t->dev->block_size))
 		return log_err(-ERANGE, "%s: %lu + %lu is not whole blocks", t->name, offset,
 			       len);
+	if (t->file) {
+		uint64_t run, at = extents_find(t->file, offset, &run);
+
+		if (len > run)
+			return log_err(-ERANGE, "%s: %lu + %lu is not one piece", t->name, offset, len);
+		*ret_lba = at / t->dev->block_size;
+		return 0;
+	}
 	*ret_lba = t->first_block + offset / t->dev->block_size;
 	return 0;
 }
 
 int target_rw(struct target *t, enum blk_op op, uint64_t offset, void *buf, size_t len)
 {
-	uint64_t lba;
-	int rc = target_lba(t, offset, len, &lba);
+	/* All of it, or nothing */
+	bool inside = range_inside(offset, len, 0, t->end);
+	uint64_t lba, run;
+	int rc;
 
-	return rc ? rc : blk_rw(t->dev, op, lba, buf, len);
+	do {
+		run = inside ? min_u64(len, target_run(t, offset)) : len;
+		rc = target_lba(t, offset, run, &lba);
+		if (!rc)
+			rc = blk_rw(t->dev, op, lba, buf, run);
+		offset += run;
+		buf = (char *)buf + run;
+		len -= run;
+	} while (!rc && len);
+	return rc;
 }
 
 /*

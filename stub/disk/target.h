@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The dump target: a labelled partition or whole disk. Everything that writes to a disk goes
- * through the window that is fixed here once, from the label; nothing outside it can be addressed.
+ * The dump target: a labelled partition, whole disk or file. Everything that writes to a disk goes
+ * through the window that is fixed here once, from the label or the file's map; nothing outside it can be addressed.
  */
 #ifndef STUB_TARGET_H
 #define STUB_TARGET_H
@@ -11,6 +11,7 @@
 #include "stub/disk/blk.h"
 #include "stub/boot/boot_info.h"
 #include "stub/boot/cmdline.h"
+#include "stub/format/extents.h"
 
 /* One block for DMA: partition tables during target_open(), afterwards free for the dump */
 extern uint8_t *target_block;
@@ -19,6 +20,7 @@ struct target {
 	struct blk_dev *dev;
 	uint64_t first_block;		/* window, in blocks of the device */
 	uint64_t end;			/* bytes, END of include/capstub/label.h */
+	struct extents *file;		/* where a file lies; NULL: a window */
 	struct capstub_label *label;	/* as read; rewritten by target_write_label() */
 	char name[72];			/* for messages: "virtio-blk 0000:00:03.0 partition 2" */
 };
@@ -33,8 +35,24 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 /* After an exception: no disk does DMA any more, neither that of @t nor one that was being started. */
 void target_abort(struct target *t);
 
+/* Bytes from @offset on that one request may have: a file lies in pieces. Outside of it that is target_lba()'s to say. */
+static inline uint64_t target_run(const struct target *t, uint64_t offset)
+{
+	uint64_t run = 0;
+
+	if (t->file)
+		extents_find(t->file, offset, &run);
+	return run ? run : UINT64_MAX;
+}
+
+/* Where the room for the dump and its texts ends: at the log, or at a file's map */
+static inline uint64_t target_room(const struct target *t)
+{
+	return t->file ? extents_start(t->file->head) : t->end - CAPSTUB_LOG_OFFSET;
+}
+
 /*
- * Device block of byte @offset when [@offset, +@len) lies in the window and both are whole blocks;
+ * Device block of byte @offset when [@offset, +@len) lies in the window, in one piece, and both are whole blocks;
  * else -ERANGE
  */
 int target_lba(const struct target *t, uint64_t offset, uint64_t len, uint64_t *ret_lba);
@@ -53,6 +71,17 @@ int target_read_block(void *ctx, uint64_t offset, void *block);
  * everything whose write had completed before. Else -errno.
  */
 int target_write_label(struct target *t);
+
+/*
+ * Before the label that says what a dump has become: the map of a file vouches for what is in its extents now. Nothing to
+ * do for other targets. When it fails the next capture is refused, and this one is none the worse.
+ */
+static inline int target_renew(struct target *t)
+{
+	int rc = t->file ? extents_renew(t->file) : 0;
+
+	return rc || !t->file ? rc : blk_flush(t->dev);
+}
 
 /* Stop code for a failed request: what happened to the device counts more than the request */
 enum capstub_stop target_stop_code(const struct target *t, int rc);

@@ -183,7 +183,7 @@ static int stream_text(void *ctx, const char *text, size_t len)
  */
 static int write_dmesg(struct dump *d)
 {
-	uint64_t top = d->t->end - CAPSTUB_LOG_OFFSET, bytes = 0, left;
+	uint64_t top = target_room(d->t), bytes = 0, left;
 	int rc;
 
 	d->limit = top;
@@ -718,6 +718,8 @@ static enum capstub_stop finish(struct dump *d, bool has_frame, enum capstub_sto
 	/* Data and header before the label that vouches for them. What it says of an end that cannot be read stays true */
 	rc = blk_flush(d->t->dev);
 	if (!rc) {
+		if (target_renew(d->t))
+			log_warn("%s: its map could not be written", d->t->name);
 		vouch_head(&l->vouch, &src, CAPSTUB_HEAD_MAX);
 		vouch_tail(&l->vouch, &src, CAPSTUB_TAIL_MAX);
 	}

@@ -84,7 +84,7 @@ struct slot {
 	bool raw;
 	uint64_t seq;
 	uint64_t offset;	/* bytes from the start of the target */
-	uint32_t len;
+	uint32_t len, room;	/* it may become so long */
 	unsigned nr_segs;
 	struct blk_seg *segs;
 	struct blk_req req;
@@ -436,7 +436,7 @@ static void send_piece(struct chunk *c)
 {
 	int rc;
 
-	c->piece = (uint32_t)min_u64(c->len - c->sent, out.t->dev->max_bytes);
+	c->piece = (uint32_t)min_u64(min_u64(c->len - c->sent, out.t->dev->max_bytes), target_run(out.t, c->offset + c->sent));
 	c->seg = (struct blk_seg){ virt_to_phys(out.chunk_bufs[c - chunks] + c->sent), c->piece };
 	rc = fill_request(&c->req, BLK_WRITE, c->offset + c->sent, c->piece, &c->seg, 1);
 	if (!rc)
@@ -645,9 +645,9 @@ static int advance(void)
 /* ---- data, from outside ---- */
 
 /*
- * The number is given out when filling begins, not when the request is sent. NULL: out.error is set.
+ * For data at @offset. The number is given out when filling begins, not when the request is sent. NULL: out.error is set.
  */
-static struct slot *get_slot(bool raw)
+static struct slot *get_slot(bool raw, uint64_t offset)
 {
 	for (;;) {
 		for (unsigned i = 0; i < ARRAY_SIZE(slots); i++) {
@@ -656,7 +656,9 @@ static struct slot *get_slot(bool raw)
 			if (s->state == SLOT_FREE && s->raw == raw) {
 				s->state = SLOT_FILLING;
 				s->seq = out.next_seq++;
+				s->offset = offset;
 				s->len = 0;
+				s->room = (uint32_t)min_u64(raw ? out.t->dev->max_bytes : out.buf_size, target_run(out.t, offset));
 				s->nr_segs = 0;
 				return s;
 			}
@@ -714,18 +716,17 @@ int out_stream_write(const void *data, size_t len)
 		uint32_t piece;
 
 		if (!s) {
-			s = out.stream = get_slot(false);
+			s = out.stream = get_slot(false, out.stream_offset);
 			if (!s)
 				break;
-			s->offset = out.stream_offset;
 		}
-		piece = (uint32_t)min_u64(len, out.buf_size - s->len);
+		piece = (uint32_t)min_u64(len, s->room - s->len);
 		memcpy(stream_buf(s) + s->len, p, piece);
 		s->len += piece;
 		out.stream_offset += piece;
 		p += piece;
 		len -= piece;
-		if (s->len == out.buf_size)
+		if (s->len == s->room)
 			send_stream();
 	}
 	return out.error;
@@ -769,17 +770,16 @@ int out_raw(uint64_t offset, phys_addr_t pa, uint32_t len)
 		struct blk_seg *last;
 		uint32_t piece;
 
-		if (s && (s->offset + s->len != offset || s->len == out.t->dev->max_bytes)) {
+		if (s && (s->offset + s->len != offset || s->len == s->room)) {
 			send_raw();
 			continue;
 		}
 		if (!s) {
-			s = out.raw = get_slot(true);
+			s = out.raw = get_slot(true, offset);
 			if (!s)
 				break;
-			s->offset = offset;
 		}
-		piece = (uint32_t)min_u64(len, out.t->dev->max_bytes - s->len);
+		piece = (uint32_t)min_u64(len, s->room - s->len);
 		last = s->nr_segs ? &s->segs[s->nr_segs - 1] : NULL;
 		if (last && last->pa + last->len == pa) {
 			last->len += piece;

@@ -263,6 +263,32 @@ def label():
     put("label", "faults", make(0x09, 0x3f, 0x3f, 6, 0, 8, 7))
 
 
+def extents():
+    at, end = 2 << 20, 1280 << 10
+
+    def make(pieces, fix=0x1f, nr=None, end=end, big=0):
+        """Pieces: blocks of the file, and where on the disk; the last has the map and ends at END"""
+        head = struct.pack("<8sII16sQQII", b"CAPSTUBF", 1, 0, bytes([7]) * 16, end, at, len(pieces) if nr is None else nr, 0)[:0x34]
+        body, offset = b"", 0
+        for blocks, disk in pieces:
+            body += struct.pack("<QQII", offset, disk, blocks, 0)
+            offset += blocks * 4096
+        return struct.pack("<BB3H3H", fix, big, 0, 100, 310, 40, 60, 60) + head + body
+
+    def last(blocks):
+        return blocks, at + (132 << 10) - blocks * 4096
+
+    put("extents", "one", make([last(320)]))
+    put("extents", "three", make([(80, 0), (120, 1 << 20), last(120)]))
+    put("extents", "backwards", make([(100, 600 << 10), (50, 300 << 10), (50, 0), last(120)]))
+    put("extents", "large_blocks", make([(200, 0), last(120)], big=1))
+    put("extents", "overlap", make([(150, 512), (50, 512), last(120)]))
+    put("extents", "outside", make([(200, (3 << 20) - 4096), last(120)]))
+    put("extents", "no_crc", make([(200, 0), last(120)], fix=0x13))
+    put("extents", "stale", make([(200, 0), last(120)], fix=0x17))
+    put("extents", "too_many", make([last(320)], nr=8193))
+
+
 def reason():
     put("reason", "oops", b"[    1.000000] BUG: kernel NULL pointer dereference, address: 0\n[    1.000000] Oops: 0002 [#1] SMP\n"
         b"[    1.000000] CPU: 0 PID: 1 Comm: a\n[    1.000000] RIP: 0010:f+0x1/0x2\n[    1.000000] Call Trace:\n[    1.000000]  <TASK>\n"
@@ -387,7 +413,7 @@ def pe():
 
 
 def main():
-    for make in (cmdline, iommu, watchdog, elfcorehdr, notes, part, acpi, label, reason, report, recv, serial, pe):
+    for make in (cmdline, iommu, watchdog, elfcorehdr, notes, part, acpi, label, extents, reason, report, recv, serial, pe):
         make()
 
 

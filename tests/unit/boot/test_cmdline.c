@@ -335,6 +335,13 @@ static void test_targets(void **state)
 	assert_string_equal(t[6].text, "lab");
 	assert_int_equal(t[7].kind, TARGET_ANY);
 	assert_string_equal(t[7].text, "any");
+	/* A file: where its map is on the disk */
+	assert_int_equal(t[0].file_at, 0);
+	parse("dump=UUID=6f1d2c3b-4a59-4e8f-90a1-b2c3d4e5f607@0x7ffdf000 dump=UUID=6f1d2c3b-4a59-4e8f-90a1-b2c3d4e5f607@4096");
+	assert_int_equal(cl.nr_targets, 2);
+	assert_memory_equal(t[0].uuid, uuid, 16);
+	assert_true(t[0].kind == TARGET_UUID && t[0].file_at == 0x7ffdf000 && t[1].file_at == 4096);
+	assert_string_equal(t[0].text, "UUID=6f1d2c3b-4a59-4e8f-90a1-b2c3d4e5f607@0x7ffdf000");
 	/* none is made up where none was named, or none well */
 	parse("level=1");
 	assert_int_equal(cl.nr_targets, 0);
@@ -355,6 +362,14 @@ static void test_bad_targets(void **state)
 		"UUID=6f1d2c3b4a594e8f90a1b2c3d4e5f607",
 		"UUID=6f1d2c3b-4a59-4e8f-90a1b-2c3d4e5f607",
 		"UUID=deadbeef-01",
+		"UUID=6f1d2c3b-4a59-4e8f-90a1-b2c3d4e5f607@",
+		"UUID=6f1d2c3b-4a59-4e8f-90a1-b2c3d4e5f607@0",
+		"UUID=6f1d2c3b-4a59-4e8f-90a1-b2c3d4e5f607@12x",
+		"UUID=6f1d2c3b-4a59-4e8f-90a1-b2c3d4e5f607@0x",
+		"UUID=6f1d2c3b-4a59-4e8f-90a1-b2c3d4e5f607@0x10000000000000000",
+		"UUID=6f1d2c3b-4a59-4e8f-90a1-b2c3d4e5f6070@4096",
+		"UUID=6f1d2c3b-4a59-4e8f-90a1-b2c3d4e5f60@4096",
+		"UUID=@4096",
 		"PARTUUID=",
 		"PARTUUID=deadbeef",
 		"PARTUUID=deadbeef-",
