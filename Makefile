@@ -121,7 +121,7 @@ $(OUT)/$(IMAGE): $(OUT)/capstub.elf tools/build/check-image.sh $(IMAGE_SEAL)
 	$(Q)tools/build/check-image.sh $(CROSS_COMPILE) $< $@ $(IMAGE_MAX) $(RELOC_TYPE)
 
 # "capstub load" alone and static, for guests without libraries
-LOADER_C = tests/qemu/loader.c tools/util.c tools/cmd/args.c tools/cmd/load.c tools/cmd/unload.c stub/boot/cmdline.c \
+LOADER_C = tests/qemu/loader.c tools/util.c tools/cmd/args.c tools/cmd/load.c tools/cmd/unload.c tools/media/pin.c stub/boot/cmdline.c \
 	$(filter-out tools/load/found.c tools/load/health.c tools/load/trial.c,$(wildcard tools/load/*.c)) $(wildcard stub/format/*.c)
 loader: $(OUT)/loader
 $(OUT)/loader: $(LOADER_C) $(wildcard tools/load/*.h) $(OUT)/include/.stamp Makefile

@@ -210,8 +210,6 @@ static void check_size(struct checker *c, const struct target *t)
 {
 	struct estimate e;
 
-	if (!t->is_blk && !*c->h.root)
-		return;
 	if (!estimate_dump(&e, c->h.root) || t->end >= e.raw)
 		return;
 	found(c, t->end < e.lzo ? SEV_WARNING : SEV_NOTE, "size", "%s has %s, and a dump of this machine would need about %s now, %s "

@@ -21,6 +21,8 @@
 #include "tools/cmd/commands.h"
 #include "tools/load/config.h"
 #include "tools/load/found.h"
+#include "tools/load/pins.h"
+#include "tools/media/place.h"
 #include "tools/util.h"
 
 #define HOOKS	"/etc/capstub/save.d"
@@ -342,6 +344,7 @@ static int save_one(const struct collect_args *a, const struct config *c, const 
 static int collect(const struct collect_args *a, const struct config *c)
 {
 	struct dumps fresh = { 0 };
+	static struct cmdline cl;
 	struct found f;
 	int rc = 0;
 
@@ -350,10 +353,13 @@ static int collect(const struct collect_args *a, const struct config *c)
 	if (chdir(c->directory))
 		return fail(-errno, "%s: %m", c->directory);
 	found_targets(&f, a->root);
+	cmdline_parse(&cl, c->words);
+	found_files(&f, &cl, a->root);
 	for (unsigned i = 0; i < f.nr; i++) {
 		struct target *t = &f.v[i];
 
-		if (!label_readable(t) || !capstub_label_unsaved(&t->label))
+		/* Of a file also what it takes to write to it again */
+		if (!label_readable(t) || (!capstub_label_unsaved(&t->label) && !place_problem(t)))
 			continue;
 		if (t->status != LABEL_OK)
 			note("%s: %s", t->path, label_problem(t));
@@ -368,6 +374,9 @@ static int collect(const struct collect_args *a, const struct config *c)
 			rc = -EIO;
 	free_dumps(&fresh);
 	found_free(&f);
+	/* Where the stub was loaded before file systems were there */
+	if (!*a->root)
+		pins_set(c->words, true);
 	retain(c);
 	return rc;
 }

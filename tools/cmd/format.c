@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@
 #include "tools/media/estimate.h"
 #include "tools/media/inuse.h"
 #include "tools/media/kind.h"
+#include "tools/media/pin.h"
+#include "tools/media/place.h"
 #include "tools/media/target.h"
 #include "tools/util.h"
 
@@ -31,7 +34,7 @@ struct format_args {
 	const uint8_t *uuid;		/* NULL: random */
 	uint8_t uuid_buf[16];
 	uint64_t size;			/* of a new image file; 0: none */
-	bool force, new_uuid, no_type;
+	bool force, new_uuid, no_type, image;
 };
 
 static struct format_args format_args;
@@ -73,10 +76,12 @@ static void check_args(struct argp_state *state)
 static const struct arg options[] = {
 	{ "force", 'f', NULL, "Format even if a filesystem, a partition table or an unsaved dump is there",
 	  &format_args.force, NULL },
+	{ "image", 0x102, NULL, "With --size: the disk image of a virtual machine, sparse, and no file for the stub of this machine",
+	  &format_args.image, NULL },
 	{ "name", 'n', "NAME", "A name, at most 63 bytes (default: that of the label it has)", NULL, parse_name },
 	{ "new-uuid", 0x100, NULL, "A new UUID in place of that of the label it has", &format_args.new_uuid, NULL },
 	{ "no-type", 0x101, NULL, "Leave the type of a GPT partition as it is", &format_args.no_type, NULL },
-	{ "size", 's', "SIZE", "Create the image file TARGET with this size (4G, 512M, bytes)", NULL, parse_size },
+	{ "size", 's', "SIZE", "Create the file TARGET with this size (4G, 512M, bytes)", NULL, parse_size },
 	{ "uuid", 'U', "UUID", "Use this UUID (default: that of the label it has, or a random one)", NULL, parse_uuid },
 	{ 0 }
 };
@@ -90,19 +95,60 @@ static const struct args args = {
 };
 
 /*
- * Mode 0600: a dump will hold every secret of the machine. Sparse: it costs nothing until then.
+ * Blocks of its own for a new file: then the stub of this machine can write to it. Where it would not find them that is
+ * refused, as of a device; but what is on no disk at all, as in a container, can only be meant as the image of a virtual one.
  */
-static int create_image(const struct format_args *a)
+static int allocate(const struct format_args *a, int fd, bool *ret_placed)
 {
-	int fd = open(a->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	uint64_t bytes = a->size & ~(uint64_t)4095, end;
+	struct place p;
+	int rc = place_look(&p, fd);
+
+	if (!rc && p.d.reach == REACH_LOOP)
+		note("%s is on a loop device: the stub would not find it on this machine", a->path);
+	else if (!rc && p.d.reach != REACH_STUB)
+		rc = place_refuse(&p, -ENODEV, "is on %s, which the stub cannot write to", p.d.what);
+	if (rc && (p.no_disk || a->force)) {
+		printf("%s %s: as the disk image of a virtual machine it will do\n", a->path, p.why);
+		return 0;
+	}
+	if (rc)
+		return fail(rc, "%s %s. Choose another file system, or use --image for the disk image of a virtual machine",
+			    a->path, p.why);
+	rc = place_fill(fd, a->path, bytes);
+	if (rc)
+		return rc;
+	rc = place_extents(&p, fd, bytes);
+	end = rc ? 0 : place_end(&p, bytes);
+	place_free(&p);
+	if (!rc && !end)
+		rc = -EFBIG;
+	if (rc)
+		return fail(rc, "%s %s: the stub cannot use it. Choose another file system, or one with more room", a->path,
+			    rc == -EFBIG ? "is in pieces of less than 200 KiB" : p.why);
+	*ret_placed = true;
+	if (end == bytes)
+		return 0;
+	note("%s: the free space is in small pieces, so the file has %s", a->path, human_bytes(end));
+	return ftruncate(fd, (off_t)end) || fsync(fd) ? fail(-errno, "%s: %s", a->path, strerror(errno)) : 0;
+}
+
+/*
+ * Mode 0600: a dump will hold every secret of the machine. An image is sparse: it costs nothing until then.
+ */
+static int create_file(const struct format_args *a, bool *ret_placed)
+{
+	int fd = open(a->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	int rc = 0;
 
 	if (fd < 0 && errno == EEXIST)
-		return fail(-EEXIST, "%s exists: --size is for new image files", a->path);
+		return fail(-EEXIST, "%s exists: --size is for new files", a->path);
 	if (fd < 0)
 		return fail(-errno, "%s: %s", a->path, strerror(errno));
 	if (ftruncate(fd, (off_t)a->size))
 		rc = fail(-errno, "%s: %s", a->path, strerror(errno));
+	if (!rc && !a->image && a->size >= CAPSTUB_TARGET_MIN)
+		rc = allocate(a, fd, ret_placed);
 	if (close(fd) && !rc)
 		rc = fail(-errno, "%s: %s", a->path, strerror(errno));
 	if (rc)
@@ -216,7 +262,7 @@ static int clear_areas(const struct target *t)
  * All fields that are not set here are 0: no result yet. A target keeps the names by which a stub
  * that is loaded, or a script, knows it.
  */
-static int write_label(struct target *t, const struct format_args *a)
+static int write_label(struct target *t, const struct format_args *a, const struct place *p)
 {
 	const struct capstub_label old = t->label;
 	struct capstub_label *l = &t->label;
@@ -241,6 +287,10 @@ static int write_label(struct target *t, const struct format_args *a)
 		memcpy(l->uuid, old.uuid, sizeof(l->uuid));
 	else
 		rc = random_uuid(l->uuid);
+	if (!rc && p)
+		rc = place_label(t, p);
+	if (!rc && p)
+		rc = place_map(t, p);
 	if (!rc)
 		rc = target_write_label(t);
 	return rc ? rc : t->status == LABEL_OK ? 0 :
@@ -262,19 +312,23 @@ static void warn_duplicate(void *ctx, const char *path, const struct capstub_lab
 }
 
 /* A device of this machine, or the disk of another one? */
-static void print_next(const struct target *t)
+static void print_next(const struct target *t, const char *word)
 {
-	char uuid[UUID_TEXT];
+	char uuid[UUID_TEXT], path[PATH_MAX];
 
 	uuid_format(uuid, t->label.uuid);
 	printf("%s: %s, ready to take a dump\n", t->path, human_bytes(t->end));
 	printf("UUID %s\n\n", uuid);
 	if (t->is_blk)
 		printf("The next step: capstub setup --target=%s\n", t->path);
+	else if (strchr(word, '@'))
+		printf("The next step: capstub setup --target=%s\n", realpath(t->path, path) ? path : t->path);
 	else
-		printf("The next step, in the machine whose disk it is: capstub setup --target=UUID=%s\n", uuid);
-	printf("Or by hand: crashkernel=1M on the kernel's command line, Target=UUID=%s\n"
-	       "in [Stub] of /etc/capstub.conf, and 'capstub load'.\n", uuid);
+		printf("The next step, in the machine whose disk it is: capstub setup --target=%s\n", word);
+	printf("Or by hand: crashkernel=1M on the kernel's command line, Target=%s\n"
+	       "in [Stub] of /etc/capstub.conf, and 'capstub load'.\n", word);
+	if (strchr(word, '@'))
+		puts("The stub goes by that address, so the file must stay where it is: 'capstub load' makes it immutable.");
 }
 
 /* The kernel still shows the partitions of a table that was just erased */
@@ -284,12 +338,28 @@ static void forget_partitions(const struct target *t)
 		note("%s: the kernel keeps its old partitions until they are not in use", t->path);
 }
 
+/* Where a file lies that was allocated for this, or was a target of this kind before */
+static int look_at_place(const struct target *t, struct place *p)
+{
+	int rc = place_look(p, t->fd);
+
+	if (!rc)
+		rc = place_extents(p, t->fd, t->end);
+	if (!rc && place_end(p, t->end) != t->end)
+		return fail(-EOPNOTSUPP, "%s is in pieces where its map has to be: delete it and format it anew with --size", t->path);
+	pin_hint(t->fd);
+	return rc ? fail(rc, "%s %s: delete it and format it anew with --size", t->path, p->why) : 0;
+}
+
 /* Nothing is written before every check has passed */
-static int format_target(const struct format_args *a)
+static int format_target(const struct format_args *a, bool placed)
 {
 	struct signatures found = { 0 };
+	struct capstub_extents head;
+	struct place p = { 0 };
 	struct target t;
 	struct device d;
+	char word[PIN_WORD];
 	int rc = target_open(&t, a->path, O_RDWR | O_EXCL);
 
 	if (rc)
@@ -299,10 +369,15 @@ static int format_target(const struct format_args *a)
 	rc = check_target(&t, &d, a->force);
 	if (!rc && a->force)
 		rc = inuse_signatures(&t, true, &found);
+	placed |= !rc && place_has_map(&t, &head);
+	if (!rc && placed)
+		rc = look_at_place(&t, &p);
 	if (!rc)
 		rc = clear_areas(&t);
 	if (!rc)
-		rc = write_label(&t, a);
+		rc = write_label(&t, a, placed ? &p : NULL);
+	place_free(&p);
+	snprintf(word, sizeof(word), "%s", rc ? "" : place_word(&t));
 	if (!rc && found.nr)
 		forget_partitions(&t);
 	target_close(&t);
@@ -313,22 +388,23 @@ static int format_target(const struct format_args *a)
 	/* Only what other programs see: a target is none the less one without it */
 	if (!a->no_type && d.part && !strcmp(d.table, "gpt") && strcmp(d.type, CAPSTUB_GPT_TYPE))
 		device_set_type(&d, CAPSTUB_GPT_TYPE);
-	print_next(&t);
+	print_next(&t, word);
 	return 0;
 }
 
 /* An image that this run has made and that became no target is of no use */
 static int format(const struct format_args *a)
 {
+	bool placed = false;
 	int rc;
 
 	if (!a->size && access(a->path, F_OK) && errno == ENOENT)
 		return fail(-ENOENT, "%s does not exist: for a new image file give --size, for "
 			    "instance --size 4G", a->path);
-	rc = a->size ? create_image(a) : 0;
+	rc = a->size ? create_file(a, &placed) : 0;
 	if (rc)
 		return rc;
-	rc = format_target(a);
+	rc = format_target(a, placed);
 	if (rc && a->size)
 		unlink(a->path);
 	return rc;

@@ -18,6 +18,7 @@
 #include "tools/cmd/commands.h"
 #include "tools/cmd/info.h"
 #include "tools/media/inuse.h"
+#include "tools/media/place.h"
 #include "tools/report/why.h"
 #include "tools/util.h"
 
@@ -259,6 +260,7 @@ static void json_pages(struct json *j, const struct capstub_label *l)
 static void json_label(struct json *j, const struct target *t)
 {
 	const struct capstub_label *l = &t->label;
+	struct capstub_extents head;
 	char uuid[UUID_TEXT];
 
 	if (t->status == LABEL_NONE) {
@@ -275,6 +277,13 @@ static void json_label(struct json *j, const struct target *t)
 	json_u64(j, "state", l->state);
 	json_str(j, "state_name", state_name(l->state));
 	json_u64(j, "captures", l->captures);
+	if (place_has_map(t, &head)) {
+		json_open(j, "file", '{');
+		json_str(j, "word", place_word(t));
+		json_u64(j, "pieces", head.nr);
+		json_bool(j, "in_place", !place_problem(t));
+		json_close(j, '}');
+	}
 	json_result(j, l);
 	json_pages(j, l);
 	json_close(j, '}');
@@ -436,6 +445,7 @@ static void print_result(const struct capstub_label *l)
 static void print_label(const struct target *t)
 {
 	const struct capstub_label *l = &t->label;
+	struct capstub_extents head;
 	char uuid[UUID_TEXT];
 
 	uuid_format(uuid, l->uuid);
@@ -444,6 +454,11 @@ static void print_label(const struct target *t)
 		row("Name:", l->name);
 	printf("%-11s %s: %s\n", "State:", state_name(l->state),
 	       state_text(l->state, l->stop_code));
+	if (place_has_map(t, &head)) {
+		printf("%-11s in %u pieces, dump=%s\n", "File:", head.nr, place_word(t));
+		if (place_problem(t))
+			note("%s %s", t->path, place_problem(t));
+	}
 	printf("%-11s %u since format\n", "Captures:", l->captures);
 	if (l->state != CAPSTUB_EMPTY || l->stop_code)
 		print_result(l);

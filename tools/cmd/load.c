@@ -17,6 +17,7 @@
 #include "tools/load/config.h"
 #include "tools/load/kexec.h"
 #include "tools/load/owner.h"
+#include "tools/load/pins.h"
 #include "tools/load/record.h"
 #include "tools/load/trust.h"
 #include "tools/load/words.h"
@@ -169,6 +170,7 @@ static int load(const struct load_args *a)
 		rc = load_image(a, &img, &elfcore_crc);
 	if (!rc && !a->dry_run) {
 		write_record(a, &img, elfcore_crc);
+		pins_set(a->words, true);
 		printf("%s is loaded: %s\n", path, a->words);
 	}
 	stub_image_free(&img);

@@ -18,6 +18,7 @@
 #include "tools/cmd/info.h"
 #include "tools/media/elf.h"
 #include "tools/media/outfile.h"
+#include "tools/media/place.h"
 #include "tools/media/repack.h"
 #include "tools/util.h"
 
@@ -634,6 +635,9 @@ static int save(const struct save_args *a)
 		rc = check_state(&s);
 	if (!rc)
 		rc = save_all(&s);
+	/* What a dump has written over proves a file's extents no more; what is there now does, from here on */
+	if ((rc >= 0 || rc == -EALREADY || rc == -ENODATA) && write && place_renew(&s.t))
+		rc = -EIO;
 	outdir_end(&s.out);
 	for (unsigned i = 0; i < FILE_CORE; i++)
 		free(s.text[i]);

@@ -20,6 +20,7 @@
 #include "tools/load/owner.h"
 #include "tools/load/trust.h"
 #include "tools/load/words.h"
+#include "tools/media/place.h"
 #include "tools/setup/boot.h"
 #include "tools/setup/steps.h"
 #include "tools/util.h"
@@ -76,10 +77,8 @@ static const struct args args = {
 
 static int label_word(struct setup *s, const struct target *t)
 {
-	char uuid[UUID_TEXT];
-
-	uuid_format(uuid, t->label.uuid);
-	snprintf(s->word, sizeof(s->word), "UUID=%s", uuid);
+	/* Of a file with its address: a path may not be there yet when the stub is loaded */
+	snprintf(s->word, sizeof(s->word), "%s", place_word(t));
 	return 0;
 }
 

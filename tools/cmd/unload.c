@@ -8,6 +8,7 @@
 #include "tools/cmd/commands.h"
 #include "tools/load/kexec.h"
 #include "tools/load/owner.h"
+#include "tools/load/pins.h"
 #include "tools/load/record.h"
 #include "tools/util.h"
 
@@ -21,10 +22,13 @@ static const struct args args = {
 int unload_main(int argc, char **argv)
 {
 	struct config c;
+	struct record r;
 
 	args_parse(&args, argc, argv);
 	if (config_read(&c, "", NULL) || owner_check(&c, "") || kexec_unload())
 		return EXIT_FAILED;
+	if (record_read(&r, ""))
+		pins_set(r.words, false);
 	record_remove();
 	return EXIT_OK;
 }

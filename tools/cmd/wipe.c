@@ -9,6 +9,7 @@
 #include "tools/cmd/args.h"
 #include "tools/cmd/commands.h"
 #include "tools/media/inuse.h"
+#include "tools/media/place.h"
 #include "tools/media/target.h"
 #include "tools/util.h"
 
@@ -54,7 +55,11 @@ static int wipe(void)
 	uuid_format(uuid, t.label.uuid);
 	rc = check_target(&t);
 	if (!rc)
+		rc = place_wipe(&t);
+	if (!rc)
 		rc = target_wipe_label(&t);
+	/* It may be moved and deleted from here on */
+	t.pinned &= rc;
 	if (!rc)
 		printf("%s: label %s removed, %u bytes at %llu are zeros now\n", path, uuid, CAPSTUB_LABEL_SIZE,
 		       (unsigned long long)(t.end - CAPSTUB_LABEL_SIZE));

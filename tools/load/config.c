@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/load/pins.h"
 #include "tools/load/words.h"
 #include "tools/util.h"
 
@@ -114,14 +115,17 @@ static bool span_value(const char *text, uint32_t *ret_seconds)
 /* What is written into the stub's command line, or kept for this program, for free(); NULL: *ret_why. */
 static char *make_value(const struct key *k, const char *text, const char **ret_why)
 {
-	static char complaint[128];
-	size_t size = strlen(text) + 64;
+	static char complaint[128], file[64];
+	size_t size = strlen(text) + 128;
 	char *value = must_alloc(size, 1);
 	bool quote = k->word && strpbrk(text, " \t") && !strchr(text, '"');
 	uint32_t seconds;
 	uint64_t bytes;
 
 	*ret_why = NULL;
+	/* The stub knows no paths */
+	if (k == &keys[KEY_TARGET] && *text == '/' && pins_word(text, file, sizeof(file)))
+		text = file;
 	snprintf(value, size, "%s%s%s%s", k->kind == ONE_OF || !k->word ? "" : k->word, quote ? "\"" : "", text,
 		 quote ? "\"" : "");
 	if (k->kind == BOOL && !bool_value(text))

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tools/media/device.h"
+#include "tools/media/pin.h"
 #include "tools/util.h"
 
 static void add(struct found *f, const char *path)
@@ -64,6 +65,17 @@ void found_targets(struct found *f, const char *root)
 		closedir(d);
 	if (f->nr)
 		qsort(f->v, f->nr, sizeof(*f->v), by_path);
+}
+
+void found_files(struct found *f, const struct cmdline *cl, const char *root)
+{
+	for (unsigned i = 0; i < cl->nr_targets; i++) {
+		const struct target_spec *spec = &cl->targets[i];
+		struct capstub_extents head;
+
+		if (spec->file_at && pin_find(root, spec->uuid, spec->file_at, &head) && head.path[0])
+			add(f, head.path);
+	}
 }
 
 void found_free(struct found *f)
@@ -145,7 +157,11 @@ static bool has_serial(const struct target *t, const char *serial)
 static bool matches(const struct target *t, const struct target_spec *spec)
 {
 	char name[512], lower[64];
+	struct capstub_extents head;
 
+	/* The path stands in the map on the disk, and the map that is in the file must be that one */
+	if (spec->file_at && (t->is_blk || !pin_head(t->fd, &head) || head.disk != spec->file_at))
+		return false;
 	switch (spec->kind) {
 	case TARGET_UUID:
 		return !memcmp(t->label.uuid, spec->uuid, sizeof(spec->uuid));

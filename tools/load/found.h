@@ -14,6 +14,9 @@ struct found {
 	struct target *v;	/* with a label of any state; open for reading */
 };
 
+/* With the files that @cl names, where they are. */
+void found_files(struct found *f, const struct cmdline *cl, const char *root);
+
 /* All block devices; with @root, which is for tests, the files in its /dev. found_free() */
 void found_targets(struct found *f, const char *root);
 void found_free(struct found *f);

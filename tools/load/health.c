@@ -6,6 +6,7 @@
 
 #include "tools/load/owner.h"
 #include "tools/media/device.h"
+#include "tools/media/place.h"
 #include "tools/util.h"
 
 int health_read(struct health *h, const char *root, const char *config)
@@ -24,6 +25,7 @@ int health_read(struct health *h, const char *root, const char *config)
 	h->words = h->recorded ? h->record.words : h->config.words;
 	cmdline_parse(&h->cl, h->words);
 	found_targets(&h->found, root);
+	found_files(&h->found, &h->cl, root);
 	return rc;
 }
 
@@ -55,6 +57,9 @@ static bool no_target(const struct health *h, const struct target_spec *spec, ch
 {
 	if (!*h->root && geteuid())
 		snprintf(buf, size, "only root can read the disks: run capstub as root");
+	else if (spec->file_at)
+		snprintf(buf, size, "no disk of this machine has that file: was it moved, deleted or formatted anew, or is its file "
+			 "system not mounted? Run 'capstub format' on it and load with the word that it prints");
 	else if (spec->kind == TARGET_UUID || spec->kind == TARGET_LABEL)
 		snprintf(buf, size, "no disk of this machine carries that label; if it was resized or replaced, run 'capstub "
 			 "format' on it again and load anew");
@@ -71,6 +76,7 @@ bool health_target(const struct health *h, unsigned nr, char *buf, size_t size, 
 	const struct target *t;
 	unsigned matches = spec->kind == TARGET_UART ? 0 : found_match(&h->found, spec, &t);
 	struct device d;
+	struct place file;
 
 	*ret_target = NULL;
 	if (spec->kind == TARGET_UART)
@@ -86,7 +92,14 @@ bool health_target(const struct health *h, unsigned nr, char *buf, size_t size, 
 		snprintf(buf, size, "%s: %s", t->path, label_problem(t));
 		return false;
 	}
-	device_look(&d, t);
+	if (spec->file_at && place_problem(t)) {
+		snprintf(buf, size, "%s %s", t->path, place_problem(t));
+		return false;
+	}
+	if (spec->file_at && !place_look(&file, t->fd))
+		d = file.d;
+	else
+		device_look(&d, t);
 	if (d.reach == REACH_LOOP || d.reach == REACH_NEVER || d.reach == REACH_FORMAT) {
 		snprintf(buf, size, "%s is on %s, which the stub %s: format another target", t->path, d.what,
 			 d.reach == REACH_FORMAT ? "cannot write to" : "would not find");

@@ -19,6 +19,7 @@
 #include "stub/bits.h"
 #include "stub/format/vouch.h"
 #include "tools/media/inuse.h"
+#include "tools/media/pin.h"
 #include "tools/media/target.h"
 #include "tools/util.h"
 
@@ -207,6 +208,17 @@ static int open_failed(const struct target *t, int flags)
 	return fail(rc, "%s: %s", t->path, strerror(-rc));
 }
 
+/* A file that the stub writes to is immutable as long as nobody else does */
+static bool unpin(struct target *t)
+{
+	int fd = open(t->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	t->pinned = fd >= 0 && pin_is_set(fd) && !pin_set(fd, false);
+	if (fd >= 0)
+		close(fd);
+	return t->pinned;
+}
+
 /*
  * A target too small for a label has none, and is no error: `info` describes any file. O_NONBLOCK:
  * after stat() the path may have become a FIFO, whose open() would wait for somebody.
@@ -225,6 +237,8 @@ int target_open(struct target *t, const char *path, int flags)
 	if (!t->is_blk)
 		flags &= ~O_EXCL;
 	t->fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
+	if (t->fd < 0 && errno == EPERM && !t->is_blk && unpin(t))
+		t->fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
 	if (t->fd < 0)
 		return open_failed(t, flags);
 	rc = target_size(t);
@@ -250,6 +264,9 @@ out:
 
 void target_close(struct target *t)
 {
+	if (t->fd >= 0 && t->pinned && pin_set(t->fd, true))
+		note("%s could not be made immutable again: 'chattr +i' keeps it where it is", t->path);
+	t->pinned = false;
 	if (t->fd >= 0)
 		close(t->fd);
 	t->fd = -1;

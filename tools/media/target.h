@@ -20,6 +20,7 @@ struct target {
 	const char *path;
 	int fd;
 	bool is_blk;
+	bool pinned;		/* a file that was made writable for us, and is made immutable again */
 	struct stat st;
 	uint64_t bytes;		/* size of the device or file */
 	uint64_t end;		/* the same rounded down to 4 KiB: END of label.h */
