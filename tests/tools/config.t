@@ -46,6 +46,8 @@ equal(words("[Stub]\nTarget=any\nLevel=31\nCompress=none\nAfter=halt\nTimeout=20
 
 good = "[Stub]\nTarget=any\n"
 equal(words(good + "Levle=1\n", "3: there is no Levle= in [Stub]"), "dump=any", "a key that is none")
+equal(words(good + "Target=/no/such/file\n", "3: Target=/no/such/file: no file that 'capstub format' has made a target"), "dump=any",
+      "a file that is no target")
 equal(words(good + "Level=99\n", "3: Level=99: not 0 to 31; the default"), "dump=any", "a value that is none")
 equal(words(good + "Level=17\nLevel=99\n", "4: Level=99: not 0 to 31; what was said before"), "dump=any level=17", "... after a good one")
 equal(words(good + "Target=crsh\n", "3: Target=crsh: not any, UUID="), "dump=any", "a target that is none")

@@ -124,8 +124,12 @@ static char *make_value(const struct key *k, const char *text, const char **ret_
 
 	*ret_why = NULL;
 	/* The stub knows no paths */
-	if (k == &keys[KEY_TARGET] && *text == '/' && pins_word(text, file, sizeof(file)))
-		text = file;
+	if (k == &keys[KEY_TARGET] && *text == '/') {
+		if (!pins_word(text, file, sizeof(file)))
+			*ret_why = "no file that 'capstub format' has made a target, or its file system is not mounted";
+		else
+			text = file;
+	}
 	snprintf(value, size, "%s%s%s%s", k->kind == ONE_OF || !k->word ? "" : k->word, quote ? "\"" : "", text,
 		 quote ? "\"" : "");
 	if (k->kind == BOOL && !bool_value(text))

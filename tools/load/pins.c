@@ -23,7 +23,7 @@ static void set(const struct target_spec *spec, bool on)
 		if (rc)
 			note("%s could not be made %simmutable: %s", head.path, on ? "" : "no longer ", strerror(-rc));
 	} else if (on) {
-		note("dump=%s: that file is not there now, and nobody keeps it where it is", spec->text);
+		note("dump=%s: that file is not there now: 'capstub collect' makes it immutable when it is", spec->text);
 	}
 	if (fd >= 0)
 		close(fd);
