@@ -204,6 +204,11 @@ def on(fs, mkfs, *options):
     j = json.loads(r.out)
     ok(f"dump=UUID={uuid}@{at:#x}" in j["words"] and j["targets"][0]["device"] == t and not j["targets"][0]["good"] and
        "since its map was" in j["targets"][0]["text"], "status finds it by its address on the disk, and says what is wrong", r)
+    r = capstub("check", "-j", "-c", conf)
+    equal([f["what"] for f in json.loads(r.out)["findings"] if f["what"] in ("pinned", "target")], ["target"], "check: it is immutable")
+    run("chattr", "-i", t)
+    r = capstub("check", "-j", "-c", conf)
+    ok("pinned" in [f["what"] for f in json.loads(r.out)["findings"]], "... and now it is not", r)
     r = capstub("collect", "-c", conf)
     saved = [d for d in os.listdir(out) if os.path.exists(f"{out}/{d}/vmcore")]
     ok(r.rc == 0 and len(saved) == 1 and open(f"{out}/{saved[0]}/vmcore", "rb").read() == dump.bytes, "collected, to the byte", r)

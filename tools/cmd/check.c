@@ -19,6 +19,7 @@
 #include "tools/load/trial.h"
 #include "tools/load/trust.h"
 #include "tools/media/estimate.h"
+#include "tools/media/pin.h"
 #include "tools/setup/steps.h"
 #include "tools/util.h"
 
@@ -238,6 +239,9 @@ static void check_targets(struct checker *c)
 		      text);
 		if (t && good)
 			check_size(c, t);
+		if (t && !t->is_blk && !*h->root && !pin_is_set(t->fd))
+			found(c, SEV_WARNING, "pinned", "%s may be moved, punched or deleted, and the stub would refuse it: run 'capstub "
+			      "load', or 'chattr +i' it", t->path);
 	}
 }
 
