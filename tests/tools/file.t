@@ -138,10 +138,10 @@ def on(fs, mkfs, *options):
         return
     fill(where)
     t = f"{where}/capstub.img"
-    r = expect(0, "ready to take a dump", "format", "--size", str(SIZE), t)
+    r = expect(0, "ready to take a dump", "format", "--force", "--size", str(SIZE), t)
     ok("is on a loop device" in r.err and "immutable" in r.out, "says where it is good for, and what keeps it in place", r)
     uuid, at, j = word_of(t)
-    ok(f'--append="dump=UUID={uuid}@{at:#x}' in r.out, "the kexec line has the address", r)
+    ok(f"Target=UUID={uuid}@{at:#x}" in r.out and f"setup --target={t}" in r.out, "the next step has the address", r)
     ok(j["pieces"] >= 50 and j["in_place"], f"{fs}: the file is in {j['pieces']} pieces", j)
     end = os.path.getsize(t)
     ok(SIZE - 2 * g.MIB < end <= SIZE and end % 4096 == 0, f"has the size that was asked for, or a little less: {end}")
@@ -256,7 +256,7 @@ def on(fs, mkfs, *options):
         ok(True, "wiped: the map is gone")
     os.unlink(t)
     # Deleted, and other files have its blocks
-    expect(0, "ready", "format", "--size", str(SIZE), t)
+    expect(0, "ready", "format", "--force", "--size", str(SIZE), t)
     uuid, at, j = word_of(t)
     run("sync", "-f", where)
     drop_caches(dev)
@@ -288,7 +288,7 @@ def refused(fs, mkfs, words, *options):
     if not mount(dev, where, *options):
         skip(fs, "mount is not allowed here")
         return
-    expect(1, words, "format", "--size", "8M", f"{where}/a.img")
+    expect(1, words, "format", "--size", "900G", f"{where}/a.img")
     ok(not os.path.exists(f"{where}/a.img"), "nothing is left of it")
     r = expect(0, "ready", "format", "--image", "--size", "8M", f"{where}/a.img")
     ok("@" not in r.out and os.stat(f"{where}/a.img").st_blocks * 512 < 4 * g.MIB, "as an image it is sparse, and has no address", r)
@@ -318,7 +318,7 @@ def volumes():
         run("mkfs.ext4", "-q", "-b", "4096", node)
         if mount(node, where):
             t = f"{where}/v.img"
-            expect(0, "ready", "format", "--size", "120M", t)
+            expect(0, "ready", "format", "--force", "--size", "120M", t)
             uuid, at, j = word_of(t)
             run("sync", "-f", where)
             drop_caches(dev)
@@ -334,7 +334,7 @@ def volumes():
                 run("dmsetup", "mknodes", name)
             run("mkfs.ext4", "-q", "-b", "4096", node)
             if mount(node, where):
-                expect(1, "'striped'", "format", "--size", "8M", f"{where}/v.img")
+                expect(1, "'striped'", "format", "--size", "900G", f"{where}/v.img")
                 umount(where)
         finally:
             run("dmsetup", "remove", "--retry", name)
@@ -349,8 +349,8 @@ try:
     refused("ext4-journal", ["mkfs.ext4", "-q", "-F", "-b", "4096"], "data=journal", "-o", "data=journal")
     volumes()
     if mount("none", path("tmpfs"), "-t", "tmpfs"):
-        r = expect(0, "is on tmpfs", "format", "--size", "8M", path("tmpfs/a.img"))
-        ok("dump=UUID=" in r.out and "@" not in r.out, "what is on no disk is an image", r)
+        r = expect(0, "is on tmpfs", "format", "--force", "--size", "8M", path("tmpfs/a.img"))
+        ok("Target=UUID=" in r.out and "@" not in r.out, "what is on no disk is an image", r)
     else:
         skip("tmpfs", "mount is not allowed here")
 finally:

@@ -96,14 +96,22 @@ static const struct args args = {
 
 /*
  * Blocks of its own for a new file: then the stub of this machine can write to it. Where it would not find them that is
- * refused, as of a device; but what is on no disk at all, as in a container, can only be meant as the image of a virtual one.
+ * refused, as of a device. What is too small for a dump of this machine, or on no disk at all, as in a container, can only be
+ * meant as the image of a virtual one.
  */
 static int allocate(const struct format_args *a, int fd, bool *ret_placed)
 {
 	uint64_t bytes = a->size & ~(uint64_t)4095, end;
+	struct estimate e;
 	struct place p;
-	int rc = place_look(&p, fd);
+	int rc;
 
+	if (!a->force && estimate_dump(&e, "") && bytes < e.lzo) {
+		printf("%s is too small for a dump of this machine, which would need about %s: as the disk image of a virtual machine "
+		       "it will do, and with --force it is a target of this one\n", a->path, human_bytes(e.lzo));
+		return 0;
+	}
+	rc = place_look(&p, fd);
 	if (!rc && p.d.reach == REACH_LOOP)
 		note("%s is on a loop device: the stub would not find it on this machine", a->path);
 	else if (!rc && p.d.reach != REACH_STUB)
