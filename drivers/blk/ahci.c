@@ -127,8 +127,8 @@ struct ahci_prd {
 _Static_assert(sizeof(struct ahci_prd) == 16, "AHCI 1.3.1 §4.2.3.3");
 
 #define NR_SLOTS	8u
-#define MAX_REQUEST	KIB(512)
-#define MAX_PRDS	(MAX_REQUEST / 4096)
+#define MAX_REQUEST	MIB(1)
+#define MAX_PRDS	64u		/* pages that lie in a row need one */
 
 /* §4.2.3; a multiple of 128 bytes */
 struct ahci_table {

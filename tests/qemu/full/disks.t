@@ -30,7 +30,7 @@ class ScsiDisk(Disk):
 
 def port(device):
     """An adapter behind a root port of its own, which it can be pulled out of."""
-    return ["-device", "pcie-root-port,id=port,chassis=1,slot=1", "-device", device + ",id=hba,bus=port"]
+    return ["-device", "pcie-root-port,id=root,chassis=1,slot=1", "-device", device + ",id=hba,bus=root"]
 
 
 def cd(bus, place=""):
@@ -114,7 +114,7 @@ good("virtio-scsi: blocks of 4 KiB, few segments, small transfers", lambda: [
 good("virtio-scsi: transitional, write-through", lambda: [
     ScsiDisk("1G", hba=["-device", "virtio-scsi-pci-transitional,id=hba"], props=",write-cache=off")])
 good("virtio-scsi: behind VT-d", lambda: [
-    ScsiDisk("1G", hba=["-device", "virtio-scsi-pci,id=hba,iommu_platform=on,ats=on"], table="mbr")],
+    ScsiDisk("1G", hba=["-device", "virtio-scsi-pci-non-transitional,id=hba,iommu_platform=on,ats=on"], table="mbr")],
      extra=["-device", "intel-iommu,device-iotlb=on"], words="intel_iommu=on")
 good("virtio-scsi: MMIO", lambda: [ScsiDisk("1G", hba=MMIO, table="gpt")], arch="arm64", extra=MODERN)
 good("virtio-scsi: MMIO, legacy, 6.12", lambda: [ScsiDisk("1G", hba=MMIO, block=4096)], arch="arm64", suite="trixie")
@@ -160,7 +160,9 @@ for driver, device, adapter in (("virtio-scsi", "scsi-hd", "virtio-scsi-pci"), (
     broken("%s: a request that does not complete" % driver, "device-timeout",
            lambda: ScsiDisk("1G", device=device, hba=["-device", adapter + ",id=hba"], blockdev=SLOWED), extra=STUCK,
            append="console=ttyS0 timeout=10")
-    broken("%s: pulled out" % driver, "device-gone",
-           lambda: ScsiDisk("1G", device=device, hba=port(adapter), blockdev=SLOWED), during=pull_out, extra=NATIVE + LONG)
+
+# QEMU does not survive it when its AHCI is pulled out and the machine then reset
+broken("virtio-scsi: pulled out", "device-gone", lambda: ScsiDisk("1G", hba=port("virtio-scsi-pci"), blockdev=SLOWED),
+       during=pull_out, extra=NATIVE + LONG)
 
 done()

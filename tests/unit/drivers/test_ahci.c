@@ -138,7 +138,7 @@ static void test_several_in_flight(void **state)
 	(void)state;
 	set_up(512);
 	dev = open_ok();
-	assert_int_equal(dev->max_segs, 128);
+	assert_int_equal(dev->max_segs, 64);
 	assert_int_equal(dev->queue_depth, 8);
 	fill(buf, sizeof(buf), 3);
 	for (unsigned i = 0; i < 128; i++)
@@ -161,9 +161,13 @@ static void test_several_in_flight(void **state)
 	assert_int_equal(disk->max_inflight, 8);
 	/* as large as it may be */
 	disk->hold = false;
-	reqs[0] = (struct blk_req){ .op = BLK_WRITE, .nr_blocks = 1024, .nr_segs = 128, .segs = segs };
+	for (unsigned i = 0; i < 64; i++)
+		segs[i] = (struct blk_seg){ virt_to_phys(buf) + (i * 7 % 64) * 16384, 16384 };
+	reqs[0] = (struct blk_req){ .op = BLK_WRITE, .nr_blocks = 2048, .nr_segs = 64, .segs = segs };
 	assert_int_equal(blk_submit(dev, &reqs[0]), 0);
 	assert_int_equal(blk_wait(dev, &reqs[0]), 0);
+	for (unsigned i = 0; i < 64; i++)
+		assert_memory_equal(media + i * 16384, (void *)(uintptr_t)segs[i].pa, 16384);
 	/* fewer slots than we would use */
 	set_up(512);
 	hba.cap &= ~0x1f00u;
