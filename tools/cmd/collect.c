@@ -320,7 +320,7 @@ static int save_one(const struct collect_args *a, const struct config *c, const 
 	char *argv[] = { "capstub save", "--if-needed", "--format", c->elf ? "elf" : "kdump", (char *)t->path, NULL };
 	struct dumps before, after;
 	char dir[PATH_MAX * 2];
-	int rc = check_room(c, t);
+	int rc = capstub_label_unsaved(&t->label) ? check_room(c, t) : 0;
 
 	if (rc)
 		return rc;
