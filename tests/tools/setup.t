@@ -170,6 +170,10 @@ ok(text(s, GRUB), "... but when it is asked for")
 ran(s, "/usr/sbin/update-grub")
 undone(s, before, "/usr/sbin/update-grub")
 
+s = system(boot__grub__grub_cfg="linux /vmlinuz root=/dev/sda1\n")
+os.rename(os.path.join(s, "boot/grub/grub_cfg"), os.path.join(s, "boot/grub/grub.cfg"))
+setup(s, 1, "update-grub has not put crashkernel=1M into /boot/grub/grub.cfg")
+
 # systemd-boot
 s = system("kernel-install", etc__kernel__cmdline="root=/dev/sda1 quiet\n")
 before = tree(s)

@@ -123,6 +123,18 @@ static int make_kernel_file(struct steps *s, const char *word)
 	return rc;
 }
 
+/* Debian's update-grub reads the folder; one that another system has under that name may not. */
+static int check_grub(const struct steps *s, const char *word)
+{
+	char *text = has_grub(s) ? read_file(s->root, "/boot/grub/grub.cfg", NULL) : NULL;
+	int rc = !text || strstr(text, word) ? 0 :
+		 fail(-EIO, "update-grub has not put %s into /boot/grub/grub.cfg: add it to GRUB_CMDLINE_LINUX in /etc/default/grub, then run "
+		      "update-grub and capstub setup again", word);
+
+	free(text);
+	return rc;
+}
+
 int boot_reserve(struct steps *s, const char *size)
 {
 	char word[64], args[80], text[256];
@@ -152,7 +164,9 @@ int boot_reserve(struct steps *s, const char *size)
 	if (!rc && !any)
 		return fail(-ENOENT, "no boot loader that is known here (update-grub, grubby, kernel-install): put %s on the kernel's "
 			    "command line by its own means, and run capstub setup again", word);
-	return rc ? rc : boot_refresh(s);
+	if (!rc)
+		rc = boot_refresh(s);
+	return rc ? rc : check_grub(s, word);
 }
 
 /* Entries, or unified images, are made anew for each kernel that is installed */
