@@ -154,7 +154,15 @@ equal(text(s, CONF).splitlines()[1:], ["[Stub]", "Console=ttyS0,115200"], "what 
 ran(s, "/usr/sbin/update-grub")
 with open(os.path.join(s, CONF), "a") as f:
     f.write("Level=17\n")
-r = setup(s, 1, "not as capstub setup wrote it", "--target=ttyS0")
+setup(s, 1, "not as capstub setup wrote it", "--target=ttyS0")
+setup(s, 0, "reboot, then")
+ok("Level=17" in text(s, CONF), "... and by another run")
+with open(os.path.join(s, GRUB), "a") as f:
+    f.write('GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX crashkernel=4M"\n')
+setup(s, 0, "crashkernel=4M already: it is left as it is")
+os.unlink(os.path.join(s, GRUB))
+setup(s, 0, "reboot, then")
+ok("crashkernel=1M" in text(s, GRUB), "a file that was removed is written again")
 r = setup(s, 0, "stays: remove it", "--remove")
 ok(os.path.exists(os.path.join(s, CONF)) and not os.path.exists(os.path.join(s, GRUB)), "a file that was changed since stays", r)
 ok(os.path.islink(os.path.join(s, UNITS[0])) and not os.path.islink(os.path.join(s, UNITS[1])), "a unit that was enabled before stays so")

@@ -177,10 +177,11 @@ static bool find_console(const struct setup *s, char *ret, size_t size)
 static int write_config(struct setup *s)
 {
 	const char *words = s->others.words;
-	char text[1024], console[64];
+	char text[1024], console[64], name[PATH_MAX];
 	int len;
 
-	if (!s->word[0] && steps_ours(&s->done, SETUP_FILE))
+	snprintf(name, sizeof(name), "%s" SETUP_FILE, s->a->root);
+	if (!s->word[0] && !access(name, F_OK))
 		return 0;
 	len = snprintf(text, sizeof(text), "# Written by capstub setup; 'capstub setup --remove' takes it away. See capstub.conf(5).\n[Stub]\n");
 	if (s->word[0])

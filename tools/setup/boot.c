@@ -54,13 +54,13 @@ static void find_word(const struct steps *s, const char *path, char *buf, size_t
 	free(text);
 }
 
+/* What somebody made of a file that was ours is theirs */
 static bool own_word(const struct steps *s, const char *path, const char *word)
 {
 	for (unsigned i = 0; i < s->nr; i++)
-		if ((s->v[i].kind == STEP_FILE || s->v[i].kind == STEP_WORD) && !strcmp(s->v[i].what, path) &&
-		    (s->v[i].kind == STEP_FILE || !strcmp(s->v[i].value, word)))
+		if (s->v[i].kind == STEP_WORD && !strcmp(s->v[i].what, path) && !strcmp(s->v[i].value, word))
 			return true;
-	return false;
+	return steps_ours(s, path);
 }
 
 static const char *reserves(const struct steps *s, const char *path)
