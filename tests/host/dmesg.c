@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "stub/dead/dmesg.h"
+#include "stub/dead/vtop.h"
 #include "tests/host/dumpfile.h"
 
 static struct vtop vt;
