@@ -52,7 +52,7 @@ g.image(os.path.join(root, "dev", "sdc"), uuid=bytes([3] * 16))
 collect(0)
 equal(len(saved()), 2, "two dumps, two folders")
 for d in saved():
-    equal(sorted(os.listdir(os.path.join(crash, d))), ["capstub.log", "dmesg.txt", "info.json", "report.txt", "vmcore"], "... each whole, with a report")
+    equal(sorted(os.listdir(os.path.join(crash, d))), ["capstub.log", "dmesg.txt", "info.json", "report.json", "report.txt", "vmcore"], "... each whole, with a report")
     with open(os.path.join(crash, d, "report.txt")) as f:
         ok(f.read().startswith("Reason:     Kernel panic - not syncing: sysrq"), "... that says why")
 equal([info(t)["label"]["state"] for t in (a, b)], [g.SAVED] * 2, "... and marked")

@@ -26,7 +26,8 @@
 #include "tools/util.h"
 
 #define HOOKS	"/etc/capstub/save.d"
-#define REPORT_FILE	"report.txt"
+#define REPORT_TEXT	"report.txt"
+#define REPORT_JSON	"report.json"
 #define REPORT_CPU_S	600u
 /* Of the journal's entry: never changed, because people and catalogues look for it */
 #define SAVED_ID	"3974711b88f94d6fbee52c387c678a8b"
@@ -119,7 +120,7 @@ static bool has_dump(const struct dumps *d, const char *name)
 }
 
 /* What save and collect write into a folder */
-static const char *const files[] = { "vmcore", "dmesg.txt", "capstub.log", "info.json", REPORT_FILE };
+static const char *const files[] = { "vmcore", "dmesg.txt", "capstub.log", "info.json", REPORT_TEXT, REPORT_JSON };
 
 /* Bytes that its files take on the disk: a vmcore has holes */
 static uint64_t dump_size(const char *name)
@@ -219,15 +220,15 @@ static int run_hook(const char *path, const char *dir)
  * What `capstub report` says of the target, which has more to say than the vmcore alone, beside the dump. In a process of its own with a limit: the dump is of a machine that has
  * crashed, and whatever reading it comes to keeps nobody from being told of it. Without one the dump is none the less saved.
  */
-static void write_report(const char *dir, const char *target)
+static bool write_report(const char *dir, const char *target, const char *file, const char *option)
 {
 	char name[PATH_MAX * 2 + 16], temp[PATH_MAX * 2 + 24];
-	char *argv[] = { "capstub report", (char *)target, NULL };
+	char *argv[] = { "capstub report", (char *)target, (char *)option, NULL };
 	const struct rlimit limit = { REPORT_CPU_S, REPORT_CPU_S };
 	int status = -1;
 	pid_t pid;
 
-	snprintf(name, sizeof(name), "%s/" REPORT_FILE, dir);
+	snprintf(name, sizeof(name), "%s/%s", dir, file);
 	snprintf(temp, sizeof(temp), "%s.part", name);
 	fflush(NULL);
 	pid = fork();
@@ -236,14 +237,15 @@ static void write_report(const char *dir, const char *target)
 
 		if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || setrlimit(RLIMIT_CPU, &limit))
 			_exit(EXIT_FAILED);
-		_exit(report_main(2, argv) || fflush(stdout) || fsync(fd) ? EXIT_FAILED : EXIT_OK);
+		_exit(report_main(option ? 3 : 2, argv) || fflush(stdout) || fsync(fd) ? EXIT_FAILED : EXIT_OK);
 	}
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (pid > 0 && WIFEXITED(status) && !WEXITSTATUS(status) && !rename(temp, name))
-		return;
+		return true;
 	unlink(temp);
 	note("%s: no report could be made; 'capstub report %s' says why", dir, target);
+	return false;
 }
 
 static int is_hook(const struct dirent *e)
@@ -367,7 +369,8 @@ static int collect(const struct collect_args *a, const struct config *c)
 			rc = -EIO;
 	}
 	for (unsigned i = 0; i < fresh.nr; i++)
-		write_report(fresh.v[i].name, fresh.v[i].target);
+		if (write_report(fresh.v[i].name, fresh.v[i].target, REPORT_TEXT, NULL))
+			write_report(fresh.v[i].name, fresh.v[i].target, REPORT_JSON, "--json");
 	/* When all are safe: a program may take as long as it likes, or for ever */
 	for (unsigned i = 0; i < fresh.nr; i++)
 		if (run_hooks(a->hooks, fresh.v[i].name))

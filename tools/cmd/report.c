@@ -3,8 +3,6 @@
  * capstub report: what a person reads first of a crash. Everything comes from the dump itself, so that neither
  * debug information nor the dead machine's files are needed.
  */
-#include "tools/cmd/report.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,7 +10,9 @@
 
 #include "tools/cmd/args.h"
 #include "tools/cmd/commands.h"
+#include "tools/cmd/info.h"
 #include "tools/media/memory.h"
+#include "tools/report/story.h"
 #include "tools/util.h"
 
 static const char *path;
@@ -63,8 +63,18 @@ static void take_header(struct story *s, const struct kdump *k)
 		s->crash_time = k->hdr.tv_sec;
 }
 
+static void show(const struct story *s)
+{
+	if (as_json)
+		story_json(s, stdout, path);
+	else if (as_html)
+		story_html(s, stdout);
+	else
+		story_text(s, stdout);
+}
+
 /* The log is the text that the stub put beside the dump; without it the story looks in memory */
-int report_tell(const struct info *info, int (*tell)(const struct story *s, void *ctx), void *ctx)
+static int report(const struct info *info)
 {
 	char *dmesg = NULL;
 	size_t dmesg_len = 0;
@@ -80,24 +90,12 @@ int report_tell(const struct info *info, int (*tell)(const struct story *s, void
 		});
 		if (info->has_dump)
 			take_header(&s, &info->dump);
-		rc = tell(&s, ctx);
+		show(&s);
 		story_free(&s);
 		free(dmesg);
 	}
 	memory_close(&m);
 	return rc;
-}
-
-static int show(const struct story *s, void *ctx)
-{
-	(void)ctx;
-	if (as_json)
-		story_json(s, stdout, path);
-	else if (as_html)
-		story_html(s, stdout);
-	else
-		story_text(s, stdout);
-	return 0;
 }
 
 int report_main(int argc, char **argv)
@@ -111,7 +109,7 @@ int report_main(int argc, char **argv)
 		return EXIT_FAILED;
 	rc = info_collect(&info, &t);
 	if (!rc)
-		rc = report_tell(&info, show, NULL);
+		rc = report(&info);
 	target_close(&t);
 	return rc || info.damaged ? EXIT_FAILED : EXIT_OK;
 }
