@@ -97,7 +97,8 @@ def chromium():
         if not os.path.exists(program):
             libs = run(debs, CACHE, "bookworm", "amd64", "libraries", "chromium", timeout=300).split()
             run(debs, CACHE, "bookworm", "amd64", "unpack", root, *libs, "chromium", "chromium-common", timeout=1200)
-        env = dict(os.environ, LD_LIBRARY_PATH=os.path.join(root, "usr/lib/x86_64-linux-gnu"), HOME=root)
+        libs = [os.path.join(root, lib) for lib in ("usr/lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/pulseaudio", "lib/x86_64-linux-gnu")]
+        env = dict(os.environ, LD_LIBRARY_PATH=":".join(libs), HOME=root)
         subprocess.run([program, "--version"], env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120)
     except Exception as e:  # pylint: disable=broad-except
         note("no chromium: %s" % str(e)[-500:])
