@@ -26,6 +26,7 @@ def cmdline():
         "uarts": "console=uart8250,mmio32,0xfe001000,115200n8,48000000 dump=uart8250,io,0x3f8 "
                  "console=pl011,0x9000000,115200",
         "words": "level=31 compress=none after=halt overwrite=no deadline=3600 reset=kbd memmap=exactmap",
+        "serve": "dump=any serve=gdb:ttyS1,115200n8r serve-timeout=60 serve=gdb:pl011,0x9000000 after=gdb",
         "virtio": "virtio_mmio.device=512@0xfeb00e00:12 virtio_mmio.device=4K@1M:5:1 elfcorehdr=4K@1G",
         "linux": "BOOT_IMAGE=/vmlinuz root=/dev/sda1 ro quiet irqpoll nr_cpus=1 reset_devices",
         "load": "dump=any elfcorehdr=0x000000000280@0x00001f0bf000 verify=0x00001f0bf000-0x00001f0bf280:0x1234abcd "
@@ -412,8 +413,28 @@ def pe():
     put("pe", "signed", image(b"\x30\x82" + digest + ids + bytes(-(2 + len(digest) + len(ids)) % 8)))
 
 
+def gdb():
+    """Scripts of fuzz_gdb.c: how, then a line for each packet."""
+    def monitor(text):
+        return "qRcmd," + text.encode().hex()
+
+    hello = ["qSupported:x", "QStartNoAckMode", "Hg0", "?", "qC", "qAttached", "qOffsets", "qfThreadInfo", "qsThreadInfo",
+             "qThreadExtraInfo,2", "qXfer:features:read:target.xml:0,ffb", "qXfer:memory-map:read::10,20"]
+    put("gdb", "hello", b"\xc1" + "\n".join(hello + ["g", "Hg1", "p10", "D"]).encode())
+    put("gdb", "acks", b"\xc0" + "\n".join(hello[:1] + hello[2:] + ["g", "k"]).encode())
+    put("gdb", "again", b"\xc2" + "\n".join(["g", "T1", "T9", "Hc-1", "vCont?", "c", "s", "vCont;c"]).encode())
+    put("gdb", "memory", b"\xd0" + "\n".join(
+        ["mffffffff9a000000,1000", "mffffc90000000ff8,10", "mffffc90000003000,8", "mffff888000010000,40", "mffffffffffffffff,ff",
+         monitor("phys"), "m10000,18000", "m27ff8,10", "m48000,1", monitor("phys off"), "m0,1"]).encode())
+    put("gdb", "writes", b"\xc0" + b"Mffffffff9a000000,1:00\nXffffffff9a000000,1:\x7d\x03\nG00\nP0=1\nZ0,0,1\nz0,0,1")
+    put("gdb", "log", b"\xc8" + "\n".join([monitor("dmesg"), "!\3", monitor("dmesg 9"), monitor("help"), monitor("kaslr")]).encode())
+    put("gdb", "no_log", b"\x20" + "\n".join(["qC", "g", monitor("dmesg"), monitor("nonsense"), monitor("halt")]).encode())
+    put("gdb", "noise", b"\xc0!+$qC#00$qC#b4-\x03--$\n!#b4\nqC")
+    put("gdb", "stuck", b"\xcc" + "\n".join([monitor("dmesg"), "g", "qC"]).encode())
+
+
 def main():
-    for make in (cmdline, iommu, watchdog, elfcorehdr, notes, part, acpi, label, extents, reason, report, recv, serial, pe):
+    for make in (cmdline, iommu, watchdog, elfcorehdr, notes, part, acpi, label, extents, reason, report, recv, serial, pe, gdb):
         make()
 
 

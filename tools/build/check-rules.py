@@ -9,6 +9,7 @@
     stub/disk/      which disks exist; devices.* is the one place that names drivers
     stub/watchdog.c which watchdogs exist; it too names drivers
     stub/send/      the ways out: they know the dead machine and the disks
+    stub/serve/     gdb looks at the dead machine: never a disk or a way out
     drivers/        their own buses, and the contracts blk.h, devices.h, boot_info.h, acpi.h; never the dump.
                     Memory is handed to devices by dma.h alone (iommu/ stands behind it)
     arch/           what we were told and how dead memory is mapped; never drivers/
@@ -36,6 +37,7 @@ ALLOWED = {
     "stub/disk/devices.c": BASE + ("stub/disk/", "drivers/"),
     "stub/watchdog.c": BASE + ("stub/watchdog.h", "drivers/watchdog/"),
     "stub/send/": BASE + ("stub/send/", "stub/dead/", "stub/disk/"),
+    "stub/serve/": BASE + ("stub/serve/", "stub/dead/"),
     "drivers/": BASE + ("drivers/", "stub/disk/blk.h", "stub/disk/devices.h"),
     "arch/": BASE + ("arch/",),
     "include/": ("include/",),

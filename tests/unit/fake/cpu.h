@@ -16,5 +16,8 @@
 #ifndef ARCH_VTOP
 #define ARCH_VTOP		vtop_x86_64
 #endif
+#ifndef ARCH_GDB
+#define ARCH_GDB		gdb_x86_64
+#endif
 
 #endif
