@@ -24,13 +24,14 @@ static size_t text_len;
 static size_t gap_at, gap_len;
 static unsigned long left_out;
 static struct uart *console;
+static bool muted;
 
 /*
  * Console lines end in CR LF: a terminal behind a UART wants both, and log collectors drop the CR
  */
 static void console_line(const char *line, size_t len)
 {
-	if (!console)
+	if (!console || muted)
 		return;
 	uart_write(console, line, len);
 	uart_write(console, "\r\n", 2);
@@ -132,6 +133,11 @@ void log_set_console(struct uart *u)
 		console_line(line, (size_t)(end - line));
 		line = end + 1;
 	}
+}
+
+void log_mute(bool mute)
+{
+	muted = mute;
 }
 
 void log_flush(void)

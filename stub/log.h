@@ -42,6 +42,9 @@ struct uart;
 /* Where lines go from now on; NULL: nowhere. What was logged before is sent first. */
 void log_set_console(struct uart *u);
 
+/* The console's line is somebody else's: lines go to the buffer alone, until this is over */
+void log_mute(bool mute);
+
 /* Until the last line is on the wire, with a bound */
 void log_flush(void);
 

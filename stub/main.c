@@ -23,6 +23,7 @@
 #include "stub/log.h"
 #include "stub/mem.h"
 #include "stub/send/line.h"
+#include "stub/serve/gdb.h"
 #include "stub/disk/devices.h"
 #include "stub/disk/target.h"
 #include "stub/uart.h"
@@ -145,26 +146,22 @@ static struct uart_spec line_spec(const struct boot_info *bi, const struct targe
 }
 
 /*
- * Over the console's own UART, or another. That of the console is set up anew when it is to be
- * another speed or has flow control. It stays one struct uart then, because line_dump() has to
+ * The UART that @word names, open: the console's own, or another. That of the console is set up anew when it is to be
+ * another speed or has flow control. It stays one struct uart then, because who uses it has to
  * know that log lines come on the same wire: two of them on one UART would mix bytes in the middle
  * of a frame.
  */
-static enum capstub_stop dump_to_line(const struct boot_info *bi, const struct target_spec *spec)
+static enum capstub_stop open_line(const struct boot_info *bi, const char *word, const struct target_spec *spec,
+				   struct uart **ret)
 {
 	static struct uart line;
-	struct line_options opt = {
-		.mode = cmdline.line_8bit ? SERIAL_MODE_8BIT : SERIAL_MODE_TEXT,
-		.xon_xoff = cmdline.line_xon,
-	};
 	struct uart_spec uart = line_spec(bi, spec);
 	bool same = console.ops && console.spec.type == uart.type && console.spec.addr == uart.addr;
 	struct uart *u = same ? &console : &line;
 	int rc = 0;
 
 	if (uart.type == UART_NONE)
-		return log_err(STOP_NO_TARGET, "dump=%s: no such UART; for a label say "
-			       "dump=LABEL=%s", spec->text, spec->text);
+		return log_err(STOP_NO_TARGET, "%s%s: no such UART", word, spec->text);
 	if (same) {
 		uart.baud = uart.baud ? uart.baud : console.spec.baud;
 		uart.rts_cts |= console.rts_cts;
@@ -173,9 +170,31 @@ static enum capstub_stop dump_to_line(const struct boot_info *bi, const struct t
 	if (!same || uart.baud != console.spec.baud || uart.rts_cts != console.rts_cts)
 		rc = uart_open(u, &uart);
 	if (rc)
-		return log_err(STOP_LINE_ERROR, "dump=%s: the UART cannot be used (%d)", spec->text,
-			       rc);
-	return line_dump(&capture, u, &opt);
+		return log_err(STOP_LINE_ERROR, "%s%s: the UART cannot be used (%d)", word, spec->text, rc);
+	*ret = u;
+	return STOP_OK;
+}
+
+static enum capstub_stop dump_to_line(const struct boot_info *bi, const struct target_spec *spec)
+{
+	struct line_options opt = {
+		.mode = cmdline.line_8bit ? SERIAL_MODE_8BIT : SERIAL_MODE_TEXT,
+		.xon_xoff = cmdline.line_xon,
+	};
+	struct uart *u;
+	enum capstub_stop stop = open_line(bi, "dump=", spec, &u);
+
+	if (stop == STOP_NO_TARGET)
+		log_warn("for a label say dump=LABEL=%s", spec->text);
+	return stop == STOP_OK ? line_dump(&capture, u, &opt) : stop;
+}
+
+/* Of whatever was tried before, but for what a device may still write to */
+static void free_memory(void)
+{
+	if (disk_keeps_memory())
+		mem_mark();
+	mem_rewind();
 }
 
 /*
@@ -187,9 +206,7 @@ static enum capstub_stop dump_to(const struct boot_info *bi, const struct target
 {
 	enum capstub_stop stop;
 
-	if (disk_keeps_memory())
-		mem_mark();
-	mem_rewind();
+	free_memory();
 	if (spec->kind == TARGET_UART)
 		return dump_to_line(bi, spec);
 	stop = target_open(&target, bi, spec);
@@ -254,6 +271,30 @@ static enum capstub_stop dump_somewhere(const struct boot_info *bi)
 }
 
 /*
+ * For somebody who wants to look at the machine itself: where serve= says, or with after=gdb on the console if no
+ * target took the dump. The console says nothing meanwhile if it is its line.
+ */
+static void serve(const struct boot_info *bi, enum capstub_stop stop)
+{
+	struct uart *u = console.ops ? &console : NULL;
+
+	if (cmdline.serve.text[0]) {
+		if (open_line(bi, "serve=gdb:", &cmdline.serve, &u) != STOP_OK)
+			return;
+	} else if (cmdline.after != AFTER_GDB || stored_something(stop) || !u) {
+		return;
+	}
+	log_console("%s; now gdb may look: target remote, until %u s pass without it", stop_text(stop),
+		    cmdline.serve_timeout_s);
+	log_flush();
+	free_memory();
+	log_mute(u == &console);
+	if (gdb_serve(&capture, u, cmdline.serve_timeout_s))
+		cmdline.after = AFTER_HALT;
+	log_mute(false);
+}
+
+/*
  * The only way out. The stop code on the console is what scripts and people look for (ABI, see
  * include/capstub/stopcode.h); on a target it is in the label already. These lines skip the log
  * buffer, which has been written by now.
@@ -303,6 +344,7 @@ noreturn void stub_main(struct boot_info *bi)
 	if (stop == STOP_OK) {
 		report_show(&capture, false, show_line, NULL);
 		stop = dump_somewhere(bi);
+		serve(bi, stop);
 	}
 	finish(stop);
 }
@@ -316,6 +358,7 @@ noreturn void stub_exception(bool hardware, const char *what)
 {
 	static bool nested;
 
+	log_mute(false);
 	if (!nested && !ending) {
 		nested = true;
 		log_print(LOG_ERR, "%s", what);

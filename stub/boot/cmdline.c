@@ -29,6 +29,7 @@
 #define ADDR_LIMIT	BIT(52)
 #define DEFAULT_DEADLINE_S (4 * 3600)
 #define DEFAULT_TIMEOUT_S  60
+#define DEFAULT_SERVE_S	   600
 #define BAUD_MIN	50
 #define BAUD_MAX	16000000
 #define VERIFY_MAX	MIB(4)	/* far above any elfcorehdr: bounds the time that a damaged word costs */
@@ -414,8 +415,10 @@ static const char *word_after(struct cmdline *cl, const char *s)
 		cl->after = AFTER_REBOOT;
 	else if (strcmp(s, "halt") == 0)
 		cl->after = AFTER_HALT;
+	else if (strcmp(s, "gdb") == 0)
+		cl->after = AFTER_GDB;
 	else
-		return "not reboot or halt";
+		return "not reboot, halt or gdb";
 	return NULL;
 }
 
@@ -480,6 +483,28 @@ static const char *word_timeout(struct cmdline *cl, const char *s)
 	if (parse_u32(s, 3600, &seconds) < 0 || !seconds)
 		return "not 1 to 3600";
 	cl->timeout_s = seconds;
+	return NULL;
+}
+
+static const char *word_serve(struct cmdline *cl, const char *s)
+{
+	const char *uart = value_of(s, "gdb:");
+	struct target_spec t;
+
+	memset(&t, 0, sizeof(t));
+	if (!uart || parse_target(&t, uart) || t.kind != TARGET_UART)
+		return "not gdb: and a UART";
+	cl->serve = t;
+	return NULL;
+}
+
+static const char *word_serve_timeout(struct cmdline *cl, const char *s)
+{
+	uint32_t seconds;
+
+	if (parse_u32(s, UINT32_MAX, &seconds) < 0 || !seconds)
+		return "not a number of seconds";
+	cl->serve_timeout_s = seconds;
 	return NULL;
 }
 
@@ -597,7 +622,8 @@ static const struct word {
 	{"after=", word_after},	      {"overwrite=", word_overwrite},
 	{"deadline=", word_deadline}, {"elfcorehdr=", word_elfcorehdr},
 	{"line=", word_line},	      {"timeout=", word_timeout},
-	{"reset=", word_reset},
+	{"reset=", word_reset},	      {"serve=", word_serve},
+	{"serve-timeout=", word_serve_timeout},
 	{"acpi_rsdp=", word_rsdp},    {"virtio_mmio.device=", word_virtio_mmio},
 	{"watchdog=", word_watchdog}, {"test=", word_test},
 	{"BOOT_IMAGE=", word_silent}, {"dmcryptkeys=", word_silent},
@@ -669,6 +695,7 @@ void cmdline_parse(struct cmdline *cl, const char *text)
 	cl->overwrite = true;
 	cl->deadline_s = DEFAULT_DEADLINE_S;
 	cl->timeout_s = DEFAULT_TIMEOUT_S;
+	cl->serve_timeout_s = DEFAULT_SERVE_S;
 	while ((text = next_word(&p, text, word)))
 		if (word[0])
 			parse_word(&p, word);

@@ -47,7 +47,8 @@ enum watchdog_care {
 	WATCHDOG_LEAVE,
 };
 
-enum after_action { AFTER_REBOOT, AFTER_HALT };
+/* AFTER_GDB: serve gdb on the console when no target took anything, then as AFTER_REBOOT */
+enum after_action { AFTER_REBOOT, AFTER_HALT, AFTER_GDB };
 
 struct cmdline {
 	unsigned nr_targets;	/* 0: none was named, and nothing is written */
@@ -70,6 +71,8 @@ struct cmdline {
 	bool line_xon;		/* line=...,xon: XON/XOFF are escaped and obeyed */
 	bool overwrite;		/* overwrite=yes (default) | no: keep a dump that was not saved */
 	uint32_t deadline_s;	/* deadline=SECONDS for the capture; default 4 h; 0: none */
+	struct target_spec serve;	/* serve=gdb:UART, a TARGET_UART; text "": not given */
+	uint32_t serve_timeout_s;	/* serve-timeout=SECONDS without a packet of gdb's; default 600 */
 	uint32_t timeout_s;	/* timeout=SECONDS for one request to a disk; default 60 */
 	phys_addr_t elfcorehdr;	/* 0: not given */
 	uint64_t elfcorehdr_size;	/* 0: unknown */

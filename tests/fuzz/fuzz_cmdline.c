@@ -35,7 +35,10 @@ static void check(void)
 	}
 	assert(cl.level <= 31);
 	assert(cl.compress == 0 || cl.compress == 2);
-	assert(cl.after <= AFTER_HALT);
+	assert(cl.after <= AFTER_GDB);
+	assert(memchr(cl.serve.text, 0, sizeof(cl.serve.text)) && cl.serve_timeout_s);
+	assert(!cl.serve.text[0] || cl.serve.kind == TARGET_UART);
+	check_uart(&cl.serve.uart);
 	assert(memchr(cl.console_name, 0, sizeof(cl.console_name)));
 	assert(cl.console_given == (cl.console_name[0] || cl.console_spec.type != UART_NONE));
 	assert(!cl.console_name[0] || cl.console_spec.type == UART_NONE);

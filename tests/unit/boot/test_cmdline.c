@@ -163,7 +163,7 @@ static void test_simple_words(void **state)
 	expect_complaint("reset=", "reset=: not acpi, cf9, kbd, psci or triple");
 	expect_complaint("reset=acpi reset=kbd reset=kb", "reset=kb: not acpi, cf9, kbd, psci or triple");
 	assert_string_equal(cl.reset, "kbd");
-	expect_complaint("after=poweroff", "after=poweroff: not reboot or halt");
+	expect_complaint("after=poweroff", "after=poweroff: not reboot, halt or gdb");
 	expect_complaint("watchdog=stop", "watchdog=stop: not feed, keep or leave");
 	expect_complaint("test=", "test=: not hang");
 	expect_complaint("overwrite=maybe", "overwrite=maybe: not yes or no");
@@ -185,6 +185,38 @@ static void test_simple_words(void **state)
 	assert_int_equal(cl.level, 3);
 	assert_int_equal(cl.deadline_s, 60);
 	assert_int_equal(cl.nr_complaints, 3);
+}
+
+static void test_serve(void **state)
+{
+	(void)state;
+	parse("");
+	assert_string_equal(cl.serve.text, "");
+	assert_int_equal(cl.serve_timeout_s, 600);
+	parse("serve=gdb:ttyS1,115200n8r serve-timeout=30 after=gdb");
+	assert_int_equal(cl.nr_complaints, 0);
+	assert_int_equal(cl.serve.kind, TARGET_UART);
+	assert_string_equal(cl.serve.text, "ttyS1");
+	assert_int_equal(cl.serve.uart.type, UART_NONE);
+	assert_int_equal(cl.serve.uart.baud, 115200);
+	assert_true(cl.serve.uart.rts_cts);
+	assert_int_equal(cl.serve_timeout_s, 30);
+	assert_int_equal(cl.after, AFTER_GDB);
+	/* It is no target, and the last one counts */
+	assert_int_equal(cl.nr_targets, 0);
+	parse("serve=gdb:ttyS0 serve=gdb:uart8250,io,0x2f8 serve=gdb:ttyUSB0");
+	assert_int_equal(cl.nr_complaints, 1);
+	assert_int_equal(cl.serve.uart.type, UART_16550_IO);
+	assert_int_equal(cl.serve.uart.addr, 0x2f8);
+	expect_complaint("serve=gdb:", "serve=gdb:: not gdb: and a UART");
+	expect_complaint("serve=gdb", "serve=gdb: not gdb: and a UART");
+	expect_complaint("serve=ttyS0", "serve=ttyS0: not gdb: and a UART");
+	expect_complaint("serve=gdb:any", "serve=gdb:any: not gdb: and a UART");
+	expect_complaint("serve=gdb:LABEL=x", "serve=gdb:LABEL=x: not gdb: and a UART");
+	assert_string_equal(cl.serve.text, "");
+	expect_complaint("serve-timeout=0", "serve-timeout=0: not a number of seconds");
+	expect_complaint("serve-timeout=1h", "serve-timeout=1h: not a number of seconds");
+	assert_int_equal(cl.serve_timeout_s, 600);
 }
 
 static void test_console(void **state)
@@ -517,7 +549,7 @@ static void test_many_complaints(void **state)
 	/* long ones are cut */
 	expect_complaint(
 		"after=0123456789012345678901234567890123456789012345678901234567890123456789",
-		"after=0123456789012345678901234567890123...: not reboot or halt");
+		"after=0123456789012345678901234567890123...: not reboot, halt or gdb");
 }
 
 static void test_quotes(void **state)
@@ -609,7 +641,7 @@ int main(void)
 		cmocka_unit_test(test_elfcorehdr),  cmocka_unit_test(test_simple_words),
 		cmocka_unit_test(test_console),	    cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_bad_targets), cmocka_unit_test(test_virtio_mmio),
-		cmocka_unit_test(test_rsdp),
+		cmocka_unit_test(test_rsdp),	    cmocka_unit_test(test_serve),
 		cmocka_unit_test(test_unknown),	    cmocka_unit_test(test_many_complaints),
 		cmocka_unit_test(test_quotes),	    cmocka_unit_test(test_long_word),
 		cmocka_unit_test(test_verify),

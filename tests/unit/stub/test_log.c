@@ -107,11 +107,32 @@ static void test_late_console(void **state)
 	log_set_console(NULL);
 }
 
+/* The line is somebody else's: nothing on it, all in the log */
+static void test_mute(void **state)
+{
+	static struct uart uart;
+	size_t before, len;
+
+	(void)state;
+	log_set_console(&uart);
+	before = shown_len;
+	log_mute(true);
+	log_print(LOG_INFO, "kept");
+	log_console("lost");
+	assert_int_equal(shown_len, before);
+	assert_non_null(strstr(log_text(&len), "capstub: kept\n"));
+	log_mute(false);
+	log_console("heard");
+	assert_int_equal(shown_len, before + strlen("capstub: heard\r\n"));
+	log_set_console(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_ends),
 		cmocka_unit_test(test_late_console),
+		cmocka_unit_test(test_mute),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
