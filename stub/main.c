@@ -284,9 +284,13 @@ static void serve(const struct boot_info *bi, enum capstub_stop stop)
 	} else if (cmdline.after != AFTER_GDB || stored_something(stop) || !u) {
 		return;
 	}
+	if (idle_deadline_over())
+		return;
 	log_console("%s; now gdb may look: target remote, until %u s pass without it", stop_text(stop),
 		    cmdline.serve_timeout_s);
 	log_flush();
+	/* It is shut down, and what an exception would shut down again is handed out anew */
+	target.dev = NULL;
 	free_memory();
 	log_mute(u == &console);
 	if (gdb_serve(&capture, u, cmdline.serve_timeout_s))

@@ -41,8 +41,8 @@ for value, word in (("yes", "yes"), ("ON", "yes"), ("1", "yes"), ("false", "no")
     equal(words(f"[Stub]\nTarget=any\nOverwrite={value}\n"), f"dump=any overwrite={word}", f"Overwrite={value}")
 for value, word in (("90", "90"), ("90s", "90"), ("2 h", "7200"), ("5min", "300"), ("0", "0")):
     equal(words(f"[Stub]\nTarget=any\nDeadline={value}\n"), f"dump=any deadline={word}", f"Deadline={value}")
-equal(words("[Stub]\nTarget=any\nLevel=31\nCompress=none\nAfter=halt\nTimeout=20\nLine=8bit,xon\nReset=kbd\nWatchdog=keep\n[Load]\nPanic=10\n[Save]\n"
-            "Directory=/srv/crash\nFormat=elf\nKeep=3\nMaxSize=20G\nMinFree=1.5G\n"), "dump=any level=31 compress=none after=halt timeout=20 line=8bit,xon reset=kbd watchdog=keep", "every key")
+equal(words("[Stub]\nTarget=any\nLevel=31\nCompress=none\nAfter=halt\nTimeout=20\nLine=8bit,xon\nReset=kbd\nWatchdog=keep\nServe=gdb:ttyS1\nServeTimeout=5min\n[Load]\nPanic=10\n[Save]\n"
+            "Directory=/srv/crash\nFormat=elf\nKeep=3\nMaxSize=20G\nMinFree=1.5G\n"), "dump=any level=31 compress=none after=halt timeout=20 line=8bit,xon reset=kbd watchdog=keep serve=gdb:ttyS1 serve-timeout=300", "every key")
 
 good = "[Stub]\nTarget=any\n"
 equal(words(good + "Levle=1\n", "3: there is no Levle= in [Stub]"), "dump=any", "a key that is none")

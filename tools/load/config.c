@@ -13,7 +13,7 @@
 #include "tools/load/words.h"
 #include "tools/util.h"
 
-enum { KEY_TARGET, KEY_IMAGE = 11, KEY_SYSCALL, KEY_PANIC, KEY_OWNER, KEY_DIRECTORY, KEY_FORMAT, KEY_KEEP,
+enum { KEY_TARGET, KEY_IMAGE = 13, KEY_SYSCALL, KEY_PANIC, KEY_OWNER, KEY_DIRECTORY, KEY_FORMAT, KEY_KEEP,
        KEY_MAX_SIZE, KEY_MIN_FREE, NR_KEYS };
 
 enum kind { TEXT, LIST, BOOL, SPAN, PATH, SIZE, ONE_OF };
@@ -35,6 +35,8 @@ static const struct key {
 	{ "Stub", "Line", TEXT, "line=" },
 	{ "Stub", "Reset", TEXT, "reset=" },
 	{ "Stub", "Watchdog", TEXT, "watchdog=" },
+	{ "Stub", "Serve", TEXT, "serve=" },
+	{ "Stub", "ServeTimeout", SPAN, "serve-timeout=" },
 	[KEY_IMAGE] = { "Load", "Image", PATH, NULL },
 	[KEY_SYSCALL] = { "Load", "Syscall", ONE_OF, "auto load file" },
 	[KEY_PANIC] = { "Load", "Panic", SPAN, NULL },
