@@ -177,7 +177,8 @@ static void say_regs(struct gdb *g, uint64_t only)
 		if (!size || (only != nr++ && only != UINT64_MAX))
 			continue;
 		if (r->word == GDB_NOWHERE || at + size > g->note_len) {
-			say(g, "%.*s", (int)(2 * size), "xxxxxxxxxxxxxxxxxxxx");
+			/* gdb goes away when it does not know where the program is */
+			say(g, "%.*s", (int)(2 * size), r->kind == GDB_CODE ? "00000000000000000000" : "xxxxxxxxxxxxxxxxxxxx");
 			continue;
 		}
 		memcpy(g->p.out + g->p.out_len, g->note + at, size);

@@ -23,7 +23,7 @@ for c in tests/host/*.c tests/line/*.c; do
 		# Moved into place, since another test may be running the one of before
 		# shellcheck disable=SC2086
 		${HOSTCC:-gcc} -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wvla -Wmissing-prototypes -D_GNU_SOURCE \
-			-I. -Iinclude "-I$fake" -Itests/unit/fake "-DARCH_VTOP=vtop_$arch" ${HOST_SANITIZE:-} \
+			-I. -Iinclude "-I$fake" -Itests/unit/fake "-DARCH_VTOP=vtop_$arch" "-DARCH_GDB=gdb_$arch" ${HOST_SANITIZE:-} \
 			-o "$program.$$" "$c" $needs stub/format/*.c -llzo2 -lz -lzstd -lsnappy
 		mv "$program.$$" "$program"
 	done

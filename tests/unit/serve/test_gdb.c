@@ -306,12 +306,14 @@ static void test_no_registers(void **state)
 {
 	(void)state;
 	cpus = 0;
-	run("?", "qfThreadInfo", "qThreadExtraInfo,1", "p0", "mffffffff9a000000,4", "k");
+	run("?", "qfThreadInfo", "qThreadExtraInfo,1", "p0", "mffffffff9a000000,4", "p10", "k");
 	expect(0, "T06thread:1;");
 	expect(1, "m1");
 	expect(2, "6e6f20726567697374657273206f6620616e7920435055");
 	expect(3, "xxxxxxxxxxxxxxxx");
 	expect(4, hex(DEAD_LOW, 4));
+	/* Without it gdb would not stay */
+	expect(5, "0000000000000000");
 }
 
 static void test_memory(void **state)
