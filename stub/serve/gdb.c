@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * gdb's remote serial protocol (gdb manual, appendix of that name; packets are found there under their letters): what a
- * debugger may ask of a dead machine. Nothing runs and nothing is written: memory is what the elfcorehdr calls RAM, found by
- * virtual address through the dead kernel's page tables; a thread is a CPU, its registers are those of its crash note.
+ * gdb's remote serial protocol (gdb manual, appendix of that name; packets are found there under
+ * their letters): what a debugger may ask of a dead machine. Nothing runs and nothing is written:
+ * memory is what the elfcorehdr calls RAM, found by virtual address through the dead kernel's page
+ * tables; a thread is a CPU, its registers are those of its crash note.
  *
- * Whoever is at the other end may read all that, and nothing else: no register of a device, no byte of the stub.
+ * Whoever is at the other end may read all that, and nothing else: no register of a device, no byte
+ * of the stub.
  */
 #include "stub/serve/gdb.h"
 
@@ -26,7 +28,7 @@
 #define THREADS_ROOM	24u	/* of an answer, for one more thread */
 #define PIECE		64u	/* of memory */
 #define NOTE_BYTES	(PRSTATUS_REG + 34 * 8)	/* of a crash note, the longer of the two */
-#define LINK_ALIGN	MIB(2)	/* both architectures link the kernel at a multiple of it, and move it by others */
+#define LINK_ALIGN	MIB(2)	/* kernels are linked at a multiple of it */
 #define SIGABRT		6
 
 enum gdb_end { GDB_GOES_ON, GDB_RESET, GDB_HALT };
@@ -90,7 +92,10 @@ static void say_stop(struct gdb *g)
 	say(g, "T%02xthread:%x;", SIGABRT, g->thread + 1);
 }
 
-/* What was said is text for the user, and the answer proper comes after it. False: nobody wants more of it. */
+/*
+ * What was said is text for the user, and the answer proper comes after it. False: nobody wants
+ * more of it.
+ */
 static bool tell(struct gdb *g)
 {
 	bool more;
@@ -133,14 +138,16 @@ static void look_at_line(void *ctx, const char *text, size_t len)
 }
 
 /*
- * By the pid, as CPUs without a note have no number here; by the number when it is the idle task, which each of them has.
+ * By the pid, as CPUs without a note have no number here; by the number when it is the idle task,
+ * which each of them has.
  */
 static void find_panicked(struct gdb *g)
 {
 	g->log_cpu = UINT32_MAX;
 	report_show(g->c, false, look_at_line, g);
 	for (g->panicked = 0; g->panicked < g->nr_threads; g->panicked++)
-		if (read_note(g, g->panicked) == g->log_pid && (g->log_pid || g->panicked == g->log_cpu))
+		if (read_note(g, g->panicked) == g->log_pid &&
+		    (g->log_pid || g->panicked == g->log_cpu))
 			break;
 }
 
@@ -178,7 +185,8 @@ static void say_regs(struct gdb *g, uint64_t only)
 			continue;
 		if (r->word == GDB_NOWHERE || at + size > g->note_len) {
 			/* gdb goes away when it does not know where the program is */
-			say(g, "%.*s", (int)(2 * size), r->kind == GDB_CODE ? "00000000000000000000" : "xxxxxxxxxxxxxxxxxxxx");
+			say(g, "%.*s", (int)(2 * size),
+			    r->kind == GDB_CODE ? "0000000000000000" : "xxxxxxxxxxxxxxxxxxxx");
 			continue;
 		}
 		memcpy(g->p.out + g->p.out_len, g->note + at, size);
@@ -195,7 +203,8 @@ static void say_threads(struct gdb *g)
 		say(g, "l");
 		return;
 	}
-	for (char c = 'm'; g->next < g->nr_threads && PACKET_MAX - g->p.out_len > THREADS_ROOM; c = ',')
+	for (char c = 'm'; g->next < g->nr_threads && g->p.out_len < PACKET_MAX - THREADS_ROOM;
+	     c = ',')
 		say(g, "%c%x", c, ++g->next);
 }
 
@@ -216,7 +225,10 @@ static void say_thread_info(struct gdb *g, const char *s)
 
 /*---------------------------------------------------------------- memory */
 
-/* What can be read of it, from its beginning. In small pieces that cross no page: what is behind one may be unreadable. */
+/*
+ * What can be read of it, from its beginning. In small pieces that cross no page: what is behind
+ * one may be unreadable.
+ */
 static void say_memory(struct gdb *g, uint64_t addr, uint64_t len)
 {
 	struct capture *c = g->c;
@@ -254,12 +266,14 @@ static bool parse_pair(const char *s, uint64_t *ret_addr, uint64_t *ret_len)
 /* From where it is linked to where it is. 0: it was not moved, or did not say. */
 static uint64_t kaslr_offset(struct gdb *g)
 {
-	return vmcoreinfo_string(g->c->vi, "KERNELOFFSET", g->text, sizeof(g->text)) ? 0 : strtoull(g->text, NULL, 16);
+	if (vmcoreinfo_string(g->c->vi, "KERNELOFFSET", g->text, sizeof(g->text)))
+		return 0;
+	return strtoull(g->text, NULL, 16);
 }
 
 /*
- * Where the first segment of vmlinux is. gdb moves all of vmlinux by as much, as `symbol-file -o` would; with Text= it would
- * move three sections and leave .rodata and others behind.
+ * Where the first segment of vmlinux is. gdb moves all of vmlinux by as much, as `symbol-file -o`
+ * would; with Text= it would move three sections and leave .rodata and others behind.
  */
 static void say_offsets(struct gdb *g)
 {
@@ -280,7 +294,8 @@ static void say_target(struct gdb *g)
 		unsigned size = kinds[r->kind].size;
 
 		if (size) {
-			say(g, "<reg name=\"%.8s\" bitsize=\"%u\" type=\"%s\"/>", r->name, 8 * size, kinds[r->kind].name);
+			say(g, "<reg name=\"%.8s\" bitsize=\"%u\" type=\"%s\"/>", r->name,
+			    8 * size, kinds[r->kind].name);
 			continue;
 		}
 		say(g, "%s<feature name=\"%s%.8s\">", end, ARCH_GDB.feature, r->name);
@@ -289,10 +304,13 @@ static void say_target(struct gdb *g)
 	say(g, "%s</target>", end);
 }
 
-/* Every address may be read, if there is something, and none written: gdb sets no breakpoint then */
+/*
+ * Every address may be read, if there is something, and none written: gdb sets no breakpoint then
+ */
 static void say_memory_map(struct gdb *g)
 {
-	say(g, "<memory-map><memory type=\"rom\" start=\"0\" length=\"0xffffffffffffffff\"/></memory-map>");
+	say(g, "<memory-map><memory type=\"rom\" start=\"0\" length=\"0xffffffffffffffff\"/>"
+	       "</memory-map>");
 }
 
 /* Of what @make says the piece that @s asks for: OFFSET,LENGTH */
@@ -334,8 +352,8 @@ static int tell_log(void *ctx, const char *text, size_t len)
 }
 
 /*
- * Which of @names, each with a NUL behind it, @s begins with, up to the first of @ends or its end; the number of names:
- * none. *ret_rest: what is behind that.
+ * Which of @names, each with a NUL behind it, @s begins with, up to the first of @ends or its end;
+ * the number of names: none. *ret_rest: what is behind that.
  */
 static unsigned find_name(const char *names, const char *s, const char *ends, const char **ret_rest)
 {
@@ -354,13 +372,15 @@ static void monitor(struct gdb *g, const char *hex)
 	enum { DMESG, KASLR, PHYS, RESET, HALT };
 	char *text = g->text;
 	const char *arg;
+	int r;
 
 	while (text < g->text + sizeof(g->text) - 1 && !parse_hex(&hex, (uint8_t *)text, 1))
 		text++;
 	*text = 0;
 	switch (find_name("dmesg\0kaslr\0phys\0reset\0halt\0", g->text, " ", &arg)) {
 	case DMESG:
-		if (dmesg_emit(&g->c->vt, g->c->vi, (unsigned)strtoull(arg, NULL, 10), tell_log, g) == -ENOENT)
+		r = dmesg_emit(&g->c->vt, g->c->vi, (unsigned)strtoull(arg, NULL, 10), tell_log, g);
+		if (r < 0 && r != -EINTR)
 			say(g, "there is no log\n");
 		break;
 	case KASLR:
@@ -386,7 +406,10 @@ static void monitor(struct gdb *g, const char *hex)
 
 /*---------------------------------------------------------------- packets */
 
-/* gdb waits for the dead to stop again: they do so at once, and not where a step would be expected to end */
+/*
+ * gdb waits for the dead to stop again: they do so at once, and not where a step would be expected
+ * to end
+ */
 static void refuse_to_run(struct gdb *g)
 {
 	say(g, "The machine is dead: it cannot go on. \"monitor reset\" resets it.\n");
@@ -397,15 +420,18 @@ static void refuse_to_run(struct gdb *g)
 /* Packets with a name. Unknown ones get the empty answer, by which gdb knows. */
 static void named(struct gdb *g, const char *s)
 {
-	enum { SUPPORTED, C, FIRST_THREADS, MORE_THREADS, THREAD_INFO, ATTACHED, OFFSETS, XFER, RCMD, NO_ACK, CONT };
-	static const char names[] = "qSupported\0qC\0qfThreadInfo\0qsThreadInfo\0qThreadExtraInfo\0qAttached\0qOffsets\0"
-				    "qXfer\0qRcmd\0QStartNoAckMode\0vCont\0";
+	enum { SUPPORTED, C, FIRST_THREADS, MORE_THREADS, THREAD_INFO, ATTACHED, OFFSETS, XFER,
+	       RCMD, NO_ACK, CONT };
+	static const char names[] =
+		"qSupported\0qC\0qfThreadInfo\0qsThreadInfo\0qThreadExtraInfo\0qAttached\0"
+		"qOffsets\0qXfer\0qRcmd\0QStartNoAckMode\0vCont\0";
 	static const char features[] = "features:read:target.xml:", map[] = "memory-map:read::";
 
 	switch (find_name(names, s, ":;,", &s)) {
 	case SUPPORTED:
 		g->phys = false;
-		say(g, "PacketSize=%x;QStartNoAckMode+;qXfer:features:read+;qXfer:memory-map:read+", PACKET_MAX);
+		say(g, "PacketSize=%x;QStartNoAckMode+;qXfer:features:read+;"
+		       "qXfer:memory-map:read+", PACKET_MAX);
 		break;
 	case C:
 		say(g, "QC%x", g->thread + 1);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * See stub/serve/packet.h. The line loses and adds bytes, and the other side may be anything: a packet counts by its
- * checksum alone, and nothing that is received makes this send without end or wait without idle().
+ * See stub/serve/packet.h. The line loses and adds bytes, and the other side may be anything: a
+ * packet counts by its checksum alone, and nothing that is received makes this send without end or
+ * wait without idle().
  */
 #include "stub/serve/packet.h"
 
@@ -13,7 +14,7 @@
 
 #define INTERRUPT	3	/* what gdb sends for ^C, outside of packets */
 #define ACK_US		2000000	/* for the answer to one of several packets, and for all tries */
-#define RUN_MAX		97u	/* so many more of a byte: "~" is the last count that can be printed */
+#define RUN_MAX		97u	/* so many more of a byte: "~" is the last count there is */
 #define RUN_MIN		3u	/* less gains nothing */
 #define RUN_BIAS	29u
 
@@ -129,7 +130,10 @@ bool packet_get(struct packets *p)
 				continue;
 			}
 			p->in[len <= PACKET_MAX ? len : 0] = 0;
-			/* Only a gdb that has just come asks this, and it waits for the answer to every packet */
+			/*
+			 * Only a gdb that has just come asks this, and it waits for the answer to
+			 * every packet
+			 */
 			if (!strncmp(p->in, "qSupported", 10))
 				p->no_ack = false;
 			acknowledge(p, '+');

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Packets of gdb's remote serial protocol over a UART: "$" contents "#" checksum, answered by "+" or "-" until that is
- * switched off (gdb manual, appendix "gdb Remote Serial Protocol", Overview and Packet Acknowledgment).
+ * Packets of gdb's remote serial protocol over a UART: "$" contents "#" checksum, answered by "+"
+ * or "-" until that is switched off (gdb manual, appendix "gdb Remote Serial Protocol", Overview
+ * and Packet Acknowledgment).
  */
 #ifndef STUB_GDB_PACKET_H
 #define STUB_GDB_PACKET_H
@@ -26,17 +27,20 @@ struct packets {
 };
 
 /*
- * Wait for a packet with a good checksum: in p->in. One that is too long is there as an empty one. False: nobody sent
- * any for p->timeout_us, or the overall deadline passed. What the other side did not get is sent again meanwhile.
+ * Wait for a packet with a good checksum: in p->in. One that is too long is there as an empty one.
+ * False: nobody sent any for p->timeout_us, or the overall deadline passed. What the other side did
+ * not get is sent again meanwhile.
  */
 bool packet_get(struct packets *p);
 
-/* Send p->out, p->out_len bytes, none of them "#", "$", "*" or "}", with runs of a byte shortened */
+/*
+ * Send p->out, p->out_len bytes, none of them "#", "$", "*" or "}", with runs of a byte shortened
+ */
 void packet_put(struct packets *p);
 
 /*
- * The same for one of several: the next may be sent. False: there should be none, because the other side interrupts, asks
- * something new, or takes nothing.
+ * The same for one of several: the next may be sent. False: there should be none, because the other
+ * side interrupts, asks something new, or takes nothing.
  */
 bool packet_put_more(struct packets *p);
 

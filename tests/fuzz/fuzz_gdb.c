@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/dead/report.c stub/serve/gdb.c stub/serve/packet.c stub/serve/regs_x86_64.c stub/dead/vmcore.c tests/unit/fake/dead.c */
-/* needs: stub/uart.c drivers/uart/uart_16550.c drivers/uart/uart_pl011.c stub/idle.c tests/unit/fake/arena.c tests/unit/fake/log.c */
+/* needs: stub/dead/report.c stub/serve/gdb.c stub/serve/packet.c stub/serve/regs_x86_64.c */
+/* needs: stub/dead/vmcore.c tests/unit/fake/dead.c */
+/* needs: stub/uart.c drivers/uart/uart_16550.c drivers/uart/uart_pl011.c stub/idle.c */
+/* needs: tests/unit/fake/arena.c tests/unit/fake/log.c */
 /*
- * A hostile gdb. Lines of the input become packets with a good checksum; one that begins with "!" is sent as it is. Whatever
- * is asked, it ends, what goes out is whole packets and bounded, and nothing is read but RAM (tests/unit/fake/dead.c).
- * Nothing can be written: arch_write_mem() is not even there.
+ * A hostile gdb. Lines of the input become packets with a good checksum; one that begins with "!"
+ * is sent as it is. Whatever is asked, it ends, what goes out is whole packets and bounded, and
+ * nothing is read but RAM (tests/unit/fake/dead.c). Nothing can be written: arch_write_mem() is not
+ * even there.
  *
- * First byte: bit 0 packets are not acknowledged, 1 every second one is asked for again, 2 the UART gets stuck, 3 a long log, 4 a
- * page is lost; from bit 6 how many CPUs left their registers.
+ * First byte: bit 0 packets are not acknowledged, 1 every second one is asked for again, 2 the UART
+ * gets stuck, 3 a long log, 4 a page is lost, 5 no log; from bit 6 how many CPUs left their registers.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -22,9 +25,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define TIMEOUT_S	60u
-#define IDLE_LOOKS	50u	/* so many looks at the clock with nothing to read or write, */
-#define IDLE_STEP_US	50000u	/* and time flies */
+#define TIMEOUT_S    60u
+#define IDLE_LOOKS   50u    /* so many looks at the clock with nothing to read or write, */
+#define IDLE_STEP_US 50000u /* and time flies */
 
 static struct {
 	const uint8_t *p;
@@ -176,11 +179,12 @@ static bool wire_idle(struct uart *u)
 	return true;
 }
 
-static const struct uart_ops ops = { .name = "simulated", .write = wire_write, .read = wire_read, .idle = wire_idle };
+static const struct uart_ops ops = {
+	.name = "simulated", .write = wire_write, .read = wire_read, .idle = wire_idle};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct uart uart = { .ops = &ops };
+	struct uart uart = {.ops = &ops};
 	struct capture *c;
 
 	memset(&sim, 0, sizeof(sim));
@@ -195,7 +199,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (sim.how & 32)
 		fake_dead_log = NULL;
 	gdb_serve(c, &uart, TIMEOUT_S);
-	/* An answer for each packet and each that was asked for again; the log at most for each packet */
+	/*
+	 * An answer for each packet and each that was asked for again; the log at most for each
+	 * packet
+	 */
 	assert(sim.written <= (sim.packets + sim.minus) * (2 * 8200 + (sim.how & 8 ? 20000 : 0)));
 	return 0;
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: tests/host/dumpfile.c stub/dead/vmcore.c stub/dead/dmesg.c stub/dead/report.c tests/unit/fake/log.c */
+/* needs: tests/host/dumpfile.c stub/dead/vmcore.c stub/dead/dmesg.c stub/dead/report.c */
+/* needs: tests/unit/fake/log.c */
 /* needs: stub/serve/gdb.c stub/serve/packet.c stub/serve/regs_x86_64.c stub/serve/regs_arm64.c */
 /*
- * What the stub serves gdb with, over a dump of a real kernel: gdb -ex 'target remote | gdb-x86_64 DUMP' vmlinux
+ * What the stub serves gdb with, over a dump of a real kernel: gdb -ex 'target remote | gdb-x86_64
+ * DUMP' vmlinux
  */
 #include <elf.h>
 #include <err.h>
@@ -32,7 +34,7 @@ uint64_t arch_time_us(void)
 
 void idle(void)
 {
-	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+	struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
 
 	poll(&p, 1, 10);
 }
@@ -77,10 +79,10 @@ static size_t pipe_read(struct uart *u, uint8_t *buf, size_t len)
 }
 
 /*
- * A dump has its notes beside the memory, the dead machine in it: an elfcorehdr where no RAM is says that they lie where
- * RAM begins.
+ * A dump has its notes beside the memory, the dead machine in it: an elfcorehdr where no RAM is
+ * says that they lie where RAM begins.
  */
-#define HEADER_AT	BIT(50)
+#define HEADER_AT BIT(50)
 
 static int (*read_dump)(void *dst, phys_addr_t pa, size_t len);
 static struct {
@@ -95,7 +97,8 @@ static int read_mem(void *dst, phys_addr_t pa, size_t len)
 		memcpy(dst, (uint8_t *)&header + (pa - HEADER_AT), len);
 		return 0;
 	}
-	if (range_inside(pa, len, header.note.p_offset, header.note.p_offset + header.note.p_filesz)) {
+	if (range_inside(pa, len, header.note.p_offset,
+			 header.note.p_offset + header.note.p_filesz)) {
 		memcpy(dst, notes + (pa - header.note.p_offset), len);
 		return 0;
 	}
@@ -109,14 +112,16 @@ static void add_notes(struct vmcore *vc, const char *path)
 	uint8_t regs[512];
 	FILE *f = fopen(path, "rb");
 
-	if (!f || fread(&h, sizeof(h), 1, f) != 1 || memcmp(h.signature, KDUMP_SIGNATURE, 8) || fseek(f, h.block_size, SEEK_SET) ||
-	    fread(&sub, sizeof(sub), 1, f) != 1 || fseek(f, sub.offset_note, SEEK_SET))
+	if (!f || fread(&h, sizeof(h), 1, f) != 1 || memcmp(h.signature, KDUMP_SIGNATURE, 8) ||
+	    fseek(f, h.block_size, SEEK_SET) || fread(&sub, sizeof(sub), 1, f) != 1 ||
+	    fseek(f, sub.offset_note, SEEK_SET))
 		errx(1, "%s: not a kdump-compressed file", path);
 	notes = calloc(1, sub.size_note);
 	if (!notes || fread(notes, sub.size_note, 1, f) != 1)
 		errx(1, "%s: no notes", path);
 	fclose(f);
-	header.note = (Elf64_Phdr){ .p_type = PT_NOTE, .p_offset = vc->ranges[0].source, .p_filesz = sub.size_note };
+	header.note = (Elf64_Phdr){
+		.p_type = PT_NOTE, .p_offset = vc->ranges[0].source, .p_filesz = sub.size_note};
 	read_dump = vc->read;
 	vc->read = read_mem;
 	vc->elfcorehdr = HEADER_AT;
@@ -128,9 +133,9 @@ static void add_notes(struct vmcore *vc, const char *path)
 
 int main(int argc, char **argv)
 {
-	static const struct uart_ops ops = { .name = "pipe", .read = pipe_read };
-	struct uart uart = { .ops = &ops };
-	struct capture c = { .vi = &dump_vmcoreinfo };
+	static const struct uart_ops ops = {.name = "pipe", .read = pipe_read};
+	struct uart uart = {.ops = &ops};
+	struct capture c = {.vi = &dump_vmcoreinfo};
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: gdb DUMP\n");

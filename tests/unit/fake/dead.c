@@ -7,10 +7,10 @@
 #include "stub/dead/dmesg.h"
 #include "tests/unit/fake/dead.h"
 
-#define HEADER_AT	0x100000u	/* not RAM */
-#define HIGH_SOURCE	0x80000u
-#define NOTES_AT	(DEAD_LOW + 0x14000u)
-#define NOTE_BYTES	1024u
+#define HEADER_AT   0x100000u /* not RAM */
+#define HIGH_SOURCE 0x80000u
+#define NOTES_AT    (DEAD_LOW + 0x14000u)
+#define NOTE_BYTES  1024u
 
 phys_addr_t fake_dead_lost;
 const char *fake_dead_log;
@@ -59,9 +59,10 @@ int dmesg_emit(struct vtop *vt, const struct vmcoreinfo *info, unsigned skip_to_
 	return r < 0 ? r : 1;
 }
 
-static size_t put_note(phys_addr_t at, const char *name, uint32_t type, const void *desc, size_t len)
+static size_t put_note(phys_addr_t at, const char *name, uint32_t type, const void *desc,
+		       size_t len)
 {
-	Elf64_Nhdr h = { (uint32_t)strlen(name) + 1, (uint32_t)len, type };
+	Elf64_Nhdr h = {(uint32_t)strlen(name) + 1, (uint32_t)len, type};
 	uint8_t *p = fake_dead_ram(at);
 
 	memcpy(p, &h, sizeof(h));
@@ -75,10 +76,12 @@ static void put_entry(phys_addr_t table, unsigned i, uint64_t entry)
 	memcpy(fake_dead_ram(table + 8 * i), &entry, 8);
 }
 
-/* Word n of CPU c's registers: c + 1 in every byte of the upper half, n in every byte of the lower */
+/*
+ * Word n of CPU c's registers: c + 1 in every byte of the upper half, n in every byte of the lower
+ */
 static void put_cpu(unsigned cpu, uint32_t pid)
 {
-	uint8_t prstatus[336] = { 0 };
+	uint8_t prstatus[336] = {0};
 
 	memcpy(prstatus + 32, &pid, 4);
 	for (unsigned i = 0; i < 27; i++) {
@@ -112,16 +115,26 @@ static void build(unsigned cpus)
 	put_entry(0x15000, 4, DEAD_FOURTH | 0x67);
 	for (unsigned i = 0; i < cpus; i++)
 		put_cpu(i, i == 1 ? 345 : 0);
-	*e = (Elf64_Ehdr){ .e_type = ET_CORE, .e_machine = EM_X86_64, .e_version = 1, .e_phoff = sizeof(*e),
-			   .e_ehsize = 64, .e_phentsize = 56, .e_phnum = 7 };
+	*e = (Elf64_Ehdr){.e_type = ET_CORE,
+			  .e_machine = EM_X86_64,
+			  .e_version = 1,
+			  .e_phoff = sizeof(*e),
+			  .e_ehsize = 64,
+			  .e_phentsize = 56,
+			  .e_phnum = 7};
 	memcpy(e->e_ident, "\177ELF\2\1\1", 7);
 	for (unsigned i = 0; i < 3; i++)
-		p[i] = (Elf64_Phdr){ PT_NOTE, 0, NOTES_AT + i * NOTE_BYTES, 0, 0, NOTE_BYTES, NOTE_BYTES, 0 };
+		p[i] = (Elf64_Phdr){PT_NOTE,	0, NOTES_AT + i * NOTE_BYTES, 0, 0, NOTE_BYTES,
+				    NOTE_BYTES, 0};
 	len = put_note(NOTES_AT + 3 * NOTE_BYTES, "VMCOREINFO", 0, info, sizeof(info) - 1);
-	p[3] = (Elf64_Phdr){ PT_NOTE, 0, NOTES_AT + 3 * NOTE_BYTES, 0, 0, len, len, 0 };
-	p[4] = (Elf64_Phdr){ PT_LOAD, 7, DEAD_LOW, DEAD_IMAGE, DEAD_LOW, 0x8000, 0x8000, 0 };
-	p[5] = (Elf64_Phdr){ PT_LOAD, 7, DEAD_LOW, 0xffff888000000000ULL + DEAD_LOW, DEAD_LOW, sizeof(low), sizeof(low), 0 };
-	p[6] = (Elf64_Phdr){ PT_LOAD, 7, HIGH_SOURCE, 0xffff888000000000ULL + DEAD_HIGH, DEAD_HIGH, sizeof(high), sizeof(high), 0 };
+	p[3] = (Elf64_Phdr){PT_NOTE, 0, NOTES_AT + 3 * NOTE_BYTES, 0, 0, len, len, 0};
+	p[4] = (Elf64_Phdr){PT_LOAD, 7, DEAD_LOW, DEAD_IMAGE, DEAD_LOW, 0x8000, 0x8000, 0};
+	p[5] = (Elf64_Phdr){PT_LOAD,  7,	   DEAD_LOW,	0xffff888000000000ULL + DEAD_LOW,
+			    DEAD_LOW, sizeof(low), sizeof(low), 0};
+	p[6] = (Elf64_Phdr){PT_LOAD,	  7,
+			    HIGH_SOURCE,  0xffff888000000000ULL + DEAD_HIGH,
+			    DEAD_HIGH,	  sizeof(high),
+			    sizeof(high), 0};
 }
 
 struct capture *fake_dead_open(unsigned cpus)

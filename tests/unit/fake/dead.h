@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A small dead x86_64 machine, as gdb is shown it: two pieces of RAM, the bytes of the second moved elsewhere; three CPUs;
- * a kernel that KASLR moved; page tables for a few pages. Each read of anything but that is an assertion that fails.
+ * A small dead x86_64 machine, as gdb is shown it: two pieces of RAM, the bytes of the second moved
+ * elsewhere; three CPUs; a kernel that KASLR moved; page tables for a few pages. Each read of
+ * anything but that is an assertion that fails.
  */
 #ifndef FAKE_DEAD_H
 #define FAKE_DEAD_H

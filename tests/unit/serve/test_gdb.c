@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A scripted gdb over a fake UART: what it asks and what it gets. The client takes answers apart as gdb does, and
- * refuses whatever is not a packet.
+ * A scripted gdb over a fake UART: what it asks and what it gets. The client takes answers apart as
+ * gdb does, and refuses whatever is not a packet.
  */
-/* needs: stub/dead/report.c stub/serve/gdb.c stub/serve/packet.c stub/serve/regs_x86_64.c stub/serve/regs_arm64.c stub/dead/vmcore.c */
-/* needs: stub/uart.c drivers/uart/uart_16550.c drivers/uart/uart_pl011.c tests/unit/fake/bus.c tests/unit/fake/dead.c */
+/* needs: stub/dead/report.c stub/serve/gdb.c stub/serve/packet.c stub/serve/regs_x86_64.c */
+/* needs: stub/serve/regs_arm64.c stub/dead/vmcore.c */
+/* needs: stub/uart.c drivers/uart/uart_16550.c drivers/uart/uart_pl011.c tests/unit/fake/bus.c */
+/* needs: tests/unit/fake/dead.c */
 /* needs: stub/idle.c tests/unit/fake/arena.c tests/unit/fake/clock.c tests/unit/fake/log.c */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,19 +24,19 @@
 #include "tests/unit/fake/bus.h"
 #include "tests/unit/fake/dead.h"
 
-#define SECOND		1000000ULL
-#define MAX_ANSWERS	40
+#define SECOND	    1000000ULL
+#define MAX_ANSWERS 40
 
 static struct {
 	/* A packet each; with "!" first: the bytes behind it as they are. NULL ends. */
 	const char *const *script;
 	char rx[20000];
 	size_t rx_at, rx_len;
-	bool waits;			/* for the answer */
-	bool no_ack;			/* none is given or expected */
-	unsigned spoil;			/* so many packets from the stub are asked for again */
-	bool stuck;			/* nothing is taken */
-	const char *after_text;		/* sent behind every piece of text for the user */
+	bool waits;		/* for the answer */
+	bool no_ack;		/* none is given or expected */
+	unsigned spoil;		/* so many packets from the stub are asked for again */
+	bool stuck;		/* nothing is taken */
+	const char *after_text; /* sent behind every piece of text for the user */
 	/* The packet that is coming */
 	enum { BETWEEN, CONTENTS, FIRST, SECOND_DIGIT } state;
 	char raw[20000];
@@ -187,19 +189,20 @@ static bool wire_idle(struct uart *u)
 	return true;
 }
 
-static const struct uart_ops ops = { .name = "wire", .write = wire_write, .read = wire_read, .idle = wire_idle };
+static const struct uart_ops ops = {
+	.name = "wire", .write = wire_write, .read = wire_read, .idle = wire_idle};
 static struct uart uart;
 static unsigned cpus;
 
 /* True: halted */
 static bool serve(const char *const *script)
 {
-	uart = (struct uart){ .ops = &ops };
+	uart = (struct uart){.ops = &ops};
 	client.script = script;
 	return gdb_serve(fake_dead_open(cpus), &uart, 600);
 }
 
-#define run(...) serve((const char *const[]){ __VA_ARGS__, NULL })
+#define run(...)	serve((const char *const[]){__VA_ARGS__, NULL})
 #define expect(n, text) assert_string_equal(client.answers[n], text)
 
 static int setup(void **state)
@@ -233,8 +236,9 @@ static const char *hex(phys_addr_t pa, size_t len)
 static void test_hello(void **state)
 {
 	(void)state;
-	assert_false(run("qSupported:multiprocess+;swbreak+", "vMustReplyEmpty", "!+", "QStartNoAckMode", "Hg0", "?", "qC",
-			 "qAttached", "Hc-1", "qSymbol::", "vCont?", "qTStatus", "!", "D"));
+	assert_false(run("qSupported:multiprocess+;swbreak+", "vMustReplyEmpty", "!+",
+			 "QStartNoAckMode", "Hg0", "?", "qC", "qAttached", "Hc-1",
+			 "qSymbol::", "vCont?", "qTStatus", "!", "D"));
 	expect(0, "PacketSize=2000;QStartNoAckMode+;qXfer:features:read+;qXfer:memory-map:read+");
 	expect(1, "");
 	expect(2, "OK");
@@ -260,8 +264,8 @@ static void test_threads(void **state)
 	char text[200];
 
 	(void)state;
-	run("qfThreadInfo", "qsThreadInfo", "qThreadExtraInfo,1", "qThreadExtraInfo,2", "qThreadExtraInfo,4", "T1", "T3", "T4",
-	    "Tffffffff00000001", "Hg4", "k");
+	run("qfThreadInfo", "qsThreadInfo", "qThreadExtraInfo,1", "qThreadExtraInfo,2",
+	    "qThreadExtraInfo,4", "T1", "T3", "T4", "Tffffffff00000001", "Hg4", "k");
 	expect(0, "m1,2,3");
 	expect(1, "l");
 	for (unsigned i = 0; i < 2; i++) {
@@ -283,10 +287,17 @@ static void test_threads(void **state)
 static void test_registers(void **state)
 {
 	(void)state;
-	run("g", "Hg1", "g", "p0", "p10", "p11", "p18", "p28", "p29", "p2a", "p2b", "pffffffffffffffff", "k");
+	run("g", "Hg1", "g", "p0", "p10", "p11", "p18", "p28", "p29", "p2a", "p2b",
+	    "pffffffffffffffff", "k");
 	/* rax is word 10 of CPU 1's note */
-	assert_memory_equal(client.answers[0], "0a0a0a0a02020202" "0505050502020202", 32);
-	assert_memory_equal(client.answers[2], "0a0a0a0a01010101" "0505050501010101", 32);
+	assert_memory_equal(client.answers[0],
+			    "0a0a0a0a02020202"
+			    "0505050502020202",
+			    32);
+	assert_memory_equal(client.answers[2],
+			    "0a0a0a0a01010101"
+			    "0505050501010101",
+			    32);
 	/* 17 words, 7 halves, 8 of the x87, its 8 halves, 3 words */
 	assert_int_equal(strlen(client.answers[0]), 2 * (17 * 8 + 7 * 4 + 8 * 10 + 8 * 4 + 3 * 8));
 	assert_memory_equal(client.answers[0] + 2 * (17 * 8 + 7 * 4), "xxxxxxxx", 8);
@@ -321,8 +332,9 @@ static void test_memory(void **state)
 	char both[100];
 
 	(void)state;
-	run("mffffffff9a000010,40", "mffffc90000000000,10", "mffffc90000000ff8,10", "mffffc90000001ff8,10",
-	    "mffffc90000002000,8", "mffffc90000003000,8", "mffffc90000004000,8", "m0,8", "m400000,8", "mffff888000010000,8",
+	run("mffffffff9a000010,40", "mffffc90000000000,10", "mffffc90000000ff8,10",
+	    "mffffc90000001ff8,10", "mffffc90000002000,8", "mffffc90000003000,8",
+	    "mffffc90000004000,8", "m0,8", "m400000,8", "mffff888000010000,8",
 	    "mffffffffffffffff,8", "mffffffff9a000000,0", "m1", "m1,", "mffffffff9a000000,8x", "k");
 	expect(0, hex(DEAD_LOW + 0x10, 0x40));
 	expect(1, hex(DEAD_FIRST, 0x10));
@@ -361,9 +373,10 @@ static void test_physical(void **state)
 {
 	(void)state;
 	/* phys on; phys off; phys, phys: there and back */
-	run("m10000,8", "qRcmd,70687973206f6e", "m10000,8", "m40000,8", "m27ffc,8", "m30000,8", "m80000,8", "m100000,8",
-	    "qRcmd,70687973206f6666", "m10000,8", "qRcmd,70687973", "m10000,8", "qRcmd,70687973", "m10000,8",
-	    "qRcmd,70687973", "qSupported:x", "m10000,8", "k");
+	run("m10000,8", "qRcmd,70687973206f6e", "m10000,8", "m40000,8", "m27ffc,8", "m30000,8",
+	    "m80000,8", "m100000,8", "qRcmd,70687973206f6666", "m10000,8", "qRcmd,70687973",
+	    "m10000,8", "qRcmd,70687973", "m10000,8", "qRcmd,70687973", "qSupported:x", "m10000,8",
+	    "k");
 	expect(0, "E0e");
 	expect(1, "OK");
 	expect(2, hex(DEAD_LOW, 8));
@@ -378,17 +391,20 @@ static void test_physical(void **state)
 	expect(13, "E0e");
 	/* A gdb that has just come begins with virtual ones */
 	expect(16, "E0e");
-	assert_string_equal(client.console, "addresses are physical\naddresses are virtual\naddresses are physical\n"
-			    "addresses are virtual\naddresses are physical\n");
+	assert_string_equal(
+		client.console,
+		"addresses are physical\naddresses are virtual\naddresses are physical\n"
+		"addresses are virtual\naddresses are physical\n");
 }
 
 static void test_unreadable(void **state)
 {
-	static const char *const script[] = { "mffffc90000000ff0,20", "mffffc90000001000,8", "k", NULL };
+	static const char *const script[] = {"mffffc90000000ff0,20", "mffffc90000001000,8", "k",
+					     NULL};
 	struct capture *c = fake_dead_open(cpus);
 
 	(void)state;
-	uart = (struct uart){ .ops = &ops };
+	uart = (struct uart){.ops = &ops};
 	client.script = script;
 	fake_dead_lost = DEAD_SECOND;
 	gdb_serve(c, &uart, 600);
@@ -399,8 +415,9 @@ static void test_unreadable(void **state)
 static void test_refused(void **state)
 {
 	(void)state;
-	run("Mffffffff9a000000,1:00", "Xffffffff9a000000,1:a", "Xffffffff9a000000,0:", "G00", "P0=00", "Z0,ffffffff9a000000,1",
-	    "z0,ffffffff9a000000,1", "c", "C06", "s", "S05", "vCont;c", "R00", "!$vKill;1#6e", "!$x#78", "k");
+	run("Mffffffff9a000000,1:00", "Xffffffff9a000000,1:a", "Xffffffff9a000000,0:", "G00",
+	    "P0=00", "Z0,ffffffff9a000000,1", "z0,ffffffff9a000000,1", "c", "C06", "s", "S05",
+	    "vCont;c", "R00", "!$vKill;1#6e", "!$x#78", "k");
 	for (unsigned i = 0; i < 7; i++)
 		expect(i, "E01");
 	for (unsigned i = 7; i < 12; i++)
@@ -415,9 +432,10 @@ static void test_documents(void **state)
 	size_t at = 0;
 
 	(void)state;
-	run("qXfer:features:read:target.xml:0,4000", "qXfer:features:read:target.xml:0,100", "qXfer:features:read:target.xml:100,4000",
-	    "qXfer:features:read:target.xml:ffffffffffffffff,1", "qXfer:features:read:target.xml:0", "qXfer:features:read:other.xml:0,10",
-	    "qXfer:memory-map:read::0,1000", "qOffsets", "k");
+	run("qXfer:features:read:target.xml:0,4000", "qXfer:features:read:target.xml:0,100",
+	    "qXfer:features:read:target.xml:100,4000",
+	    "qXfer:features:read:target.xml:ffffffffffffffff,1", "qXfer:features:read:target.xml:0",
+	    "qXfer:features:read:other.xml:0,10", "qXfer:memory-map:read::0,1000", "qOffsets", "k");
 	assert_int_equal(client.answers[0][0], 'l');
 	assert_int_equal(client.answers[1][0], 'm');
 	assert_int_equal(strlen(client.answers[1]), 0x101);
@@ -425,9 +443,13 @@ static void test_documents(void **state)
 	strcpy(text, client.answers[1] + 1);
 	strcat(text, client.answers[2] + 1);
 	assert_string_equal(text, client.answers[0] + 1);
-	assert_non_null(strstr(text, "<architecture>i386:x86-64</architecture><feature name=\"org.gnu.gdb.i386.core\">"
-				     "<reg name=\"rax\" bitsize=\"64\" type=\"int64\"/>"));
-	assert_non_null(strstr(text, "<reg name=\"fop\" bitsize=\"32\" type=\"int32\"/></feature><feature name=\"org.gnu.gdb.i386.linux\">"));
+	assert_non_null(strstr(
+		text,
+		"<architecture>i386:x86-64</architecture><feature name=\"org.gnu.gdb.i386.core\">"
+		"<reg name=\"rax\" bitsize=\"64\" type=\"int64\"/>"));
+	assert_non_null(strstr(
+		text,
+		"<reg name=\"fop\" bitsize=\"32\" type=\"int32\"/></feature><feature name=\"org.gnu.gdb.i386.linux\">"));
 	assert_string_equal(text + strlen(text) - 19, "</feature></target>");
 	for (const char *p = text; (p = strstr(p, "<reg ")); p++)
 		at++;
@@ -458,13 +480,29 @@ static void test_monitor(void **state)
 {
 	(void)state;
 	/* help, dmesg, dmesg 1, kaslr, nonsense, an odd half, nothing */
-	run("qRcmd,68656c70", "qRcmd,646d657367", "qRcmd,646d6573672031", "qRcmd,6b61736c72", "qRcmd,6e6f6e73656e7365", "qRcmd,7",
-	    "qRcmd,", "k");
+	run("qRcmd,68656c70", "qRcmd,646d657367", "qRcmd,646d6573672031", "qRcmd,6b61736c72",
+	    "qRcmd,6e6f6e73656e7365", "qRcmd,7", "qRcmd,", "k");
 	for (unsigned i = 0; i < 7; i++)
 		expect(i, "OK");
 	assert_non_null(strstr(client.console, "dmesg [LAST LINES]"));
 	assert_non_null(strstr(client.console, "PID: 345 Comm: sh Not tainted\n[    1.0"));
-	assert_non_null(strstr(client.console, "symbol-file -o 0x19000000 vmlinux\ndmesg [LAST LINES]"));
+	assert_non_null(
+		strstr(client.console, "symbol-file -o 0x19000000 vmlinux\ndmesg [LAST LINES]"));
+}
+
+/* Which CPU panicked is not known then either */
+static void test_no_log(void **state)
+{
+	static const char *const script[] = {"qRcmd,646d657367", "k", NULL};
+	struct capture *c = fake_dead_open(cpus);
+
+	(void)state;
+	fake_dead_log = NULL;
+	uart = (struct uart){.ops = &ops};
+	client.script = script;
+	gdb_serve(c, &uart, 600);
+	expect(0, "OK");
+	assert_string_equal(client.console, "there is no log\n");
 }
 
 static void test_ends(void **state)
@@ -483,8 +521,8 @@ static void test_ends(void **state)
 /* A log that is long, and somebody who does not want all of it: ^C, or the next question */
 static void test_interrupt(void **state)
 {
-	static const char *const script[] = { "QStartNoAckMode", "qRcmd,646d657367", "k", NULL };
-	static const char *const after[] = { "\x03", "$qC#b4" };
+	static const char *const script[] = {"QStartNoAckMode", "qRcmd,646d657367", "k", NULL};
+	static const char *const after[] = {"\x03", "$qC#b4"};
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
@@ -494,7 +532,7 @@ static void test_interrupt(void **state)
 		client.script = script + !client.no_ack;
 		client.after_text = after[i / 2];
 		fake_dead_log_times = 1000000;
-		uart = (struct uart){ .ops = &ops };
+		uart = (struct uart){.ops = &ops};
 		gdb_serve(c, &uart, 600);
 		assert_true(strlen(client.console) < 1000);
 		assert_true(fake_now_us - client.last_us < 3 * SECOND);
@@ -525,7 +563,10 @@ static void test_noise(void **state)
 	assert_int_equal(client.packets, 3);
 }
 
-/* Without answers to packets, a bad one is as if nobody had sent it; a gdb that comes next begins with them */
+/*
+ * Without answers to packets, a bad one is as if nobody had sent it; a gdb that comes next begins
+ * with them
+ */
 static void test_no_ack(void **state)
 {
 	(void)state;
@@ -550,14 +591,14 @@ static void test_long_packet(void **state)
 /* Zeros, and every length of a run: the client counts */
 static void test_runs(void **state)
 {
-	static const char *const script[] = { "mffffc90000004000,100", "k", NULL };
+	static const char *const script[] = {"mffffc90000004000,100", "k", NULL};
 
 	(void)state;
 	for (unsigned n = 1; n < 130; n++) {
 		struct capture *c = fake_dead_open(cpus);
 
 		client.script = script;
-		uart = (struct uart){ .ops = &ops };
+		uart = (struct uart){.ops = &ops};
 		for (unsigned i = 0; i < 256; i++)
 			*fake_dead_ram(DEAD_FOURTH + i) = i == n ? 0x12 : 0;
 		gdb_serve(c, &uart, 600);
@@ -602,8 +643,8 @@ static void feed_watchdog(uint64_t now)
 
 static void test_watchdog(void **state)
 {
-	static idle_hook *const hooks[] = { feed_watchdog, NULL };
-	static idle_hook *const none[] = { NULL };
+	static idle_hook *const hooks[] = {feed_watchdog, NULL};
+	static idle_hook *const none[] = {NULL};
 
 	(void)state;
 	idle_set_hooks(hooks);
@@ -636,6 +677,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_documents, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tables, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_monitor, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_log, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_interrupt, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_noise, setup, teardown),
