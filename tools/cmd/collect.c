@@ -275,7 +275,7 @@ static int run_hooks(const char *folder, const char *dir)
 /* ELF cores are as large as memory, with holes: they take about what the dump has */
 static int check_room(const struct config *c, const struct target *t)
 {
-	uint64_t want = t->label.dump_bytes + c->min_free, free_bytes = 0;
+	uint64_t least = c->min_free, want = 0, free_bytes = 0;
 
 	for (unsigned tries = 0; tries < 2; tries++) {
 		struct statvfs fs;
@@ -283,14 +283,18 @@ static int check_room(const struct config *c, const struct target *t)
 		if (statvfs(".", &fs))
 			return fail(-errno, "%s: %m", c->directory);
 		free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-		if (want >= c->min_free && free_bytes >= want)
+		/* A small machine has less than that in all */
+		if (c->min_free == MIN_FREE_DEFAULT)
+			least = min_u64(1 << 30, (uint64_t)fs.f_blocks * fs.f_frsize / 10);
+		want = t->label.dump_bytes + least;
+		if (want >= least && free_bytes >= want)
 			return 0;
-		if (!tries && want >= c->min_free)
+		if (!tries && want >= least)
 			make_room(c, want - free_bytes);
 	}
 	return fail(-ENOSPC, "%s: its dump of %s would leave less than %s (MinFree=) of the %s that are free in %s: make room, "
 		    "then run 'capstub collect'; until then it stays on the target", t->path, human_bytes(t->label.dump_bytes),
-		    human_bytes(c->min_free), human_bytes(free_bytes), c->directory);
+		    human_bytes(least), human_bytes(free_bytes), c->directory);
 }
 
 /*

@@ -291,7 +291,7 @@ static void take(struct config *c, struct reader *r)
 	take_words(c, r);
 	/* They were judged when they were read: parse_bytes() leaves the default where there is none */
 	c->keep = 5;
-	c->min_free = 1 << 30;
+	c->min_free = MIN_FREE_DEFAULT;
 	if (v[KEY_KEEP])
 		parse_bytes(v[KEY_KEEP], &c->keep);
 	if (v[KEY_MAX_SIZE])

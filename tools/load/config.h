@@ -21,6 +21,8 @@
 enum which_call { CALL_AUTO, CALL_LOAD, CALL_FILE };
 enum which_owner { OWNER_AUTO, OWNER_CAPSTUB, OWNER_KDUMP };
 
+#define MIN_FREE_DEFAULT	UINT64_MAX
+
 struct config {
 	char words[WORDS_MAX + 1];	/* of the stub; "" when no Target= is given */
 	char image[PATH_MAX];		/* "": the one that was installed */
@@ -31,7 +33,7 @@ struct config {
 	bool elf;			/* ... and in which format */
 	uint64_t keep;			/* newest dumps that are kept there; 0: all */
 	uint64_t max_size;		/* bytes that all of them may take there; 0: no limit */
-	uint64_t min_free;		/* bytes that a dump must leave */
+	uint64_t min_free;		/* bytes that a dump must leave; MIN_FREE_DEFAULT: what fits the file system */
 	unsigned faults;		/* lines that were not understood, said */
 };
 
