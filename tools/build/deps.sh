@@ -29,7 +29,7 @@ for what in "$@"; do
 		# Unit tests, fuzzers, rules; signatures that the host tool must refuse; independent readers
 		packages="$packages libcmocka-dev libkdumpfile-dev clang libclang-rt-dev perl fdisk e2fsprogs
 			util-linux dosfstools xfsprogs btrfs-progs cryptsetup-bin lvm2 mdadm
-			qemu-utils device-tree-compiler gdb gdb-multiarch openssl sbsigntool osslsigncode
+			qemu-utils mmdebstrap device-tree-compiler gdb gdb-multiarch openssl sbsigntool osslsigncode
 			dpkg-dev rpm zsh curl"
 		;;
 	packages)
