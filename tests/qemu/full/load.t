@@ -13,7 +13,7 @@ from harness import BUILD, Disk, Guest, case, check, done, wanted  # noqa: E402
 
 ROWS = [
     dict(crashkernel="1M"),
-    dict(crashkernel="448K", cpu="max", smp=4, panic="oops", panic_cpu=2),
+    dict(crashkernel="512K", cpu="max", smp=4, panic="oops", panic_cpu=2),
     dict(suite="bullseye", cpu="qemu64", smp=2),
     dict(suite="trixie", cpu="max", smp=4),
     dict(suite="trixie", cpu="qemu64", kexec="load --syscall=load"),
