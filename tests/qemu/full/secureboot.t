@@ -29,7 +29,7 @@ say other other
 say changed changed
 say changed-file changed --syscall=file
 say cut cut --syscall=file
-echo "@@ kexec: $(kexec -p --append=dump=any /stub 2>&1 | tr '\n' ' ')"
+echo "@@ kexec: $(kexec -c -p --append=dump=any /stub 2>&1 | tr '\n' ' ')"
 """
 
 ROWS = [
