@@ -99,7 +99,7 @@ class Gdb:
             if found:
                 self.sock.sendall(b"+")
                 # That the machine has stopped may be told at any time
-                if text == "?" or found.group(1)[:3] not in (b"T02", b"T05"):
+                if text in ("?", "c") or found.group(1)[:3] not in (b"T02", b"T05"):
                     return found.group(1).decode()
                 buf = buf[found.end():]
                 continue
