@@ -104,7 +104,8 @@ package.path = None
 
 
 def marks(text, name):
-    return re.findall(r"^@@ %s (.*?)\r?$" % name, text, re.M)
+    """A new line of systemd's may begin with what resets a terminal."""
+    return re.findall(r"@@ %s (.*?)\r?$" % name, text, re.M)
 
 
 for suite in SUITES:
