@@ -5,6 +5,8 @@ Signature Format", and what Linux asks of a file before it looks at its signatur
 import hashlib
 import struct
 
+from crc import crc32c
+
 MACHINES = {0x8664: "x86_64", 0xaa64: "arm64"}
 EXECUTE, READ, WRITE = 0x20000000, 0x40000000, 0x80000000
 SHA256_OID = bytes.fromhex("0609608648016503040201")
@@ -89,18 +91,6 @@ class Pe:
         if SHA256_OID + b"\x05\0\x04\x20" + self.digest() not in self.signature():
             return "EKEYREJECTED"
         return None
-
-
-def crc32c(data):
-    table = []
-    for i in range(256):
-        for _ in range(8):
-            i = i >> 1 ^ (0x82F63B78 if i & 1 else 0)
-        table.append(i)
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = table[(crc ^ byte) & 0xFF] ^ crc >> 8
-    return crc ^ 0xFFFFFFFF
 
 
 def seal_fits(data):

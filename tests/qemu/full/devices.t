@@ -4,10 +4,10 @@
 import os
 import struct
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import Disk, Guest, case, check, done, run, wanted  # noqa: E402
+from harness.broken import LONG, NATIVE, SLOWED, STUCK, WRITE_ERROR, capture_broken, pull_out  # noqa: E402
 
 
 class PortDisk(Disk):
@@ -101,33 +101,10 @@ def good(name, disks, io=True, **guest_args):
                 check(not any(f.read(1 << 20)), "%s was written" % other.name)
 
 
-def broken(name, stop, disk, states=("empty", "dumping", "incomplete"), during=None, **guest_args):
-    """The target fails; what the label says then depends on whether it could still be written."""
-    if not wanted(name):
-        return
-    with case(name):
-        target = disk().format("target")
-        with Guest(disks=[target], mem="512M", level=0, **guest_args) as guest:
-            guest.boot()
-            guest.crash()
-            if during:
-                guest.wait("the capture", 60, "dumping to")
-                # The first write is the label
-                end = time.monotonic() + 30
-                while not target.label().captures and time.monotonic() < end:
-                    time.sleep(0.1)
-                during(guest)
-            guest.wait_end(120)
-            check(guest.stop_code() == stop, "stop code %s, expected %s" % (guest.stop_code(), stop))
-            label = target.label()
-            check(label.captures == 1, "%d captures" % label.captures)
-            check(["empty", "dumping", "complete", "incomplete", "saved"][label.state] in states,
-                  "state %d" % label.state)
-            if label.state == 3:
-                check(label.pages_missing > 0, "no page missing")
-                counts = guest.compare_pages(target, want_all=False, incomplete=True)
-                check(counts["empty"] == label.pages_missing, "%d pages missing, the label says %d" %
-                      (counts["empty"], label.pages_missing))
+def broken(name, stop, disk, **args):
+    if wanted(name):
+        with case(name):
+            capture_broken(Guest, stop, disk(), **args)
 
 
 # --- places and shapes ---
@@ -186,25 +163,6 @@ if wanted("two disks of two ports"):
         check(before == [run("sha256sum", d.path) for d in disks], "a disk has changed")
 
 # --- failures ---
-
-WRITE_ERROR = {"driver": "raw", "file": {
-    "driver": "blkdebug", "image": {"driver": "file", "filename": "@PATH@"},
-    "inject-error": [{"event": "none", "iotype": "write", "errno": 5, "sector": 200000, "once": False}]}}
-SLOWED = {"driver": "throttle", "throttle-group": "slow", "file": {
-    "driver": "raw", "file": {"driver": "file", "filename": "@PATH@"}}}
-# 512 KiB take 26 s: longer than the stub is told to wait for a request
-STUCK = ["-object", "throttle-group,id=slow,x-bps-write=20000"]
-# Half a minute for the whole dump: it is under way when the disk is pulled out
-LONG = ["-object", "throttle-group,id=slow,x-bps-write=16000000"]
-# The root port's slots belong to PCI Express, not to ACPI
-NATIVE = ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
-
-
-def pull_out(guest):
-    """Slot power and indicator off: Slot Control of the root port at 00:01.0, PCI Express capability at 0x54."""
-    for command in ("o/4 0xcf8 0x8000086c", "o/2 0xcfc 0x0700"):
-        guest.qmp.human(command)
-
 
 for driver in ("nvme", "virtio", "virtio-legacy"):
     broken("%s: a block that cannot be written" % driver, "write-error",

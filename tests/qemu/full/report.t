@@ -14,10 +14,10 @@ import zlib
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import (CACHE, TOP, Disk, Guest, capstub, case, check, crash, debug_vmlinux, done, makedumpfile, note,  # noqa: E402
                      run, wanted)
+from harness.broken import SLOWED  # noqa: E402
 from tap import skip  # noqa: E402
 
 # Some sectors for each of those who look for a label, and hours for the guest's dd
-SLOWED = {"driver": "throttle", "throttle-group": "slow", "file": {"driver": "raw", "file": {"driver": "file", "filename": "@PATH@"}}}
 THROTTLE = ["-object", "throttle-group,id=slow,x-bps-read=40000"]
 BEFORE = "dd if=/dev/vdb of=/dev/null bs=8M count=4 & sleep 2"
 

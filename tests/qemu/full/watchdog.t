@@ -13,13 +13,13 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from harness import MIB, Disk, Guest, case, check, done, wanted, workdir  # noqa: E402
+from harness.broken import SLOWED  # noqa: E402
 from harness.debian import kernel  # noqa: E402
 from mkinitramfs import find_modules, load_order  # noqa: E402
 
 MEM = "256M"
 RATE = 8 * MIB          # bytes per second: 256 MiB take 30 s; the watchdogs have 12
 THROTTLE = ["-object", "throttle-group,id=slow,x-bps-write=%d" % RATE]
-SLOWED = {"driver": "throttle", "throttle-group": "slow", "file": {"driver": "raw", "file": {"driver": "file", "filename": "@PATH@"}}}
 
 
 def armed(arch, suite, module, options, with_modules):

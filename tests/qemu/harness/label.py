@@ -5,26 +5,13 @@ import re
 import struct
 import uuid
 
+from crc import crc32c
 from tap import TOP, check
 
 STATES = ["empty", "dumping", "complete", "incomplete", "saved"]
 LABEL_SIZE = 4096
 END_AREAS = 65536
 VOUCH = (128 << 10, 124 << 10)      # of head and tail, at most
-
-_CRC = []
-for _i in range(256):
-    for _ in range(8):
-        _i = _i >> 1 ^ (0x82f63b78 if _i & 1 else 0)
-    _CRC.append(_i)
-
-
-def crc32c(data):
-    crc = 0xffffffff
-    for byte in data:
-        crc = crc >> 8 ^ _CRC[(crc ^ byte) & 0xff]
-    return crc ^ 0xffffffff
-
 
 def stop_codes():
     """Short name -> number, from the one list there is."""
