@@ -70,15 +70,13 @@ static int next_name(struct kallsyms *t, char *name, size_t size)
 	t->left -= (unsigned)len + 2;
 	for (; len && n < size - 1; len--) {
 		int c = next_byte(t);
-		const char *token;
 
 		if (c < 0)
 			return c;
 		/* An index beyond the table, or a token without an end, would be a damaged table */
-		for (token = t->tokens + t->index[c]; token < t->tokens + KALLSYMS_TOKENS && *token &&
-		     n < size - 1; token++) {
+		for (unsigned i = t->index[c]; i < KALLSYMS_TOKENS && t->tokens[i] && n < size - 1; i++) {
 			if (!type)
-				name[n++] = *token;
+				name[n++] = t->tokens[i];
 			type = false;
 		}
 	}

@@ -299,7 +299,7 @@ def reason():
 
 
 def report():
-    """A kernel as it is, one whose symbols are code alone, a changed link, and types by themselves."""
+    """A kernel as it is, one whose symbols are code alone, a changed link, a token beyond the table, and types by themselves."""
     strings = b"\0task_struct\0pid\0int\0.data..percpu\0of_each_cpu\0"
     at = strings.index
     types = struct.pack("<4I", at(b"int\0"), 1 << 24, 4, 32)
@@ -310,6 +310,7 @@ def report():
     put("report", "as_is", b"\0")
     put("report", "code_alone", b"\1")
     put("report", "link", b"\0\1\6" + (0x1040).to_bytes(3, "little") + struct.pack("<Q", 0xffff888001841040))
+    put("report", "index_beyond", b"\1\1\0" + (0x3000 + 2 * ord("n")).to_bytes(3, "little") + b"\xff" * 8)
     put("report", "btf", b"\3" + struct.pack("<HBBIIIII", 0xeb9f, 1, 0, 24, 0, len(types), len(types), len(strings)) + types + strings)
 
 

@@ -138,6 +138,20 @@ static void test_missing(void **state)
 	}
 }
 
+/* An index beyond the tokens is no text, whatever lies there; names of other bytes are still found */
+static void test_index_beyond(void **state)
+{
+	(void)state;
+	for (unsigned beyond = KALLSYMS_TOKENS; beyond <= 0xffff; beyond += 0xffff - KALLSYMS_TOKENS) {
+		build();
+		memcpy(machine.ram + INDEX + 2 * 'n', (uint16_t[]){ (uint16_t)beyond }, 2);
+		assert_int_equal(find(), 3);
+		assert_int_equal(found[0].va, IMAGE_VA + 0x1000);
+		assert_int_equal(found[1].va, 0);	/* "seco" and "d" are left */
+		assert_int_equal(found[3].va, IMAGE_VA + 0x5000);
+	}
+}
+
 /*
  * Names without an end: 4 G of them, in memory that goes on for ever, made of what costs most. The
  * reads are counted, the rest shows in time: such a search never ended.
@@ -186,6 +200,7 @@ int main(void)
 		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_index_beyond),
 		cmocka_unit_test(test_hostile),
 	};
 
