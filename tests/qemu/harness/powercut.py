@@ -9,6 +9,8 @@ from .common import capstub, run
 from .elfcore import elfcorehdr_in, program_headers
 from .label import STATES
 
+STATUS_OFFSET, INCOMPLETE = 424, 8      # of struct disk_dump_header on 64-bit machines, DUMP_DH_COMPRESSED_INCOMPLETE
+
 
 def slowed(node, bytes_per_second):
     """(-blockdev, further words for QEMU): a disk that takes seconds for a capture."""
@@ -32,6 +34,9 @@ def judge(disk, guest, ram):
     counts = {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", out)}
     check(counts["differing"] == 0 and counts["unreadable"] == 0, out)
     check(counts["compared"] + counts["skipped"] == counts["present"], out)
+    # Whoever says that the dump is whole, the label or the dump's own header, must not lie
+    whole = STATES[label.state] == "complete" or not disk.read(STATUS_OFFSET, 4)[0] & INCOMPLETE
+    check(not whole or counts["empty"] == 0, "said to be complete, but %d pages are missing" % counts["empty"])
     # The host's tool must agree: whoever looks after the reboot looks with it.
     info = capstub("info", disk.path)
     check(STATES[label.state] in info, info)
