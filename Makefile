@@ -177,6 +177,8 @@ $(eval $(call compile,$(BUILD)/unit/obj,.c,UNITCC,$$(UNITCC)))
 $(eval $(call compile,$(BUILD)/fuzz/obj,.c,FUZZCC,$$(FUZZCC_ALL)))
 # There is nothing to discover in a CRC, and traced it is most of the time where labels and frames have one
 $(BUILD)/fuzz/obj/stub/format/crc.o: FUZZCC_ALL = $(FUZZCC) $(TEST_CFLAGS) -fsanitize=address,undefined
+# A search through a whole kernel image compares a million times, and each comparison traced is most of the time
+$(BUILD)/fuzz/obj/tools/report/scan.o: FUZZCC_ALL += -fno-sanitize-coverage=trace-cmp
 
 # $(call program,FOLDER,SOURCE,COMMAND,LIBRARIES): a link rule for each, since each has its own list of objects; stub/format
 # is there for all. -no-pie: static memory lies below 4 GiB, which legacy virtio needs (physical addresses are pointers there)
