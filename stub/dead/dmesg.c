@@ -9,7 +9,8 @@
  * between two positions, the bytes that records have together are bounded by the ring's size, and
  * no more than the newest MAX_RECORDS are looked at. The worst that can be made of it is some 17 M
  * short reads, and 128 MiB of text: in the lockless ring three for each record, in mappings where
- * each costs a walk; in log_buf 8 M of the smallest records, counted and walked again.
+ * each costs a walk; in log_buf 8 M of the smallest records, counted and walked again. Watchdogs are
+ * fed meanwhile.
  *
  * It is also as the panic left it: the other CPUs were stopped anywhere, so a few records may be
  * half written, and no lock or state can be waited for.
@@ -20,6 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "stub/idle.h"
 #include "stub/log.h"
 
 #define MAX_STRUCT	4096u		/* no structure of the log is larger */
@@ -297,6 +299,7 @@ static int prb_record(struct reader *r, struct prb *b, uint64_t id)
 	uint16_t len;
 	int rc;
 
+	idle_busy();
 	b->misses++;
 	if (vtop_read(r->vt, r->desc, b->descs + slot * b->o[DESC_SIZE], b->o[DESC_SIZE]) < 0)
 		return 0;
@@ -414,6 +417,7 @@ static int log_buf_step(struct reader *r, const struct log_buf *b, uint32_t *idx
 	uint32_t at = *idx;
 	uint16_t len, text_len;
 
+	idle_busy();
 	for (unsigned wraps = 0; ; wraps++) {
 		if (at > b->len - b->o[LOG_SIZE] ||
 		    vtop_read(r->vt, r->info, b->base + at, b->o[LOG_SIZE]) < 0)

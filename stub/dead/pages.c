@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "stub/idle.h"
 #include "stub/log.h"
 #include "stub/mem.h"
 
@@ -36,6 +37,11 @@
 #define SECTION_FLAGS	GENMASK(4, 0)
 #define SECTION_PROBES	16u		/* pages of a section that tell whether it is in use */
 #define MAX_SECTIONS	BIT(18)		/* that are looked at: 32 TiB of RAM */
+/*
+ * x86_64 and arm64 with 52 bits of physical addresses, sections of 128 MiB and pages of 4 KiB have
+ * 2^17; a larger struct mem_section makes them more
+ */
+#define MAX_ROOTS	BIT(20)
 #define ROOTS		64u		/* pointers that are read at once */
 #define MAPPING_ANON	BIT(0)		/* page->mapping: include/linux/page-flags.h */
 #define COMPOUND_TAIL	BIT(0)		/* page->compound_head */
@@ -404,6 +410,8 @@ static const char *read_sections(const struct vmcoreinfo *vi, struct pages *p,
 	if (vmcoreinfo_length(vi, "mem_section", &length) == 0 &&
 	    length != DIV_ROUND_UP(m->nr_sections, m->per_root))
 		m->per_root = 0;
+	if (m->per_root && m->nr_sections / m->per_root > MAX_ROOTS)
+		return "NUMBER(SECTION_SIZE_BITS)";
 	return NULL;
 }
 
@@ -673,6 +681,7 @@ static void look_at_section(struct pages *p, uint64_t nr)
 {
 	uint64_t size = BIT(p->model.pfn_shift), first = nr << p->model.pfn_shift, map, run, end;
 
+	idle_busy();
 	if (section_map(&p->model, p->vt, nr, &map) <= 0 ||
 	    (vmcore_next_run(p->vc, first, &run, &end) && run < first + size))
 		return;
@@ -684,7 +693,8 @@ static void look_at_section(struct pages *p, uint64_t nr)
 /*
  * The elfcorehdr is as old as the load of the stub, unless the kernel keeps it up to date: compare it with the
  * memory sections that are online. One of which it has anything is taken to be whole: its RAM may
- * have holes. Other models of memory than that of Linux's 64-bit kernels tell too little.
+ * have holes. Other models of memory than that of Linux's 64-bit kernels tell too little. It is only
+ * for a warning: the overall deadline ends it.
  */
 static void find_unlisted(struct pages *p)
 {
@@ -693,7 +703,8 @@ static void find_unlisted(struct pages *p)
 
 	if (!p->reserved || !m->per_root)
 		return;
-	for (uint64_t root = 0; root < m->nr_sections / m->per_root; root++) {
+	for (uint64_t root = 0; root < m->nr_sections / m->per_root && !idle_deadline_over(); root++) {
+		idle_busy();
 		if (root % ROOTS == 0 && vtop_read(p->vt, roots, m->root + root * 8, sizeof(roots)) < 0)
 			memset(roots, 0, sizeof(roots));
 		for (uint64_t i = 0; roots[root % ROOTS] && i < m->per_root && left; i++, left--)
@@ -759,6 +770,7 @@ uint64_t pages_kept_until(uint64_t pfn, uint64_t end)
 		const unsigned char *page = load(p, pfn);
 		uint64_t stop;
 
+		idle_busy();
 		if (!page) {
 			pfn = struct_page(p, pfn) ? pfn + 1 : ALIGN_UP(pfn + 1, BIT(p->model.pfn_shift));
 			continue;

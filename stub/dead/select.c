@@ -321,6 +321,7 @@ static int add_table(void *ctx, phys_addr_t pa, uint64_t size)
 {
 	struct select *s = ctx;
 
+	idle_busy();
 	add_physical(s, pa, size);
 	return s->nr >= s->limit;
 }
@@ -530,6 +531,7 @@ static void scan_page(struct select *s, uint64_t pfn, bool lists)
 	uint64_t page = BIT(s->vt->page_shift), words[64], pa, va;
 
 	for (pa = pfn * page; pa < (pfn + 1) * page; pa += sizeof(words)) {
+		idle_busy();
 		if (vmcore_read(s->vc, words, pa, sizeof(words)))
 			continue;
 		va = pa - s->vc->image.start + s->vc->image.virt;

@@ -20,6 +20,7 @@
 
 #include "stub/format/kdump.h"
 #include "stub/format/note.h"
+#include "stub/idle.h"
 #include "stub/log.h"
 
 #define ELF_CLASS32	1
@@ -154,11 +155,15 @@ static int phdr_fill(struct phdr_iter *it)
 	return 0;
 }
 
-/* 1 and the next program header, 0 at the end, -EFAULT */
+/*
+ * 1 and the next program header, 0 at the end, -EFAULT. There may be many, each with notes or a place to
+ * be found among the ranges, so watchdogs are fed here.
+ */
 static int phdr_next(struct phdr_iter *it, struct phdr *ret)
 {
 	if (it->next >= it->vc->nr_phdrs)
 		return 0;
+	idle_busy();
 	if (it->next - it->first >= it->nr) {
 		int r = phdr_fill(it);
 

@@ -3,7 +3,7 @@
  * The log reader over a made-up machine with damage to the log, its variables and VMCOREINFO. First
  * byte: which kind of log, and how many of the last records; the rest: tests/host/patch.h.
  */
-/* needs: stub/dead/dmesg.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c stub/dead/dmesg.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c */
 #include <stdlib.h>
 
 #include "stub/dead/dmesg.h"

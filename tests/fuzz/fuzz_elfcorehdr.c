@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/dead/vmcore.c tests/unit/fake/log.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c stub/dead/vmcore.c tests/unit/fake/log.c */
 /*
  * A hostile elfcorehdr. Input: struct control, then the header. The notes and all other memory are
  * the input again, repeated through the whole address space, so that any address has bytes of the

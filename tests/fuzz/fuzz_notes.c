@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/dead/vmcore.c tests/unit/fake/log.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c stub/dead/vmcore.c tests/unit/fake/log.c */
 /*
  * Hostile notes behind a good elfcorehdr, which may change between the look that announces their
  * size and the one that copies them: the dead machine's devices may still write to its memory.

@@ -3,7 +3,7 @@
  * Address translation over a made-up machine with damaged page tables and VMCOREINFO. First byte:
  * four or five levels; then an address; the rest: tests/host/patch.h.
  */
-/* needs: stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c */
 #include <stdlib.h>
 
 #include "tests/host/patch.h"

@@ -10,7 +10,7 @@
  *
  * Exit status 0: equal; 1: not.
  */
-/* needs: tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/pages.c tests/unit/fake/arena.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/pages.c tests/unit/fake/arena.c */
 #include <err.h>
 #include <inttypes.h>
 #include <lzo/lzo1x.h>

@@ -3,7 +3,7 @@
  * The stub's log reader over a dump file: `dmesg [-n LAST] DUMP` prints the dead kernel's log, to
  * be compared with makedumpfile --dump-dmesg.
  */
-/* needs: tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/dmesg.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/dmesg.c */
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  * stub's choice rests on these figures: bytes stored, speed, and how much of the work memory is
  * really touched.
  */
-/* needs: tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/pages.c tests/unit/fake/arena.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c tests/host/dumpfile.c tests/host/log.c stub/dead/vmcore.c stub/dead/pages.c tests/unit/fake/arena.c */
 #include <err.h>
 #include <inttypes.h>
 #include <lzo/lzo1x.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: tests/host/dumpfile.c stub/dead/vmcore.c stub/dead/pages.c tests/unit/fake/arena.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c tests/host/dumpfile.c stub/dead/vmcore.c stub/dead/pages.c tests/unit/fake/arena.c */
 /*
  * Which compressor for a slow line: the pages of a level-31 dump, in windows of 1 to 64 pages, through every library that could be
  * linked. Zero pages are left out, as on the line. Prints a table: bytes, share of the contents, memory, speed.

@@ -3,7 +3,7 @@
  * The log reader over a made-up dead kernel: both kinds of log, their wrap-around, the last lines
  * only, and damage.
  */
-/* needs: stub/dead/dmesg.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c stub/dead/dmesg.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "stub/dead/dmesg.h"
+#include "stub/idle.h"
 #include "tests/host/machine.h"
 #include "tests/unit/fake/bus.h"
 
@@ -63,6 +64,32 @@ static void test_whole(void **state)
 			assert_int_equal(machine.stray, 0);
 		}
 	}
+}
+
+static unsigned hooks_called;
+
+static void count_hook(uint64_t now_us)
+{
+	(void)now_us;
+	hooks_called++;
+}
+
+/* A log may be long: watchdogs are fed meanwhile */
+static void test_idle(void **state)
+{
+	static idle_hook *const hooks[] = { count_hook, NULL };
+
+	(void)state;
+	idle_set_hooks(hooks);
+	fake_step_us = IDLE_PERIOD_US;
+	for (int style = 0; style < 2; style++) {
+		machine_build(style, MODEL_EXTREME, false, 1);
+		hooks_called = 0;
+		emit(0);
+		assert_true(hooks_called > 1);
+	}
+	fake_step_us = 10;
+	idle_set_hooks(NULL);
 }
 
 static void test_last(void **state)
@@ -284,6 +311,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_last),
 		cmocka_unit_test(test_emit_error),
 		cmocka_unit_test(test_missing_entries),

@@ -3,7 +3,7 @@
  * The page classifier over a machine whose pages have known classes, in the struct page styles of
  * several kernels; then with damage and with missing VMCOREINFO entries.
  */
-/* needs: stub/dead/pages.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c tests/unit/fake/arena.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c stub/dead/pages.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c tests/unit/fake/arena.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "stub/arch.h"
 #include "stub/dead/pages.h"
+#include "stub/idle.h"
 #include "tests/host/machine.h"
 #include "tests/unit/fake/bus.h"
 
@@ -542,6 +544,96 @@ static void test_not_unlisted(void **state)
 	assert_int_equal(unlisted(LAST), 0);
 }
 
+/* Numbers of sections as VMCOREINFO has them; the machine's own sections stay where they are */
+static void set_sections(unsigned section_bits, unsigned physmem_bits, unsigned entry_size)
+{
+	char value[24];
+
+	snprintf(value, sizeof(value), "%u", section_bits);
+	set_entry("NUMBER(SECTION_SIZE_BITS)", value);
+	snprintf(value, sizeof(value), "%u", physmem_bits);
+	set_entry("NUMBER(MAX_PHYSMEM_BITS)", value);
+	snprintf(value, sizeof(value), "%u", entry_size);
+	set_entry("SIZE(mem_section)", value);
+	machine_remove("LENGTH(mem_section)");
+}
+
+/*
+ * As many roots as a kernel with 52 bits of physical addresses and sections of 128 MiB has, and as
+ * one would have whose struct mem_section is four times as large
+ */
+static void test_many_roots(void **state)
+{
+	(void)state;
+	for (unsigned entry_size = 16; entry_size <= 64; entry_size *= 4) {
+		machine_build(STYLE_6_3, MODEL_EXTREME, true, 3);
+		for (unsigned i = 3; entry_size > 16 && i; i--)
+			memmove(machine.ram + machine.sections_pa + 0x1000 + i * entry_size,
+				machine.ram + machine.sections_pa + 0x1000 + i * 16, 16);
+		set_sections(24, 24 + 52 - 27, entry_size);
+		assert_int_equal(unlisted(LAST), SECTION);
+		check_classes(LEVEL_MAX);
+	}
+}
+
+/* More than any kernel has are not looked at: pages of the dead kernel may say that there are 2^43 */
+static void test_absurd_roots(void **state)
+{
+	static const unsigned physmem_bits[] = { 36, 40, 56 };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(physmem_bits); i++) {
+		const char *reason;
+		uint64_t *roots;
+
+		machine_build(STYLE_6_3, MODEL_EXTREME, false, 3);
+		/* Enough of it to find the struct page of _stext, and so PG_reserved */
+		roots = (uint64_t *)(machine.ram + machine.sections_pa);
+		roots[IMAGE / 2] = roots[0];
+		set_sections(13, physmem_bits[i], 4096);
+		machine.reads = 0;
+		fake_log_reset();
+		assert_int_equal(init(LEVEL_MAX, &reason), LEVEL_ZERO);
+		assert_string_equal(reason, "NUMBER(SECTION_SIZE_BITS)");
+		assert_int_equal(pages_unlisted(), 0);
+		assert_int_equal(pages_class(IMAGE), PAGE_KERNEL);
+		assert_true(machine.reads < 1000);
+	}
+}
+
+static unsigned hooks_called;
+
+static void count_hook(uint64_t now_us)
+{
+	(void)now_us;
+	hooks_called++;
+}
+
+/* What takes long feeds the watchdogs, and what is only for a warning ends with the time that there is */
+static void test_long_loops(void **state)
+{
+	static idle_hook *const hooks[] = { count_hook, NULL };
+
+	(void)state;
+	machine_build(STYLE_6_3, MODEL_EXTREME, false, 3);
+	set_sections(24, 24 + 52 - 27, 16);
+	idle_set_hooks(hooks);
+	fake_step_us = IDLE_PERIOD_US;
+	hooks_called = 0;
+	assert_int_equal(unlisted(LAST), SECTION);
+	assert_true(hooks_called);
+	init(0, NULL);
+	hooks_called = 0;
+	for (uint64_t pfn = 0; pfn < MACHINE_PFNS; pfn++)
+		pfn = pages_kept_until(pfn, MACHINE_PFNS);
+	assert_true(hooks_called);
+	idle_set_deadline(arch_time_us());
+	assert_int_equal(unlisted(LAST), 0);
+	idle_set_deadline(0);
+	idle_set_hooks(NULL);
+	fake_step_us = 10;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -560,6 +652,9 @@ int main(void)
 		cmocka_unit_test(test_corruption),
 		cmocka_unit_test(test_unlisted),
 		cmocka_unit_test(test_not_unlisted),
+		cmocka_unit_test(test_many_roots),
+		cmocka_unit_test(test_absurd_roots),
+		cmocka_unit_test(test_long_loops),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

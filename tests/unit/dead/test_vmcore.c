@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/dead/vmcore.c tests/unit/fake/mem.c tests/unit/fake/log.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c stub/dead/vmcore.c tests/unit/fake/mem.c tests/unit/fake/log.c */
 /*
  * The elfcorehdr parser on headers as kexec-tools and the kernel write them, built here with the
  * host's <elf.h>, and on broken ones.

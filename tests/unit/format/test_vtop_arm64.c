@@ -3,7 +3,7 @@
  * Address translation of a dead arm64 kernel: every page size and address width that Linux has,
  * 52-bit kernels on 48-bit hardware, 52-bit physical addresses, tags, missing entries, damage.
  */
-/* needs: stub/dead/vmcore.c tests/unit/fake/log.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c stub/dead/vmcore.c tests/unit/fake/log.c */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * Address translation of a dead x86_64 kernel: 4 and 5 levels, every leaf size, encryption bit,
  * damage.
  */
-/* needs: stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: tools/load/machine.c tools/load/elfcore.c tools/load/params.c tools/load/plan.c tools/util.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c tools/load/machine.c tools/load/elfcore.c tools/load/params.c tools/load/plan.c tools/util.c */
 /* needs: stub/boot/cmdline.c stub/dead/vmcore.c tests/unit/fake/mem.c tests/unit/fake/log.c */
 /*
  * From what a machine says of itself to the segments that are loaded: what stub/ makes of them is what counts. The
