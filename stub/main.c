@@ -95,16 +95,6 @@ static void add_virtio_mmio(struct boot_info *bi)
 	}
 }
 
-/* Machines with a PCI segment for each slot have a hundred hosts and more, most have one. */
-static void take_pci_hosts(struct boot_info *bi)
-{
-	size_t one = sizeof(*bi->pci_hosts), size = 0;
-
-	bi->pci_hosts = mem_take_most("PCI hosts", 8 * one, max_u64(8 * one, min_u64(BOOT_MAX_PCI_HOSTS * one, mem_left() / 32)),
-				      8, MEM_ANY, &size);
-	bi->max_pci_hosts = (unsigned)(size / one);
-}
-
 /*
  * Complaints about the command line have waited for a console, and for the log that ends up on the
  * target: a word that was ignored explains a dump that is not where it was expected.
@@ -336,7 +326,7 @@ noreturn void stub_main(struct boot_info *bi)
 		mem_show = cmdline.show_memory;
 		stop = capture_open(&capture, bi, &cmdline);
 		if (stop == STOP_OK)
-			take_pci_hosts(bi);
+			boot_take_pci_hosts(bi);
 		arch_discover(bi);
 		add_virtio_mmio(bi);
 		start_console(bi);

@@ -228,18 +228,15 @@ static void parse_mcfg(struct boot_info *bi, acpi_read_t read, phys_addr_t pa,
 				 e.base, e.segment, e.bus_start, e.bus_end);
 			continue;
 		}
-		if (bi->nr_pci_hosts == bi->max_pci_hosts) {
-			log_warn("acpi: MCFG: no room for more than %u PCI hosts", bi->max_pci_hosts);
-			return;
-		}
 		/* Coherence (_CCA) is in the DSDT; SBSA machines are coherent */
-		bi->pci_hosts[bi->nr_pci_hosts++] = (struct pci_host){
+		if (!boot_add_pci_host(bi, &(struct pci_host){
 			.ecam = e.base,
 			.segment = e.segment,
 			.bus_start = e.bus_start,
 			.bus_end = e.bus_end,
 			.dma_coherent = true,
-		};
+		}))
+			return;
 	}
 }
 

@@ -128,8 +128,9 @@ struct boot_info {
 
 	/* filled by arch_discover() */
 	unsigned nr_pci_hosts;
-	unsigned max_pci_hosts;		/* of BOOT_MAX_PCI_HOSTS, what stub/main.c found room for */
+	unsigned max_pci_hosts;		/* of BOOT_MAX_PCI_HOSTS, what there was room for */
 	struct pci_host *pci_hosts;
+	bool pci_hosts_lost;		/* there were more, and that was said */
 	unsigned nr_virtio_mmio;
 	struct virtio_mmio_spec virtio_mmio[BOOT_MAX_VIRTIO_MMIO];
 	unsigned nr_uarts;
@@ -145,5 +146,14 @@ struct boot_info {
 	uint32_t counter_hz;		/* of the generic timer; 0: none */
 	phys_addr_t smbios;		/* entry point that EFI names; 0: not known */
 };
+
+/*
+ * Memory for bi->pci_hosts, from the arena. Machines with a PCI segment for each slot have a hundred hosts and
+ * more, most have one.
+ */
+void boot_take_pci_hosts(struct boot_info *bi);
+
+/* A copy of @host in the table, or NULL: there is no room, which is said once. */
+struct pci_host *boot_add_pci_host(struct boot_info *bi, const struct pci_host *host);
 
 #endif

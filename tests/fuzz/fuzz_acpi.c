@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/boot/acpi.c tests/unit/fake/log.c */
+/* needs: stub/boot/acpi.c stub/boot/boot_info.c tests/unit/fake/arena.c tests/unit/fake/log.c */
 /*
  * Hostile ACPI tables. Input: a control byte, then 8 KiB of memory at most, which begins with the
  * RSDP. Checksums of the RSDP and of every table that a pointer of the RSDT or XSDT names can be

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: arch/arm64/devtree.c tests/unit/fake/log.c */
+/* needs: arch/arm64/devtree.c stub/boot/boot_info.c tests/unit/fake/arena.c tests/unit/fake/log.c */
 /*
  * The device tree, whatever it is: nothing outside it is read, what comes out is within its bounds.
  */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/boot/acpi.c tests/unit/fake/mem.c tests/unit/fake/log.c */
+/* needs: stub/boot/acpi.c stub/boot/boot_info.c tests/unit/fake/arena.c tests/unit/fake/mem.c tests/unit/fake/log.c */
 /* ACPI tables as firmware writes them, then each field and each checksum spoiled. */
 #include <errno.h>
 #include <setjmp.h>
@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "stub/boot/acpi.h"
+#include "tests/unit/fake/arena.h"
 #include "tests/unit/fake/bus.h"
 #include "tests/unit/fake/mem.h"
 
@@ -157,6 +158,7 @@ static size_t fadt(uint32_t flags, uint8_t space, uint64_t address, uint8_t valu
 static int discover(void)
 {
 	bi.nr_pci_hosts = 0;
+	bi.pci_hosts_lost = false;
 	bi.max_pci_hosts = ARRAY_SIZE(hosts);
 	bi.pci_hosts = hosts;
 	memset(&bi.firmware_console, 0, sizeof(bi.firmware_console));
@@ -406,6 +408,43 @@ static void test_mcfg(void **state)
 	}
 }
 
+/* A machine with a segment for each slot, with the memory beside the image at crashkernel=1M and at 512K */
+static void test_many_segments(void **state)
+{
+	static const size_t arena[] = { KIB(640), KIB(128) };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(arena); i++) {
+		size_t at;
+
+		begin("x86_64");
+		at = mcfg(256);
+		for (unsigned nr = 0; nr < 256; nr++)
+			mcfg_entry(at, nr, 0xe0000000 + nr * 0x10000000ULL, (uint16_t)nr, 0, 255);
+		bi.nr_pci_hosts = 0;
+		fake_arena_most = arena[i];
+		boot_take_pci_hosts(&bi);
+		fake_arena_most = SIZE_MAX;
+		assert_int_equal(acpi_discover(&bi, fake_mem_read), 0);
+		assert_int_equal(bi.nr_pci_hosts, 256);
+		assert_int_equal(bi.pci_hosts[255].segment, 255);
+		assert_int_equal(fake_log_lines[1], 0);
+		/* Of little memory it is a small part */
+		assert_true(bi.max_pci_hosts * sizeof(*bi.pci_hosts) <= arena[i] / 16);
+	}
+	/* Not even for eight: none, and said once */
+	bi.nr_pci_hosts = 0;
+	bi.pci_hosts_lost = false;
+	fake_arena_most = 0;
+	boot_take_pci_hosts(&bi);
+	fake_arena_most = SIZE_MAX;
+	assert_int_equal(bi.max_pci_hosts, 0);
+	assert_int_equal(acpi_discover(&bi, fake_mem_read), 0);
+	assert_null(boot_add_pci_host(&bi, &(struct pci_host){ .bus_end = 255 }));
+	assert_int_equal(bi.nr_pci_hosts, 0);
+	assert_int_equal(fake_log_lines[1], 1);
+}
+
 static void test_spcr(void **state)
 {
 	static const struct {
@@ -595,6 +634,7 @@ int main(void)
 		cmocka_unit_test(test_pc),	     cmocka_unit_test(test_rsdt),
 		cmocka_unit_test(test_unusable),     cmocka_unit_test(test_bad_tables),
 		cmocka_unit_test(test_many_entries), cmocka_unit_test(test_find_rsdp),
+		cmocka_unit_test(test_many_segments),
 		cmocka_unit_test(test_mcfg),	     cmocka_unit_test(test_spcr),
 		cmocka_unit_test(test_spcr_clock),   cmocka_unit_test(test_reset_register),
 		cmocka_unit_test(test_psci),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: stub/idle.c tests/unit/fake/clock.c stub/dead/vmcore.c tests/unit/fake/mem.c tests/unit/fake/log.c */
+/* needs: stub/idle.c tests/unit/fake/clock.c stub/dead/vmcore.c stub/dead/capture.c tests/unit/fake/arena.c tests/unit/fake/mem.c tests/unit/fake/log.c */
 /*
  * The elfcorehdr parser on headers as kexec-tools and the kernel write them, built here with the
  * host's <elf.h>, and on broken ones.
@@ -15,7 +15,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "stub/dead/vmcore.h"
+#include "stub/dead/capture.h"
+#include "stub/overlay.h"
+#include "tests/unit/fake/arena.h"
 #include "tests/unit/fake/bus.h"
 #include "tests/unit/fake/mem.h"
 
@@ -636,6 +638,47 @@ static void test_many_ranges(void **state)
 	}
 }
 
+int overlay_read(void *dst, phys_addr_t pa, size_t len)
+{
+	return fake_mem_read(dst, pa, len);
+}
+
+int overlay_is_zero(phys_addr_t pa, size_t len)
+{
+	(void)pa;
+	(void)len;
+	return -ENOSYS;
+}
+
+/* So many fit into the share that the table gets of what is beside image and header at crashkernel=1M */
+static void test_many_ranges_1m(void **state)
+{
+	static struct capture c;
+	static struct boot_info bi;
+	static struct cmdline cl;
+
+	(void)state;
+	begin64(EM_X86_64);
+	for (unsigned i = 0; i < MAX_RANGES; i++)
+		ram(0x10000ULL * i, 0x10000ULL * i + 0x8000);
+	bi.elfcorehdr = HDR;
+	bi.elfcorehdr_size = sizeof(header);
+	bi.image_start = HDR - MIB(1);
+	bi.image_end = bi.image_start + KIB(256);
+	fake_arena_most = MIB(1) - KIB(256) - MAX_RANGES * sizeof(Elf64_Phdr) - KIB(64);
+	assert_int_equal(capture_open(&c, &bi, &cl), STOP_OK);
+	assert_int_equal(capture_init(&c), STOP_OK);
+	assert_int_equal(c.vc.nr_ranges, MAX_RANGES);
+	assert_true(!c.vc.dropped_ranges && !c.vc.dropped_bytes);
+	/* With less, what does not fit is counted */
+	fake_arena_most = KIB(64);
+	assert_int_equal(capture_open(&c, &bi, &cl), STOP_OK);
+	assert_int_equal(capture_init(&c), STOP_OK);
+	assert_in_range(c.vc.nr_ranges, 64, KIB(64) / 3 / sizeof(*c.vc.ranges));
+	assert_true(c.vc.dropped_bytes == (MAX_RANGES - c.vc.nr_ranges) * 0x8000ULL);
+	fake_arena_most = SIZE_MAX;
+}
+
 static phys_addr_t sources_low, sources_high;
 
 static void add_up(phys_addr_t start, phys_addr_t end)
@@ -1120,6 +1163,7 @@ int main(void)
 		cmocka_unit_test(test_no_virt),
 		cmocka_unit_test(test_too_many_ranges),
 		cmocka_unit_test(test_many_ranges),
+		cmocka_unit_test(test_many_ranges_1m),
 		cmocka_unit_test(test_dropped_bytes),
 		cmocka_unit_test(test_own_source),
 		cmocka_unit_test(test_far_apart),
