@@ -615,7 +615,7 @@ static void add_pci_host(const struct dt_pos *pos, struct bus_walk *w)
 {
 	struct boot_info *bi = w->bi;
 	int node = pos->node[pos->depth];
-	struct pci_host h = { .bus_end = 255, .dma_coherent = dma_coherent(pos) };
+	struct pci_host h = { .bus_end = 255, .dma_coherent = dma_coherent(pos) }, *host;
 	uint64_t addr, size, range, buses;
 
 	if (get_number(pos->fdt, node, "bus-range", 2, &range)) {
@@ -633,10 +633,9 @@ static void add_pci_host(const struct dt_pos *pos, struct bus_walk *w)
 	h.ecam = addr - h.bus_start * PCI_ECAM_BUS_SIZE;
 	h.segment = (uint16_t)get_u32(pos->fdt, node, "linux,pci-domain", 0);
 	read_pci_ports(pos, &h);
-	if (!h.ecam || bi->nr_pci_hosts == bi->max_pci_hosts)
-		return;
-	bi->pci_hosts[bi->nr_pci_hosts] = h;
-	read_iommu_map(pos, w, &bi->pci_hosts[bi->nr_pci_hosts++]);
+	host = h.ecam ? boot_add_pci_host(bi, &h) : NULL;
+	if (host)
+		read_iommu_map(pos, w, host);
 }
 
 static void add_virtio_mmio(const struct dt_pos *pos, struct boot_info *bi)

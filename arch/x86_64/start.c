@@ -196,16 +196,6 @@ static void discover_acpi(struct boot_info *bi)
 	log_warn("x86: no usable ACPI tables");
 }
 
-static void add_pci_host(struct boot_info *bi, unsigned bus_start, unsigned bus_end)
-{
-	if (bi->nr_pci_hosts == bi->max_pci_hosts)
-		return;
-	bi->pci_hosts[bi->nr_pci_hosts++] = (struct pci_host) {
-		.bus_start = (uint8_t)bus_start,
-		.bus_end = (uint8_t)bus_end,
-	};
-}
-
 /* Does an ECAM area of segment 0 hold @bus? */
 static bool bus_has_ecam(const struct boot_info *bi, unsigned nr_ecam, unsigned bus)
 {
@@ -230,7 +220,10 @@ static void add_port_pci_hosts(struct boot_info *bi)
 		if (bus < 256 && !bus_has_ecam(bi, nr_ecam, bus))
 			continue;
 		if (bus > first)
-			add_pci_host(bi, first, bus - 1);
+			boot_add_pci_host(bi, &(struct pci_host){
+				.bus_start = (uint8_t)first,
+				.bus_end = (uint8_t)(bus - 1),
+			});
 		first = bus + 1;
 	}
 }

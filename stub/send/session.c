@@ -304,6 +304,7 @@ static void fill_meta(struct session *s)
 	const struct vmcore *vc = &s->c->vc;
 	struct serial_meta *m = &s->meta;
 	uint64_t first, end = 0;
+	unsigned lost = 0;
 
 	capture_meta(s->c, 0, m);
 	m->version = SERIAL_VERSION;
@@ -318,8 +319,11 @@ static void fill_meta(struct session *s)
 		m->nr_ranges++;
 	m->max_pfn = end;
 	s->max_unit = end << s->unit_shift;
-	while (vmcore_next_run(vc, end, &first, &end))
+	for (; vmcore_next_run(vc, end, &first, &end); lost++)
 		s->label.ram_missing += (end - first) * vc->page_size;
+	if (lost)
+		log_warn("serial: no room for more than %u ranges: %u of RAM, %lu KiB, are not sent",
+			 m->nr_ranges, lost, s->label.ram_missing >> 10);
 }
 
 static void emit_meta(const struct session *s, emit_fn emit, void *ctx)

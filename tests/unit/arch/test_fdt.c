@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: arch/arm64/devtree.c arch/arm64/uefi.c tests/unit/fake/log.c */
+/* needs: arch/arm64/devtree.c arch/arm64/uefi.c stub/boot/boot_info.c tests/unit/fake/arena.c tests/unit/fake/log.c */
 /* Device trees of real machines' shapes, and broken ones; the walk from EFI to the RSDP. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 
 #include "arch/arm64/devtree.h"
 #include "arch/arm64/uefi.h"
+#include "tests/unit/fake/bus.h"
 
 #define TREE_MAX 65536
 
@@ -341,6 +342,21 @@ static void test_pci(void **state)
 		    bi.pci_hosts[1].bus_end == 0x13);
 	assert_true(bi.pci_hosts[2].bus_end == 255);
 	assert_false(bi.pci_hosts[0].dma_coherent);
+}
+
+/* Hosts beyond the table are lost, which is said once */
+static void test_pci_too_many(void **state)
+{
+	(void)state;
+	fake_log_reset();
+	begin_tree(2, 2);
+	for (uint32_t i = 0; i < 4; i++)
+		pci(0, 0x80000000 + i * 0x1000000, 0x1000000, 0, 255);
+	bi.max_pci_hosts = 2;
+	parse();
+	assert_int_equal(bi.nr_pci_hosts, 2);
+	assert_true(fake_log_has("no room for more than 2 PCI hosts"));
+	assert_int_equal(fake_log_lines[1], 1);
 }
 
 static void mapped(uint32_t addr, int bus, uint32_t phandle)
@@ -770,6 +786,7 @@ int main(void)
 		cmocka_unit_test(test_board),
 		cmocka_unit_test(test_alias_of_itself), cmocka_unit_test(test_unknown_clock),
 		cmocka_unit_test(test_pci),
+		cmocka_unit_test(test_pci_too_many),
 		cmocka_unit_test(test_pci_one_base),
 		cmocka_unit_test(test_virtio_iommu),
 		cmocka_unit_test(test_pci_ports),
