@@ -474,6 +474,7 @@ static const unsigned char *load(struct pages *p, uint64_t pfn)
 	if (pfn >= p->batch_start && pfn < p->batch_end)
 		return p->buf + (pfn - p->batch_start) * p->layout.size;
 
+	idle_busy();
 	start = ALIGN_DOWN(pfn, p->batch_pages);
 	n = p->batch_pages;
 	address = struct_page(p, start);
@@ -770,7 +771,6 @@ uint64_t pages_kept_until(uint64_t pfn, uint64_t end)
 		const unsigned char *page = load(p, pfn);
 		uint64_t stop;
 
-		idle_busy();
 		if (!page) {
 			pfn = struct_page(p, pfn) ? pfn + 1 : ALIGN_UP(pfn + 1, BIT(p->model.pfn_shift));
 			continue;

@@ -627,6 +627,11 @@ static void test_long_loops(void **state)
 	for (uint64_t pfn = 0; pfn < MACHINE_PFNS; pfn++)
 		pfn = pages_kept_until(pfn, MACHINE_PFNS);
 	assert_true(hooks_called);
+	init(LEVEL_MAX, NULL);
+	hooks_called = 0;
+	for (uint64_t pfn = 0; pfn < MACHINE_PFNS; pfn++)
+		pages_class(pfn);
+	assert_true(hooks_called);
 	idle_set_deadline(arch_time_us());
 	assert_int_equal(unlisted(LAST), 0);
 	idle_set_deadline(0);
