@@ -234,7 +234,8 @@ static void start_feeding(const struct boot_info *bi)
 /*
  * Try the dump= words in order; report the first failure if none works, because that is the one the
  * operator meant. Without a word no disk is even looked at: a label may be forged by whoever can
- * write to the end of a partition, so it alone does not decide where this machine's secrets go.
+ * write to the end of a partition, so it alone does not decide where this machine's secrets go. None is
+ * begun after the overall deadline.
  */
 static enum capstub_stop dump_somewhere(const struct boot_info *bi)
 {
@@ -247,8 +248,12 @@ static enum capstub_stop dump_somewhere(const struct boot_info *bi)
 		return log_err(STOP_NO_DUMP_WORD, "nothing is written without a good dump= word: say "
 			       "dump=any, or dump=UUID=... as capstub format prints it");
 	for (unsigned i = 0; i < cmdline.nr_targets; i++) {
-		enum capstub_stop stop = dump_to(bi, &cmdline.targets[i]);
+		enum capstub_stop stop;
 
+		if (idle_deadline_over())
+			return log_err(first == STOP_OK ? STOP_DEADLINE : first, "dump=%s: not tried, the deadline passed",
+				       cmdline.targets[i].text);
+		stop = dump_to(bi, &cmdline.targets[i]);
 		if (stored_something(stop))
 			return stop;
 		if (first == STOP_OK)

@@ -380,7 +380,7 @@ void nvme_stop(struct nvme *c)
 {
 	uint32_t csts;
 
-	if (c->state == NVME_OFF || c->state == NVME_NOTIFY)
+	if (c->state == NVME_OFF || c->state == NVME_NOTIFY || c->stopping)
 		return;
 	nvme_close(c);
 	csts = reg_read(c, NVME_CSTS);

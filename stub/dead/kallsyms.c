@@ -152,7 +152,7 @@ void kallsyms_each(struct kallsyms *t, bool (*each)(void *ctx, unsigned nr, cons
 
 	for (unsigned i = 0; i < t->nr; i++) {
 		idle_busy();
-		if (next_name(t, name, sizeof(name)))
+		if (next_name(t, name, sizeof(name)) || (!(i % 1024) && idle_deadline_over()))
 			break;
 		if (t->rule == NO_RULE && !strcmp(name, "_stext"))
 			t->rule = !address(t, true, i, &va) && va == t->stext;

@@ -128,7 +128,7 @@ int blk_submit(struct blk_dev *dev, struct blk_req *req)
 		if (dev->failed)
 			return -ENODEV;
 		req->status = -EINPROGRESS;
-		req->deadline_us = arch_time_us() + blk_timeout_us;
+		req->deadline_us = idle_until_us(blk_timeout_us);
 		req->retry_us = 0;
 		req->tries = 0;
 		rc = nr_inflight < BLK_MAX_INFLIGHT ? dev->ops->submit(dev, req) : -EBUSY;

@@ -135,7 +135,7 @@ static int next_unit(struct disk_iter *it, const struct virtio_place *at, struct
 		snprintf(name, sizeof(name), "%s %s", driver->name, at->pci->name);
 	else
 		snprintf(name, sizeof(name), "%s mmio %#lx", driver->name, at->mmio->addr);
-	while (it->unit != UNIT_NONE) {
+	while (it->unit != UNIT_NONE && !idle_deadline_over()) {
 		if (dma_lost)
 			it->unit = UNIT_NONE;
 		rc = dma_lost ? -EBUSY : driver->probe(at, &it->unit, ret_dev);
@@ -206,18 +206,23 @@ static void fill_places(struct disk_iter *it, const struct boot_info *bi)
 
 /*
  * Whoever is up first is looked at first, and makes room for another. Until the target is found, the slowest is
- * waited for: it may have it.
+ * waited for: it may have it. The overall deadline stops them all.
  */
 static int next_nvme(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev)
 {
 	for (bool busy = true; busy; idle()) {
+		bool over = idle_deadline_over();
+
 		busy = false;
-		fill_places(it, bi);
+		if (!over)
+			fill_places(it, bi);
 		for (unsigned i = 0; i < nvme_nr_places; i++) {
 			struct nvme *c = &nvme_places[i];
 
 			busy |= c->error || (c->state != NVME_OFF && !c->keep);
 			nvme_step(c);
+			if (over && !c->keep)
+				nvme_stop(c);
 			if (c->state == NVME_UP && !c->keep && !next_namespace(it, c, ret_dev))
 				return 0;
 			if (it->found)

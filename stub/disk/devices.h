@@ -32,8 +32,9 @@ struct disk_iter {
 /*
  * Open the next disk, of whichever controller is ready. -ENOENT: all have been looked at, and all but the one
  * that is kept are shut down. Each controller is started once. One that fails is reported, counted in
- * it->failures and skipped; when the target has been found, so is one that is late. Every disk is followed
- * by disk_done(): @keep means that it is the target so far, and stays within reach.
+ * it->failures and skipped; when the target has been found, so is one that is late. After the overall deadline
+ * (stub/idle.h) there is no next one. Every disk is followed by disk_done(): @keep means that it is the target so
+ * far, and stays within reach.
  */
 int disk_next(struct disk_iter *it, const struct boot_info *bi, struct blk_dev **ret_dev);
 void disk_done(struct disk_iter *it, struct blk_dev *dev, bool keep);

@@ -427,6 +427,9 @@ static enum capstub_stop search_failed(const struct search *s, const struct disk
 {
 	const char *word = s->spec->text;
 
+	/* Then not all was looked at */
+	if (idle_deadline_over())
+		return log_err(STOP_DEADLINE, "dump=%s: the deadline passed before the target was open", word);
 	if (s->matches > 1)
 		return log_err(STOP_AMBIGUOUS_TARGET, "dump=%s: %u targets match, none is written",
 			       word, s->matches);
@@ -506,7 +509,7 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 		search_all(&s, &again, bi);
 		s.disk = disks;
 	}
-	if (s.matches != 1) {
+	if (s.matches != 1 || idle_deadline_over()) {
 		disk_forget(&it);
 		return search_failed(&s, &it, bi);
 	}

@@ -811,7 +811,10 @@ enum capstub_stop dump_to_target(struct capture *c, struct target *t)
 	d.select = select_take(&c->vc, c->vi, &c->vt);
 	log_info("dumping to %s: level %u%s, %s", t->name, d.level, d.level == c->cl->level ? "" : " (lowered)",
 		 d.compress ? "lzo" : "raw");
-	stop = !d.select || take_memory(&d) ? log_err(STOP_ASSERT, "no memory for a dump to a disk") : run(&d);
+	if (!d.select || take_memory(&d))
+		stop = log_err(STOP_ASSERT, "no memory for a dump to a disk");
+	else
+		stop = deadline_over(&d) ? d.stop : run(&d);	/* too late: what the target holds stays there */
 	blk_shutdown(t->dev);
 	return stop;
 }

@@ -17,6 +17,7 @@
 #include "stub/format/crc.h"
 #include "stub/format/vouch.h"
 #include "stub/disk/target.h"
+#include "stub/idle.h"
 #include "tests/unit/fake/bus.h"
 #include "tests/unit/fake/disks.h"
 
@@ -167,6 +168,23 @@ static void test_whole_disk(void **state)
 	assert_int_equal(open_target(spec(TARGET_LABEL, "la", 0)), STOP_NO_TARGET);
 	assert_int_equal(open_target(spec(TARGET_SERIAL, "SERIAL0", 0)), STOP_NO_LABEL);
 	assert_int_equal(open_target(spec(TARGET_SERIAL, "SERIAL", 0)), STOP_NO_TARGET);
+}
+
+/* After the overall deadline no target is opened, whatever was seen */
+static void test_after_the_deadline(void **state)
+{
+	(void)state;
+	for (unsigned labels = 0; labels < 3; labels++) {
+		begin();
+		for (unsigned i = 0; i < 2; i++)
+			if (i < labels)
+				label(disk(), 0, DISK_BYTES, 1, "lab");
+			else
+				disk();
+		idle_set_deadline(1);
+		assert_int_equal(open_target(&any), STOP_DEADLINE);
+		idle_set_deadline(0);
+	}
 }
 
 static void test_partitions(void **state)
@@ -691,7 +709,8 @@ static void test_abort(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole_disk),  cmocka_unit_test(test_partitions),
+		cmocka_unit_test(test_whole_disk),  cmocka_unit_test(test_after_the_deadline),
+		cmocka_unit_test(test_partitions),
 		cmocka_unit_test(test_damaged),	    cmocka_unit_test(test_one_of_two_damaged),
 		cmocka_unit_test(test_ambiguous),   cmocka_unit_test(test_same_end),
 		cmocka_unit_test(test_odd_size),    cmocka_unit_test(test_too_small),

@@ -452,6 +452,34 @@ static void test_timeout(void **state)
 	assert_int_equal(dev->ops->poll(dev), -ENODEV);
 }
 
+/* A limit of an hour, and the overall deadline within it: over with the grace; then each has a second */
+static void test_timeout_after_the_deadline(void **state)
+{
+	const uint64_t usual_us = blk_timeout_us;
+	struct blk_dev *dev;
+	uint64_t before_us;
+
+	(void)state;
+	blk_timeout_us = 3600000000;
+	for (int late = 0; late < 2; late++) {
+		set_up(9);
+		fake_step_us = 1000;
+		dev = open_ok();
+		ctrl.drop_io = true;
+		before_us = fake_now_us;
+		idle_set_deadline(late ? 1 : before_us + 30000000);
+		fake_now_us += late ? IDLE_GRACE_US : 0;
+		before_us += late ? IDLE_GRACE_US : 0;
+		assert_int_equal(blk_rw(dev, BLK_WRITE, 0, buf, 4096), -ETIMEDOUT);
+		assert_in_range(fake_now_us - before_us, late ? IDLE_LATE_US : 30000000 + IDLE_GRACE_US,
+				late ? 3 * IDLE_LATE_US : 30000000 + IDLE_GRACE_US + 2 * IDLE_LATE_US);
+		assert_harmless();
+		idle_set_deadline(0);
+		fake_step_us = 10;
+	}
+	blk_timeout_us = usual_us;
+}
+
 static void test_wrong_cid(void **state)
 {
 	struct blk_dev *dev;
@@ -965,6 +993,7 @@ int main(void)
 		cmocka_unit_test(test_not_ready_admin),
 		cmocka_unit_test(test_write_protected),
 		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_timeout_after_the_deadline),
 		cmocka_unit_test(test_wrong_cid),
 		cmocka_unit_test(test_stale_cid),
 		cmocka_unit_test(test_identifiers_never_reserved),

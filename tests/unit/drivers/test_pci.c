@@ -20,6 +20,7 @@
 #include "drivers/dma.h"
 #include "drivers/pci.h"
 #include "stub/disk/devices.h"
+#include "stub/idle.h"
 #include "stub/log.h"
 #include "tests/unit/fake/ahci.h"
 #include "tests/unit/fake/arena.h"
@@ -38,6 +39,7 @@ static void set_up(bool ecam, uint8_t bus_end)
 	dma_abort();
 	assert_true(dma_init());
 	dma_lost = false;
+	idle_set_deadline(0);
 	fake_bus_reset();
 	fake_log_reset();
 	host = fake_pci_host(ecam, bus_end);
@@ -595,6 +597,43 @@ static void test_dead_one_in_front(void **state)
 	found(&it, "N0");
 }
 
+/* The overall deadline ends the search, whoever is waited for; nobody is left running */
+static void test_deadline_while_searching(void **state)
+{
+	static const unsigned seen[] = { 3, 3, 2, 0 };
+	struct disk_iter it;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		many_machine(4);
+		for (unsigned n = 0; n < 3; n++)
+			many[n].cap |= NVME_CAP_TO;
+		many[0].never_ready = i == 0;
+		many[0].never_disabled = i == 1;
+		if (i == 2)
+			many[1].enable_us = many[2].enable_us = 20000000;
+		idle_set_deadline(i == 3 ? 1 : 10000000);
+		assert_int_equal(look_for(&it, ""), seen[i]);
+		assert_in_range(fake_now_us, i == 3 ? 0 : 10000000, i == 3 ? 1000000 : 11000000);
+		/* whom nobody began with goes on as the dead kernel left it */
+		for (unsigned n = 0; n < 4; n++)
+			assert_int_equal(fake_pci_is_master(&many[n].fn), i == 3);
+		idle_set_deadline(0);
+	}
+	/* one that was kept is given up by who searched */
+	many_machine(4);
+	many[0].cap |= NVME_CAP_TO;
+	many[0].enable_us = 8000000;
+	idle_set_deadline(2000000);
+	look_for(&it, "N1");
+	assert_int_equal(many[1].shutdowns, 0);
+	disk_forget(&it);
+	assert_int_equal(many[1].shutdowns, 1);
+	for (unsigned n = 0; n < 4; n++)
+		assert_false(fake_pci_is_master(&many[n].fn));
+	idle_set_deadline(0);
+}
+
 /* With little memory it takes longer, no more */
 static void test_few_places(void **state)
 {
@@ -716,6 +755,7 @@ int main(void)
 		cmocka_unit_test(test_no_disks),
 		cmocka_unit_test(test_side_by_side),
 		cmocka_unit_test(test_dead_one_in_front),
+		cmocka_unit_test(test_deadline_while_searching),
 		cmocka_unit_test(test_few_places),
 		cmocka_unit_test(test_few_let_through),
 		cmocka_unit_test(test_one_is_lost),

@@ -1199,6 +1199,23 @@ static void test_deadline(void **state)
 	assert_int_equal(v.label.state, CAPSTUB_INCOMPLETE);
 }
 
+/* A capture that would begin after the deadline leaves the target, and the dump that it holds, as they are */
+static void test_begins_after_the_deadline(void **state)
+{
+	struct capstub_label before;
+
+	(void)state;
+	setup_machine(0, true, 12u << 20);
+	assert_int_equal(run_dump(), STOP_OK);
+	before = label;
+	sim.completions = 0;
+	idle_set_deadline(1);
+	assert_int_equal(run_dump(), STOP_DEADLINE);
+	assert_int_equal(sim.completions, 0);
+	assert_memory_equal(&label, &before, sizeof(label));
+	assert_true(look().opens);
+}
+
 /* 600 exceptions: a dump that was under way is closed, whatever is present is right, and the label says why */
 static void test_exception(void **state)
 {
@@ -1503,6 +1520,7 @@ int main(void)
 		cmocka_unit_test(test_changing_ranks),
 		cmocka_unit_test(test_unsaved),
 		cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_begins_after_the_deadline),
 		cmocka_unit_test(test_exception),
 		cmocka_unit_test(test_next_capture),
 		cmocka_unit_test(test_strangers),
