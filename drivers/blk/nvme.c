@@ -8,8 +8,9 @@
  * disables it) and of shadow doorbells. An admin queue pair is created, and one I/O queue pair when
  * one of its namespaces is opened; they are polled, no interrupt is ever enabled.
  *
- * What takes seconds is waiting for registers: that is a state machine, so that many controllers
- * wait at once. Commands take no time to speak of, and are waited for one by one.
+ * What takes seconds is waiting for registers, and for the answer to the first command: that is a
+ * state machine, so that many controllers wait at once. Other commands take no time to speak of, and
+ * are waited for one by one.
  *
  * Every command carries an identifier made of its slot and a generation: a completion that does not
  * match both is from a command we have given up or never sent, and the controller is not trusted
@@ -40,7 +41,7 @@
 #define SHUTDOWN_MAX_US		30000000	/* RTD3E could say more than an hour */
 #define HEALTH_US		10000		/* between two looks at an idle controller */
 #define MAX_TRIES		6		/* of a command that fails for no lasting reason */
-#define LATE_US			3000000		/* less is never late */
+#define LATE_US			1000000		/* less is never late: a second match must not be missed */
 #define LEFT_FOR_DUMP		KIB(320)	/* of the arena, whatever controllers there are */
 
 /* Admin queues of a controller; page aligned (§3.1.9) */
@@ -395,8 +396,8 @@ void nvme_give_up_late(struct nvme *c)
 	if (c->state == NVME_OFF || c->state == NVME_UP || c->state == NVME_TURN || c->state == NVME_NOTIFY ||
 	    c->stopping || arch_time_us() - c->since_us < max_u64(LATE_US, 2 * slowest_us))
 		return;
-	log_warn("%s: still not %s, not waited for", c->name, c->state == NVME_ENABLE ? "ready" : "reset");
-	fail(c, -ETIMEDOUT);
+	log_warn("%s: still not %s, not waited for", c->name, c->state >= NVME_ENABLE ? "ready" : "reset");
+	fail(c, -EAGAIN);
 }
 
 /* The IOMMU has a few tables for us: who finds none left waits until another controller is gone */
@@ -436,6 +437,32 @@ static void enable(struct nvme *c)
 	reg_write(c, NVME_CC, (uint32_t)(NVME_CC_EN | FIELD_PREP(NVME_CC_IOSQES, 6) |
 					 FIELD_PREP(NVME_CC_IOCQES, 4)));
 	wait_for(c, NVME_ENABLE, ready_timeout_us(c));
+}
+
+/*
+ * §7.6.1 step 8, one queue pair, which is what zero stands for. It comes first, because who does not answer it
+ * answers nothing, and because it needs no memory of its own. A controller that refuses it may still create
+ * the queues.
+ */
+static void greet(struct nvme *c)
+{
+	struct nvme_command features = {
+		.opcode = NVME_SET_FEATURES, .cid = next_cid(0), .cdw10 = NVME_FEAT_NUM_QUEUES,
+	};
+
+	queue_submit(c, &c->admin, &features);
+	wait_for(c, NVME_GREET, ADMIN_US);
+}
+
+/* The same as wait_over() */
+static int greeted(struct nvme *c)
+{
+	struct nvme_completion done;
+
+	if (!queue_next(c, &c->admin, &done))
+		return -EINPROGRESS;
+	ring(c, &c->admin, true, c->admin.cq_head);
+	return done.cid == c->admin.sq[0].cid ? 0 : -EPROTO;
 }
 
 /* 0, or -errno, said */
@@ -529,7 +556,7 @@ static void disabled(struct nvme *c, int rc)
  * as all ones are no answer: a controller that resets itself takes them away for a while. Configuration space
  * says whether the function is there.
  */
-static int wait_over(const struct nvme *c)
+static int wait_over(struct nvme *c)
 {
 	uint32_t csts = reg_read(c, NVME_CSTS);
 	bool ready = csts & NVME_CSTS_RDY, done = true;
@@ -544,6 +571,8 @@ static int wait_over(const struct nvme *c)
 		done = FIELD_GET(NVME_CSTS_SHST, csts) == NVME_CSTS_SHST_DONE;
 	if (csts & NVME_CSTS_CFS && c->state != NVME_ANSWER && !c->fatal_is_fine)
 		return -EIO;
+	if (c->state == NVME_GREET)
+		return greeted(c);
 	return done ? 0 : -EINPROGRESS;
 }
 
@@ -578,11 +607,15 @@ bool nvme_step(struct nvme *c)
 		disabled(c, rc);
 		break;
 	case NVME_ENABLE:
-		if (!rc)
-			c->state = NVME_UP;
-		else
-			fail(c, log_err(rc, "%s: did not get ready (%d), CSTS %#x", c->name, rc,
+	case NVME_GREET:
+		if (rc)
+			fail(c, log_err(rc, "%s: %s (%d), CSTS %#x", c->name,
+					c->state == NVME_ENABLE ? "did not get ready" : "does not answer commands", rc,
 					reg_read(c, NVME_CSTS)));
+		else if (c->state == NVME_ENABLE)
+			greet(c);
+		else
+			c->state = NVME_UP;
 		break;
 	default:
 		if (rc)
@@ -934,12 +967,9 @@ static int identify_namespace(struct nvme *c)
 	return 0;
 }
 
-/* §7.6.1 steps 7-9 */
+/* §7.6.1 steps 9 and 10 */
 static int create_io_queues(struct nvme *c)
 {
-	struct nvme_command features = {		/* one of each, zero-based */
-		.opcode = NVME_SET_FEATURES, .cdw10 = NVME_FEAT_NUM_QUEUES, .cdw11 = 0,
-	};
 	struct nvme_command cq = {
 		/* physically contiguous, no interrupts: §5.3 */
 		.opcode = NVME_CREATE_CQ,
@@ -952,11 +982,8 @@ static int create_io_queues(struct nvme *c)
 		.prp1 = dma_addr(&c->dma, dma()->io_sq),
 		.cdw11 = 1 << 16 | 1,
 	};
-	int rc = admin(c, &features);
+	int rc;
 
-	/* A controller that refuses this may still create the queues */
-	if (rc < 0)
-		return rc;
 	queue_init(c, &disk.io, 1, dma()->io_sq, dma()->io_cq, IO_ENTRIES_MAX);
 	cq.cdw10 = sq.cdw10 = (disk.io.entries - 1u) << 16 | 1;
 	rc = admin(c, &cq);

@@ -28,6 +28,7 @@ enum nvme_state {
 	NVME_DISABLE,	/* told to */
 	NVME_TURN,	/* disabled; the IOMMU has no room for it before another has gone */
 	NVME_ENABLE,	/* told to */
+	NVME_GREET,	/* it has the first command */
 	NVME_UP,
 	NVME_NOTIFY,	/* putting its things in order */
 };
@@ -37,7 +38,7 @@ struct nvme {
 	/* Of who looks for disks; not used by the driver */
 	unsigned unit;			/* the next namespace to look at */
 	bool keep;			/* there is nothing else to look at, and it stays up */
-	/* Why it is off, or on the way there: 0, in good order, or -errno, said */
+	/* Why it is off, or on the way there: 0, in good order, or -errno, said; -EAGAIN: it was late */
 	int error;
 
 	/* The driver's own */

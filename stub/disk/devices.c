@@ -92,10 +92,35 @@ static int next_function(const struct boot_info *bi, uint64_t *pos, struct pci_d
 	return -ENOENT;
 }
 
+/*
+ * NVMe controllers that have cost their time in one search, as *pos: later ones leave them alone. Those that
+ * there is no room for are tried again.
+ */
+static uint64_t dead[32];
+static unsigned nr_dead;
+static int dead_error;		/* of the last one */
+
+static void bury(const struct boot_info *bi, const struct nvme *c, int rc)
+{
+	/* What the IOMMU has no room for, or was not waited for, may do better another time */
+	if (rc == -EXDEV || rc == -EAGAIN || nr_dead == ARRAY_SIZE(dead))
+		return;
+	dead[nr_dead++] = (uint64_t)(c->pci.host - bi->pci_hosts) << 32 | pci_position(&c->pci);
+	dead_error = rc;
+}
+
+static bool is_dead(uint64_t pos)
+{
+	for (unsigned i = 0; i < nr_dead; i++)
+		if (dead[i] == pos)
+			return true;
+	return false;
+}
+
 static int next_nvme_function(const struct boot_info *bi, uint64_t *pos, struct pci_dev *ret)
 {
 	while (!next_function(bi, pos, ret))
-		if (ret->class_code == CLASS_NVME)
+		if (ret->class_code == CLASS_NVME && !is_dead(*pos - 1))
 			return 0;
 	return -ENOENT;
 }
@@ -109,6 +134,8 @@ void disk_init(const struct boot_info *bi, int (*ram)(void *dst, phys_addr_t pa,
 	void *pages = NULL;
 	size_t size = 0;
 
+	nr_dead = 0;
+	dead_error = 0;
 	if (!dma_init())
 		log_warn("no memory for the queues of a disk");
 	if (iommu_named(bi))
@@ -200,7 +227,7 @@ static void fill_places(struct disk_iter *it, const struct boot_info *bi)
 	struct pci_dev pci;
 
 	for (unsigned i = 0; i < nvme_nr_places; i++)
-		if (nvme_places[i].state == NVME_OFF && !next_nvme_function(bi, &it->nvme_pos, &pci))
+		if (nvme_places[i].state == NVME_OFF && !nvme_places[i].broken && !next_nvme_function(bi, &it->nvme_pos, &pci))
 			nvme_begin(&nvme_places[i], &pci);
 }
 
@@ -219,7 +246,7 @@ static int next_nvme(struct disk_iter *it, const struct boot_info *bi, struct bl
 		for (unsigned i = 0; i < nvme_nr_places; i++) {
 			struct nvme *c = &nvme_places[i];
 
-			busy |= c->error || (c->state != NVME_OFF && !c->keep);
+			busy |= c->error || c->broken || (c->state != NVME_OFF && !c->keep);
 			nvme_step(c);
 			if (over && !c->keep)
 				nvme_stop(c);
@@ -227,10 +254,13 @@ static int next_nvme(struct disk_iter *it, const struct boot_info *bi, struct bl
 				return 0;
 			if (it->found)
 				nvme_give_up_late(c);
-			if (c->state == NVME_OFF && c->error) {
+			if (c->state != NVME_OFF || !(c->error || c->broken))
+				continue;
+			if (c->error)
 				note(it, c->name, c->error);
-				c->error = 0;
-			}
+			bury(bi, c, c->error ? c->error : -ETIMEDOUT);
+			c->error = 0;
+			c->broken = false;
 		}
 	}
 	return -ENOENT;
@@ -244,6 +274,8 @@ static void take_places(struct disk_iter *it, const struct boot_info *bi)
 
 	while (!next_nvme_function(bi, &pos, &pci))
 		n++;
+	it->failures += nr_dead;
+	it->last_error = dead_error;
 	nvme_init(n);
 	if (n && !nvme_nr_places)
 		note(it, "nvme", -ENOMEM);

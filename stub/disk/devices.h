@@ -31,7 +31,8 @@ struct disk_iter {
 
 /*
  * Open the next disk, of whichever controller is ready. -ENOENT: all have been looked at, and all but the one
- * that is kept are shut down. Each controller is started once. One that fails is reported, counted in
+ * that is kept are shut down. Each controller is started once; an NVMe controller that failed in an earlier search is counted as
+ * failed and left alone. One that fails is reported, counted in
  * it->failures and skipped; when the target has been found, so is one that is late. After the overall deadline
  * (stub/idle.h) there is no next one. Every disk is followed by disk_done(): @keep means that it is the target so
  * far, and stays within reach.

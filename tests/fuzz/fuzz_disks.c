@@ -806,7 +806,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	left = size;
 	fake_log_reset();
 	dma_lost = false;
-	assert(dma_init());
+	disk_init(NULL, NULL);
 	set_up(&bi);
 	while (!disk_next(&it, &bi, &dev)) {
 		/* more disks than namespaces fit a list would be a loop */

@@ -37,7 +37,7 @@ static uint8_t media[MIB(2)];
 static void set_up(bool ecam, uint8_t bus_end)
 {
 	dma_abort();
-	assert_true(dma_init());
+	disk_init(NULL, NULL);
 	dma_lost = false;
 	idle_set_deadline(0);
 	fake_bus_reset();
@@ -572,20 +572,27 @@ static void test_side_by_side(void **state)
 	found(&it, "N3");
 }
 
-/* Nobody can wait 127 s for one that is dead, unless it may be the target */
+/* Nobody can wait 127 s for one that is dead, unless it may be the target; or 10 s for its commands */
 static void test_dead_one_in_front(void **state)
 {
 	struct disk_iter it;
+	uint64_t usual_us;
 
 	(void)state;
+	many_machine(MANY);
+	many[0].fn.gone = true;
+	assert_int_equal(look_for(&it, "N3"), MANY - 1);
+	usual_us = fake_now_us;
+	found(&it, "N3");
 	for (unsigned i = 0; i < 3; i++) {
-		many_machine(4);
+		many_machine(MANY);
 		many[0].cap |= NVME_CAP_TO;
 		many[0].never_ready = i == 0;
 		many[0].never_disabled = i == 1;
 		many[0].drop_admin = i == 2;
-		assert_int_equal(look_for(&it, "N3"), 3);
-		assert_true(fake_now_us < (i == 2 ? 12000000 : 5000000));
+		assert_int_equal(look_for(&it, "N3"), MANY - 1);
+		/* the others' own time, and the second that a slow one may need */
+		assert_in_range(fake_now_us, usual_us, usual_us + 1100000);
 		assert_int_equal(it.failures, 1);
 		found(&it, "N3");
 	}
@@ -595,6 +602,49 @@ static void test_dead_one_in_front(void **state)
 	assert_int_equal(look_for(&it, "N0"), 4);
 	assert_int_equal(it.failures, 0);
 	found(&it, "N0");
+}
+
+/* Time is lost to it in one search, whatever it is that it does not do; who was merely late is looked at again */
+static void test_dead_one_costs_once(void **state)
+{
+	struct disk_iter it;
+	struct blk_dev *disk;
+	uint64_t usual_us, start_us;
+
+	(void)state;
+	many_machine(4);
+	assert_int_equal(look_for(&it, ""), 4);
+	usual_us = fake_now_us;
+	for (unsigned i = 0; i < 4; i++) {
+		many_machine(4);
+		many[0].cap |= NVME_CAP_TO;
+		many[0].never_ready = i == 0;
+		many[0].never_disabled = i == 1;
+		many[0].drop_admin = i == 2;
+		many[0].drop_io = i == 3;
+		it = (struct disk_iter){ 0 };
+		while (!disk_next(&it, &bi, &disk)) {
+			blk_rw(disk, BLK_READ, 0, media, 512);
+			disk_done(&it, disk, false);
+		}
+		assert_true(fake_now_us > 5000000);
+		for (unsigned n = 0; n < 2; n++) {
+			start_us = fake_now_us;
+			assert_int_equal(look_for(&it, ""), 3);
+			assert_true(fake_now_us - start_us < usual_us + 100000);
+			/* and still explains why there is no target */
+			assert_int_equal(it.failures, 1);
+			assert_int_equal(it.last_error, -ETIMEDOUT);
+		}
+		assert_false(fake_pci_is_master(&many[0].fn));
+	}
+	many_machine(4);
+	many[0].cap |= NVME_CAP_TO;
+	many[0].enable_us = 4000000;
+	assert_int_equal(look_for(&it, "N3"), 3);
+	disk_forget(&it);
+	assert_int_equal(look_for(&it, "N0"), 4);
+	disk_forget(&it);
 }
 
 /* The overall deadline ends the search, whoever is waited for; nobody is left running */
@@ -755,6 +805,7 @@ int main(void)
 		cmocka_unit_test(test_no_disks),
 		cmocka_unit_test(test_side_by_side),
 		cmocka_unit_test(test_dead_one_in_front),
+		cmocka_unit_test(test_dead_one_costs_once),
 		cmocka_unit_test(test_deadline_while_searching),
 		cmocka_unit_test(test_few_places),
 		cmocka_unit_test(test_few_let_through),
