@@ -176,8 +176,13 @@ static bool queue_next(const struct nvme *c, struct nvme_queue *q, struct nvme_c
 	return true;
 }
 
-/* Nothing completed for a while: is the controller still there, and sane? */
-static int check_health(const struct nvme *c)
+/*
+ * Nothing completed on @q for a while: is the controller still there, and sane? A link that recovers from an error
+ * takes it away for some hundred milliseconds, and a controller that was pulled out looks the same, so it may
+ * come back until @until_us. Whoever lost his state meanwhile is not ready (§7.3.2). What was rung at the
+ * doorbells may be lost.
+ */
+static int check_health(struct nvme *c, const struct nvme_queue *q, uint64_t until_us)
 {
 	uint64_t now_us = arch_time_us();
 	uint32_t csts;
@@ -187,10 +192,22 @@ static int check_health(const struct nvme *c)
 	health_us = now_us + HEALTH_US;
 	csts = reg_read(c, NVME_CSTS);
 	/* §9.5: a fatal controller may stop completing commands */
-	if (csts & NVME_CSTS_RDY && !(csts & NVME_CSTS_CFS))
+	if (csts & NVME_CSTS_RDY && !(csts & NVME_CSTS_CFS)) {
+		if (c->away) {
+			ring(c, q, false, q->sq_tail);
+			ring(c, q, true, q->cq_head);
+		}
+		c->away = false;
 		return 0;
-	if (is_gone(c, csts))
-		return log_err(-ENODEV, "%s: controller is gone", c->name);
+	}
+	if (is_gone(c, csts)) {
+		if (now_us >= until_us)
+			return log_err(-ENODEV, "%s: controller is gone", c->name);
+		if (!said_not_ready)
+			log_info("%s: not there, waiting", c->name);
+		said_not_ready = c->away = true;
+		return 0;
+	}
 	return log_err(-EIO, "%s: controller failed, CSTS %#x", c->name, csts);
 }
 
@@ -239,8 +256,8 @@ static int admin_once(struct nvme *c, struct nvme_command *cmd, unsigned tries)
 
 	cmd->cid = next_cid(0);
 	queue_submit(c, &c->admin, cmd);
-	if (poll_until_us(queue_next(c, &c->admin, &done) || (failed = check_health(c)), ADMIN_US))
-		return log_err(-ETIMEDOUT, "%s: no answer to admin command %#x, CSTS %#x", c->name, cmd->opcode,
+	if (poll_until_us(queue_next(c, &c->admin, &done) || (failed = check_health(c, &c->admin, UINT64_MAX)), ADMIN_US))
+		return log_err(c->away ? -ENODEV : -ETIMEDOUT, "%s: no answer to admin command %#x, CSTS %#x", c->name, cmd->opcode,
 			       reg_read(c, NVME_CSTS));
 	if (failed)
 		return failed;
@@ -758,6 +775,7 @@ static int finish(const struct nvme_completion *c)
 
 static int nvme_poll(struct blk_dev *blk)
 {
+	uint64_t until_us = UINT64_MAX;
 	struct nvme_completion c;
 	int rc, done = 0;
 
@@ -771,8 +789,13 @@ static int nvme_poll(struct blk_dev *blk)
 			return rc;
 		done++;
 	}
-	if (!done)
-		return check_health(disk.c);
+	if (!done) {
+		/* A little before blk.c, which does not know why there is no answer */
+		for (unsigned i = 0; i < NR_SLOTS; i++)
+			if (disk.reqs[i])
+				until_us = min_u64(until_us, disk.reqs[i]->deadline_us - 2 * HEALTH_US);
+		return check_health(disk.c, &disk.io, until_us);
+	}
 	ring(disk.c, &disk.io, true, disk.io.cq_head);
 	return done;
 }

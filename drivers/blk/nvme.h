@@ -49,6 +49,7 @@ struct nvme {
 	bool fatal_is_fine;		/* there is no such reset: all that is left is to wait */
 	bool stopping;
 	bool broken;			/* does not answer commands as it should */
+	bool away;			/* its registers read as those of an empty bus when it was up */
 	char name[24];			/* "nvme 0000:00:04.0" */
 	struct pci_dev pci;
 	struct dma_dev dma;

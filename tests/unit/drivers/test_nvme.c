@@ -546,10 +546,54 @@ static void test_vanishes(void **state)
 		dev = open_ok();
 		assert_int_equal(blk_rw(dev, BLK_WRITE, 0, buf, 4096), 0);
 		fake_nvme_unplug(&ctrl);
+		fake_step_us = 1000;
 		assert_int_equal(blk_rw(dev, BLK_WRITE, 0, buf, 4096), -ENODEV);
 		assert_true(dev->failed);
-		assert_true(fake_now_us < 1000000); /* noticed long before the request's deadline */
+		/* it might have come back */
+		assert_in_range(fake_now_us, blk_timeout_us - 1000000, blk_timeout_us + 1000000);
+		assert_int_equal(blk_rw(dev, BLK_WRITE, 0, buf, 4096), -ENODEV);
+		assert_true(fake_now_us < blk_timeout_us + 1000000);
+		fake_step_us = 10;
 	}
+}
+
+/* A link that recovers takes the registers away for 300 ms, and what is written to them meanwhile */
+static void test_silent_while_running(void **state)
+{
+	struct blk_dev *dev;
+
+	(void)state;
+	set_up(9);
+	dev = open_ok();
+	memcpy(expected, media, sizeof(media));
+	for (unsigned i = 0; i < 6; i++) {
+		fill(buf, KIB(64), i);
+		memcpy(expected + i * KIB(64), buf, KIB(64));
+		ctrl.silent_until_us = fake_now_us + (i % 2 ? 300000 : 0);
+		assert_int_equal(blk_rw(dev, BLK_WRITE, i * 128, buf, KIB(64)), 0);
+		assert_int_equal(blk_flush(dev), 0);
+	}
+	assert_memory_equal(media, expected, sizeof(media));
+	assert_true(fake_now_us > 900000 && fake_now_us < 1200000);
+	/* admin commands too */
+	ctrl.silent_until_us = fake_now_us + 300000;
+	nvme_close(nvme_places);
+	assert_false(nvme_places->broken);
+	nvme_stop(nvme_places);
+	while (nvme_step(nvme_places))
+		;
+	assert_int_equal(ctrl.shutdowns, 1);
+	assert_harmless();
+
+	/* one that comes back without its state has lost what it was given */
+	set_up(9);
+	dev = open_ok();
+	ctrl.drop_io = true;
+	ctrl.silent_until_us = fake_now_us + 300000;
+	ctrl.csts = ctrl.cc = 0;
+	assert_int_equal(blk_rw(dev, BLK_WRITE, 0, buf, 4096), -EIO);
+	assert_in_range(fake_now_us, 300000, 1000000);
+	assert_harmless();
 }
 
 static void test_fatal_while_running(void **state)
@@ -998,6 +1042,7 @@ int main(void)
 		cmocka_unit_test(test_stale_cid),
 		cmocka_unit_test(test_identifiers_never_reserved),
 		cmocka_unit_test(test_vanishes),
+		cmocka_unit_test(test_silent_while_running),
 		cmocka_unit_test(test_fatal_while_running),
 		cmocka_unit_test(test_late_ready),
 		cmocka_unit_test(test_never_ready),

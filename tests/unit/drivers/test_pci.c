@@ -778,7 +778,18 @@ static void test_kept_one_dies(void **state)
 	look_for(&it, "N1");
 	fake_nvme_unplug(&many[1]);
 	assert_true(disk_reopen(&it, &bi, &disk) < 0);
-	assert_true(fake_now_us < 3000000);
+	assert_true(fake_now_us < 13000000);
+	/* or in the middle of the dump: the time of one request, and the next target is tried */
+	many_machine(3);
+	look_for(&it, "N1");
+	assert_int_equal(disk_reopen(&it, &bi, &disk), 0);
+	fake_nvme_unplug(&many[1]);
+	assert_int_equal(blk_rw(disk, BLK_WRITE, 0, media, 512), -ENODEV);
+	blk_shutdown(disk);
+	assert_true(fake_now_us < blk_timeout_us + 2000000);
+	assert_int_equal(look_for(&it, "N2"), 2);
+	assert_true(fake_now_us < blk_timeout_us + 4000000);
+	disk_forget(&it);
 	many_machine(3);
 	look_for(&it, "N1");
 	disk_forget(&it);

@@ -378,7 +378,7 @@ static void bar_write(void *ctx, uint64_t off, unsigned size, uint64_t v)
 {
 	struct fake_nvme *f = ctx;
 
-	if (f->fn.gone || !(fake_pci_get16(&f->fn, 4) & 2))
+	if (f->fn.gone || !(fake_pci_get16(&f->fn, 4) & 2) || fake_now_us < f->silent_until_us)
 		return;
 	assert(size == 4);
 	advance(f);
