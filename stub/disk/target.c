@@ -62,11 +62,12 @@ struct search {
 #define SCAN_US		5000000	/* for all windows that may have grown */
 static struct deadline scan_until;
 
+/* What there may be many of, where the target is looked for: none is begun after the overall deadline */
 static int disk_read(void *ctx, uint64_t lba, void *buf)
 {
 	struct blk_dev *dev = ctx;
 
-	return blk_rw(dev, BLK_READ, lba, buf, dev->block_size);
+	return idle_deadline_over() ? -ETIMEDOUT : blk_rw(dev, BLK_READ, lba, buf, dev->block_size);
 }
 
 static int file_read(void *ctx, uint64_t at, void *buf, uint32_t len)
@@ -74,6 +75,11 @@ static int file_read(void *ctx, uint64_t at, void *buf, uint32_t len)
 	struct blk_dev *dev = ctx;
 
 	return blk_rw(dev, BLK_READ, at / dev->block_size, buf, len);
+}
+
+static int proof_read(void *ctx, uint64_t at, void *buf, uint32_t len)
+{
+	return idle_deadline_over() ? -ETIMEDOUT : file_read(ctx, at, buf, len);
 }
 
 static int file_write(void *ctx, uint64_t at, void *buf, uint32_t len)
@@ -384,7 +390,9 @@ static enum capstub_stop open_file(struct search *s)
 	    file.head->target_bytes != s->match.bytes || memcmp(file.head->uuid, s->match_uuid, sizeof(h->uuid)) ||
 	    !extents_ok(&file))
 		goto moved;
+	file.io.read = proof_read;
 	rc = extents_prove(&file, &bad);
+	file.io.read = file_read;
 	if (!rc)
 		return STOP_OK;
 	log_print(LOG_ERR, "extent %u of %u, at %lu:", bad, file.head->nr, file.v[bad].disk);
@@ -533,7 +541,7 @@ enum capstub_stop target_open(struct target *t, const struct boot_info *bi,
 
 		if (stop != STOP_OK) {
 			blk_shutdown(s.dev);
-			return stop;
+			return idle_deadline_over() ? search_failed(&s, &it, bi) : stop;
 		}
 	}
 	rc = check_ends(s.dev, &s.match);

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "stub/disk/target.h"
+#include "stub/idle.h"
 #include "stub/format/crc.h"
 #include "stub/format/vouch.h"
 #include "tests/unit/fake/arena.h"
@@ -140,6 +141,30 @@ static void put_map(struct fake_disk *d)
 {
 	memcpy(d->bytes + x.head->disk - BLOCK, x.v, BLOCK);
 	memcpy(d->bytes + x.head->disk, x.head, sizeof(*x.head));
+}
+
+/* The overall deadline ends the look at the extents, however many there are and however slow the disk is */
+static void test_deadline(void **state)
+{
+	enum capstub_stop stop = STOP_DEADLINE;
+	const uint64_t usual_us = fake_step_us;
+	unsigned n = 1;
+
+	(void)state;
+	begin();
+	fake_step_us = 50000;
+	for (; stop != STOP_OK; n++) {
+		uint64_t end_us = fake_now_us + n * 300000;
+
+		idle_set_deadline(end_us);
+		stop = open_file();
+		assert_true(stop == STOP_OK || stop == STOP_DEADLINE);
+		/* both ends, which are small, are looked at in one go */
+		assert_in_range(fake_now_us, 1, end_us + 8000000);
+	}
+	idle_set_deadline(0);
+	fake_step_us = usual_us;
+	assert_in_range(n, 20, 200);
 }
 
 static void test_found(void **state)
@@ -362,6 +387,7 @@ static void test_most(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_found),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_hostile_map),
