@@ -97,7 +97,7 @@ struct pages {
 	struct memory_model model;
 	uint64_t image_start, image_end;	/* frames of the kernel image */
 	uint64_t reserved;		/* PG_reserved as a mask; 0: unknown */
-	uint64_t unlisted;		/* bytes in use that vc does not have */
+	uint64_t unlisted;		/* bytes in use, at least, that vc does not have */
 
 	/* section looked at last */
 	uint64_t section;
@@ -357,11 +357,26 @@ static int section_map(const struct memory_model *m, struct vtop *vt, uint64_t n
 	return map & SECTION_ONLINE ? 1 : 0;
 }
 
+/* Is what the kernel has at @va in memory that no range names? */
+static bool outside(const struct pages *p, uint64_t va)
+{
+	phys_addr_t pa;
+
+	return va && !vtop(p->vt, va, &pa, NULL) && !vmcore_is_ram(p->vc, pa, 1);
+}
+
+/* At @va is what the kernel keeps in RAM, but it could not be read: for lack of a range? */
+static void look_outside(struct pages *p, uint64_t va)
+{
+	if (outside(p, va))
+		p->unlisted = BIT(p->vt->page_shift);
+}
+
 /*
  * Does any RAM have a readable struct page through this model? A few frames of each range are
  * tried.
  */
-static bool model_works(const struct pages *p, const struct memory_model *m)
+static bool model_works(struct pages *p, const struct memory_model *m)
 {
 	uint64_t pfn = 0, end, map, word;
 
@@ -373,9 +388,12 @@ static bool model_works(const struct pages *p, const struct memory_model *m)
 			map = m->vmemmap;
 			if (!map && section_map(m, p->vt, probes[k] >> m->pfn_shift, &map) < 0)
 				continue;
-			if (vtop_read(p->vt, &word, map + probes[k] * p->layout.size,
-				      sizeof(word)) == 0)
+			map += probes[k] * p->layout.size;
+			if (vtop_read(p->vt, &word, map, sizeof(word)) == 0) {
+				p->unlisted = 0;
 				return true;
+			}
+			look_outside(p, map);
 		}
 	}
 	return false;
@@ -435,6 +453,7 @@ static void find_model(struct pages *p, const struct vmcoreinfo *vi)
 				return;
 		}
 	}
+	look_outside(p, m->root);
 	/* Exported since 6.16, and by some distributions before: one flat array for all frames */
 	memset(m, 0, sizeof(*m));
 	m->pfn_shift = FLAT_SHIFT;
@@ -647,8 +666,11 @@ static void find_reserved(struct pages *p, const struct vmcoreinfo *vi)
 	uint64_t stext, flags;
 	phys_addr_t pa;
 
-	if (p->usable && !vmcoreinfo_symbol(vi, "_stext", &stext) && !vtop(p->vt, stext, &pa, NULL))
+	if (p->usable && !vmcoreinfo_symbol(vi, "_stext", &stext) && !vtop(p->vt, stext, &pa, NULL)) {
 		page = load(p, pa >> p->vt->page_shift);
+		if (!page)
+			look_outside(p, struct_page(p, pa >> p->vt->page_shift));
+	}
 	flags = page ? get64(page, p->layout.flags) & FLAGS_MASK : 0;
 	if (flags && !(flags & (flags - 1)))
 		p->reserved = flags;
@@ -664,11 +686,9 @@ static void find_reserved(struct pages *p, const struct vmcoreinfo *vi)
 static bool in_use(struct pages *p, uint64_t pfn)
 {
 	const unsigned char *page = load(p, pfn);
-	uint64_t va = page ? 0 : struct_page(p, pfn);
-	phys_addr_t pa;
 
 	if (!page)
-		return va && !vtop(p->vt, va, &pa, NULL) && !vmcore_is_ram(p->vc, pa, 1);
+		return outside(p, struct_page(p, pfn));
 	if (get64(page, p->layout.flags) & p->reserved)
 		return false;
 	for (unsigned i = 0; i < p->layout.size; i += 8)
@@ -700,11 +720,11 @@ static void look_at_section(struct pages *p, uint64_t nr)
 static void find_unlisted(struct pages *p)
 {
 	const struct memory_model *m = &p->model;
-	uint64_t roots[ROOTS], left = MAX_SECTIONS;
+	uint64_t roots[ROOTS], left = MAX_SECTIONS, nr = p->reserved && m->per_root ? m->nr_sections / m->per_root : 0;
 
-	if (!p->reserved || !m->per_root)
-		return;
-	for (uint64_t root = 0; root < m->nr_sections / m->per_root && !idle_deadline_over(); root++) {
+	if (!nr && !p->unlisted)
+		log_warn("pages: the elfcorehdr cannot be compared with the kernel's own map of its memory");
+	for (uint64_t root = 0; root < nr && !idle_deadline_over(); root++) {
 		idle_busy();
 		if (root % ROOTS == 0 && vtop_read(p->vt, roots, m->root + root * 8, sizeof(roots)) < 0)
 			memset(roots, 0, sizeof(roots));
@@ -712,7 +732,7 @@ static void find_unlisted(struct pages *p)
 			look_at_section(p, root * m->per_root + i);
 	}
 	if (p->unlisted)
-		log_warn("pages: %lu MiB of memory in use are not in the elfcorehdr", p->unlisted >> 20);
+		log_warn("pages: %lu KiB of memory in use, at least, are not in the elfcorehdr", p->unlisted >> 10);
 }
 
 uint64_t pages_unlisted(void)

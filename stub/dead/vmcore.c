@@ -635,6 +635,27 @@ static void parse_notes(struct vmcore *vc)
 		log_warn("elfcorehdr: no CPU left its registers");
 }
 
+/*
+ * The kernel writes its notes to RAM. Does the header place one where it names none, and where none of ours
+ * is: the image, the header and all that lies between? Then it lacks RAM.
+ */
+static bool notes_missed(const struct vmcore *vc, const struct memory_range *own)
+{
+	phys_addr_t start = min_u64(own->start, vc->elfcorehdr), source;
+	phys_addr_t end = max_u64(own->end, vc->elfcorehdr + vc->phoff + (uint64_t)vc->nr_phdrs * phdr_size(vc));
+	struct phdr_iter it;
+	struct phdr p;
+
+	phdr_begin(&it, vc, 0);
+	while (phdr_next(&it, &p) > 0)
+		if (p.type == ELF_PT_NOTE && (p.filesz || p.memsz) && p.offset && p.offset < ADDR_LIMIT &&
+		    (p.offset < start || p.offset >= end) && vmcore_source(vc, p.offset, &source, NULL) < 0) {
+			log_warn("elfcorehdr: a note at %#lx is outside of the RAM that it names", p.offset);
+			return true;
+		}
+	return false;
+}
+
 /* Emit @len bytes: @valid from @pa, the rest is zero; what cannot be read is zero as well */
 static int emit_memory(struct vmcore *vc, phys_addr_t pa, uint64_t valid, uint64_t len,
 		       int (*emit)(void *ctx, const void *buf, size_t len), void *ctx)
@@ -780,6 +801,7 @@ int vmcore_parse(struct vmcore *vc, phys_addr_t own_start, phys_addr_t own_end)
 	if (r < 0)
 		return r;
 	parse_notes(vc);
+	vc->cut |= notes_missed(vc, &own);
 	return 0;
 }
 

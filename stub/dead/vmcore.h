@@ -20,7 +20,8 @@ struct vmcore {
 	uint64_t phoff;
 	uint32_t nr_phdrs;
 	unsigned nr_loads;		/* PT_LOADs, known after vmcore_sources() */
-	bool cut;			/* there is more: headers outside or unreadable, or of absurd size */
+	/* there is more: headers outside or unreadable, or of absurd size; notes outside of all ranges */
+	bool cut;
 
 	unsigned nr_ranges;		/* sorted by start, disjoint */
 	unsigned max_ranges;		/* room in ranges: the caller's, before vmcore_parse() */

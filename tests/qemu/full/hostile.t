@@ -123,8 +123,8 @@ def notes_elsewhere(h):
     h.phdrs += [[PT_NOTE, 0, (1 << 64) - 16, 0, 0, 64, 64, 0], [PT_NOTE, 0, MIB, 0, 0, 1 << 40, 1 << 40, 0]]
 
 
-# name, change, stop code, are all pages wanted, guest arguments. Nobody knows what an absurd range stands for: all
-# that is known to be RAM is in the dump, which is not called complete
+# name, change, stop code, are all pages wanted, guest arguments. Nobody knows what an absurd range stands for, or RAM
+# that notes are in and no range has: all that is known to be RAM is in the dump, which is not called complete
 ROWS = [
     ("no ELF magic", bad_magic, "bad-elfcorehdr", False, {}),
     ("not a core", wrong_type, "bad-elfcorehdr", False, {}),
@@ -136,12 +136,12 @@ ROWS = [
     ("overlapping ranges", overlapping, "ok", True, {}),
     ("the stub's own memory as a range", own_memory, "ok", True, {}),
     ("more program headers than there are", too_many, "ram-missing", True, dict(level=31, compress="lzo")),
-    ("the largest range cut off", cut, "ok", False, {}),
+    ("the largest range cut off", cut, "ram-missing", False, {}),
     ("a range without memory behind it", not_ram, "ok", True, dict(compress="lzo")),
     ("a range so far away that bitmaps do not fit", far_range, "target-too-small", False, {}),
     ("no VMCOREINFO", no_vmcoreinfo, "ok", True, dict(level=31)),
     ("a VMCOREINFO that is none", wrong_vmcoreinfo, "ok", True, dict(level=31)),
-    ("notes outside of memory", notes_elsewhere, "ok", True, {}),
+    ("notes outside of memory", notes_elsewhere, "ram-missing", True, {}),
 ]
 
 

@@ -502,6 +502,7 @@ static void test_corruption(void **state)
 static uint64_t unlisted(uint64_t end)
 {
 	machine.vc.ranges[machine.vc.nr_ranges - 1].end = end;
+	fake_log_reset();
 	init(LEVEL_MAX, NULL);
 	return pages_unlisted();
 }
@@ -540,8 +541,40 @@ static void test_not_unlisted(void **state)
 	}
 	assert_int_equal(unlisted(LAST), SECTION / 4);
 	/* nothing tells which flag is that of reserved pages */
+	assert_false(fake_log_has("cannot be compared"));
 	machine_remove("SYMBOL(_stext)");
 	assert_int_equal(unlisted(LAST), 0);
+	assert_true(fake_log_has("cannot be compared"));
+}
+
+/* [start, end) is not in the header */
+static uint64_t without(uint64_t start, uint64_t end)
+{
+	machine.vc.nr_ranges = 3;
+	machine.vc.ranges[1].end = start;
+	machine.vc.ranges[2] = (struct memory_range){ end, MACHINE_RAM, end, 0 };
+	return unlisted(MACHINE_RAM);
+}
+
+/* What the kernel must have had in RAM is outside of it: that much is missing, and it is not said that nobody knows */
+static void test_map_unlisted(void **state)
+{
+	(void)state;
+	for (enum machine_model model = 0; model <= MODEL_FLAT; model++) {
+		machine_build(STYLE_6_12, model, model & 1, 3);
+		assert_int_equal(without(MIB(40), MIB(40)), 0);
+		assert_int_equal(fake_log_has("cannot be compared"), model == MODEL_FLAT);
+		assert_int_equal(without(machine.sections_pa, machine.sections_pa + 0x4000), 4096);
+		assert_false(fake_log_has("cannot be compared"));
+		assert_int_equal(without(machine.vmemmap_pa, machine.vmemmap_pa + MIB(1)), 4096);
+		assert_false(fake_log_has("cannot be compared"));
+		assert_true(fake_log_has("4 KiB"));
+	}
+	/* nor does it make anything of what is not there */
+	machine_build(STYLE_6_12, MODEL_EXTREME, false, 3);
+	machine.vi.len = 0;
+	assert_int_equal(without(MIB(40), MIB(40)), 0);
+	assert_true(fake_log_has("cannot be compared"));
 }
 
 /* Numbers of sections as VMCOREINFO has them; the machine's own sections stay where they are */
@@ -660,6 +693,7 @@ int main(void)
 		cmocka_unit_test(test_many_roots),
 		cmocka_unit_test(test_absurd_roots),
 		cmocka_unit_test(test_long_loops),
+		cmocka_unit_test(test_map_unlisted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1016,6 +1016,34 @@ static void test_notes_outside(void **state)
 	assert_true(fake_log_has("4 note segments"));
 }
 
+/* The kernel wrote its notes to RAM: a header that does not name it names too little */
+static void test_notes_missed(void **state)
+{
+	(void)state;
+	begin64(EM_X86_64);
+	ram(0x100000, 0x4000000);
+	ram(0x6000000, 0x6100000);
+	/* no RAM at all, or none that is missing because of it */
+	add(PT_NOTE, 0, 512, 0, 0);
+	add(PT_NOTE, UINT64_MAX - 100, 512, UINT64_MAX - 100, 0);
+	add(PT_NOTE, 0x100000, UINT64_MAX, 0x100000, 0);
+	add(PT_NOTE, 0x5000000, 0, 0x5000000, 0);
+	/* beside the header, and in the memory that is ours */
+	add(PT_NOTE, HDR + 64, 512, HDR + 64, 0);
+	add(PT_NOTE, HDR - 0x1000, 512, HDR - 0x1000, 0);
+	add(PT_NOTE, HDR - MIB(1), 512, HDR - MIB(1), 0);
+	assert_int_equal(parse_at(HDR, 0, HDR - MIB(1), HDR - KIB(512)), 0);
+	assert_false(vc.cut);
+	cpu_note(true, 1);
+	assert_int_equal(parse_at(HDR, 0, HDR - MIB(1), HDR - KIB(512)), 0);
+	assert_true(vc.cut);
+	assert_int_equal(vc.dropped_bytes, 0);
+	ram(0x4000000, 0x6000000);
+	assert_int_equal(parse_at(HDR, 0, HDR - MIB(1), HDR - KIB(512)), 0);
+	assert_false(vc.cut);
+	assert_int_equal(vc.nr_cpus, 1);
+}
+
 /* Notes in the backup region are read where purgatory moved them to */
 static void test_notes_moved(void **state)
 {
@@ -1175,6 +1203,7 @@ int main(void)
 		cmocka_unit_test(test_no_prstatus),
 		cmocka_unit_test(test_too_many_notes),
 		cmocka_unit_test(test_notes_outside),
+		cmocka_unit_test(test_notes_missed),
 		cmocka_unit_test(test_notes_moved),
 		cmocka_unit_test(test_vmcoreinfo_choice),
 		cmocka_unit_test(test_notes_change),
