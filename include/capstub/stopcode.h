@@ -32,7 +32,7 @@
 	X(36, IOMMU, "iommu", "the IOMMU could not be made to let the target's DMA through") \
 	X(40, SPACE, "space", "the target was full: the most valuable pages were stored") \
 	X(41, DEADLINE, "deadline", "the overall deadline passed") \
-	X(42, RAM_MISSING, "ram-missing", "memory was in use that the stub was not told of: load it again after memory was added") \
+	X(42, RAM_MISSING, "ram-missing", "memory is missing that the stub was not told of or could not list: see the console's count; load it again if memory was added") \
 	X(43, MACHINE_CHECK, "machine-check", "a hardware error ended the capture: memory, a CPU or a bus") \
 	X(50, EXCEPTION, "exception", "unexpected CPU exception inside the stub") \
 	X(51, ASSERT, "assert", "an internal check of the stub failed") \

@@ -47,8 +47,8 @@ void capture_meta(const struct capture *c, unsigned level, struct serial_meta *r
 /*
  * Bytes of RAM, at least, that are known to exist and are not among c->vc's ranges; 0: none. After
  * pages_init(). What the table of ranges could not take may be just what the kernel's own sections have
- * more, hence the larger of the two. Of headers that are cut off, or never
- * named where a note is, nobody knows more than that something is missing.
+ * more, hence the larger of the two. Of headers that are cut off, or
+ * that do not name where a note is, nobody knows more than that something is missing.
  */
 static inline uint64_t ram_missing(const struct capture *c)
 {
