@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The manual, --help and shell completion agree: every command, every option, every key of the configuration."""
+"""The manual, --help and shell completion agree: every command, every option, every key of the configuration, every stop code."""
 import os
 import re
 import shutil
@@ -73,4 +73,12 @@ with open(os.path.join(TOP, "stub/boot/cmdline.c"), encoding="utf-8") as f:
     words = set(re.findall(r'\{"([\w.]+)=", word_', f.read())) - {"BOOT_IMAGE", "dmcryptkeys", "memmap", "test"}
 have = set(re.findall(r"(?:^\.It|,) Cm ([\w.]+)=", manual("capstub-stub.7"), re.M))
 equal(sorted(words - have), [], "words of the stub")
+with open(os.path.join(TOP, "include/capstub/stopcode.h"), encoding="utf-8") as f:
+    codes = re.findall(r'X\((\d+), \w+, "([\w-]+)",', f.read())
+section = re.search(r"^\.Sh STOP CODES$(.*?)(?=^\.Sh )", manual("capstub-stub.7"), re.M | re.S).group(1)
+have = [i.split() for line in re.findall(r"^\.It (.*)$", section, re.M) for i in line.split(" , ")]
+equal(have, [list(c) for c in codes], "stop codes, their names and order")
+images = {"capstub.bzImage", "capstub.Image"}
+for page in "capstub.8", "capstub.conf.5", "capstub-stub.7":
+    equal(sorted(set(re.findall(r"[\w-]+\.(?:bzImage|Image)\b", manual(page))) - images), [], f"{page}: no image that there is not")
 done()
