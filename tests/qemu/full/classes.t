@@ -5,6 +5,7 @@
 A guest full of page cache, tmpfs, anonymous memory, huge pages of every kind and fragments is captured at level 31. Its
 memory, which outlives the stub, is written as the ELF vmcore that a second Linux would have seen, and makedumpfile filters
 that. Then the stub's classifier runs on the host over the same vmcore: all 32 levels, and damaged in 3000 ways.
+And a small guest has poisoned pages, which are left out at level 0 too.
 """
 import os
 import re
@@ -89,5 +90,21 @@ for number, (suite, kexec) in enumerate((("bullseye", "-p"), ("bookworm", "-p"),
     with case(suite + ": damaged in 1000 ways, and without each line of VMCOREINFO"):
         note(run(os.path.join(BIN, "corrupt-x86_64"), "-n", "1000", "-s", str(1000 * number), vmcore, timeout=3600))
     os.unlink(vmcore)
+
+# Pages that the kernel has given up as it does after a machine check: their contents must not be read, whatever the level
+POISON = (0x6000000, 0x9123000, 0xb000000)
+if wanted("poisoned pages at level 0"):
+    with case("poisoned pages at level 0"):
+        disk = Disk("1G").format("target")
+        poison = "".join("echo %#x >/sys/devices/system/memory/hard_offline_page\n" % a for a in POISON)
+        with Guest(disks=[disk], mem="256M", level=0, before=poison + "sed -n 's/^HardwareCorrupted/@@ &/p' /proc/meminfo\n") as guest:
+            guest.capture()
+            corrupted = re.search(r"^@@ HardwareCorrupted: +(\d+) kB", guest.console(), re.M)
+            check(corrupted and int(corrupted[1]) == 4 * len(POISON), "the kernel has not given up these pages")
+            seen = guest.compare_pages(disk, want_all=False)
+        label, held = disk.expect("ok", "complete"), bitmap2(disk.path)
+        check(label.by_class[7] == len(POISON), "%d poisoned pages were found" % label.by_class[7])
+        check(not [a for a in POISON if held >> a // 4096 & 1], "a poisoned page is in the dump")
+        check(bin(held).count("1") == seen["compared"] == label.pages_total - len(POISON), "other pages are missing: %r" % seen)
 
 done()
