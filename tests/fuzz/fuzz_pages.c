@@ -4,6 +4,7 @@
  * tables, VMCOREINFO. First byte: level, and which window of frames is classified; the rest:
  * tests/host/patch.h.
  */
+/* slow: 2 */
 /* needs: stub/idle.c tests/unit/fake/clock.c stub/dead/pages.c stub/dead/select.c stub/dead/kallsyms.c stub/dead/dmesg.c stub/dead/vmcore.c tests/host/machine.c tests/unit/fake/log.c tests/unit/fake/arena.c */
 #include <stdlib.h>
 

@@ -3,6 +3,7 @@
  * The report over a made-up kernel with damage: symbols, types, unwind tables, tasks, modules, stacks, notes. First byte: which
  * kernel; or the rest is BTF. Else the rest: tests/host/patch.h.
  */
+/* slow: 10 */
 /* needs: tools/report/dead.c tools/report/symbols.c tools/report/scan.c tools/report/btf.c tools/report/orc.c tools/report/unwind.c tools/report/tasks.c tools/report/modules.c tools/report/story.c tools/report/why.c tools/report/text.c tools/report/json.c tools/report/html.c tools/report/host.c tools/util.c tests/host/story.c tests/host/machine.c stub/dead/kallsyms.c stub/dead/dmesg.c stub/dead/vmcore.c */
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* slow: 10 */
 /* needs: tests/unit/fake/arena.c stub/idle.c stub/send/session.c stub/send/line.c stub/dead/select.c stub/dead/kallsyms.c stub/dead/vmcore.c */
 /* needs: stub/dead/meta.c stub/dead/pages.c stub/dead/dmesg.c stub/dead/report.c */
 /*

@@ -7,8 +7,9 @@
 #   fuzz.sh total PROGRAM...
 #
 # SEEDS/<name> holds the first inputs of fuzz_<name>. Without SECONDS: RUNS inputs from a fixed
-# start, so that two runs of "make check" do the same, and at most a minute. With SECONDS: that long,
-# from a random start. New inputs are kept beside the program; one that fails stays as a file.
+# start, or that part of them which a slow one's source names, "slow: PART", so that two runs of
+# "make check" do the same on any machine. With SECONDS: that long, from a random start. New inputs are
+# kept beside the program; one that fails stays as a file.
 set -eu
 
 usage() {
@@ -45,7 +46,8 @@ else
 	# A corpus left by an earlier long run would change what a short one does.
 	corpus=$(mktemp -d "$prog.XXXXXX")
 	trap 'rm -rf "$corpus"' EXIT
-	limit="-runs=$runs -seed=1 -max_total_time=60"
+	part=$(sed -n 's|.*/\* slow: \([0-9]*\) \*/.*|\1|p' "$2/../$name.c")
+	limit="-runs=$((runs / ${part:-1})) -seed=1"
 fi
 
 # shellcheck disable=SC2086
