@@ -14,7 +14,7 @@
 # Variables: ARCH=x86_64|arm64 (default: both)   BUILD=folder   V=1 shows every command
 #            NEWLIB_CACHE=folder   newlib, to share between several build folders
 #            CAPSTUB_CACHE=folder  Debian kernels and packages for the QEMU tests
-#            FUZZ_RUNS=n, FUZZ_SECONDS=n   length of each fuzzer's run
+#            FUZZ_RUNS=n, FUZZ_SECONDS=n   length of each fuzzer's run (default of check-full: 200 s)
 
 VERSION      := 0.1
 ARCHES       := x86_64 arm64
@@ -237,21 +237,7 @@ images: all
 	$(Q)tools/build/check-reproducible.sh $(BUILD) $(NEWLIB_CACHE) $(CAPSTUB_CACHE)
 
 #---------------------------------------------------------------------------------------------------
-# Real kernels in QEMU.
-
-QEMU_ENV = BUILD=$(abspath $(BUILD)) CAPSTUB_CACHE=$(abspath $(CAPSTUB_CACHE))
-PAGES   := $(BUILD)/pages
-
-# Compares every page of a dump with a copy of the guest's physical memory.
-$(PAGES): tests/qemu/pages.c Makefile
-	@$(say) HOSTCC $<
-	$(Q)$(HOSTCC) $(HOST_CFLAGS) -o $@ $< $$(pkg-config --libs libkdumpfile)
-
-qemu-check: all $(PAGES)
-	$(Q)$(QEMU_ENV) prove $(PROVE_FLAGS) $(sort $(wildcard tests/qemu/check/*.t))
-
-qemu-full: all loader $(PAGES)
-	$(Q)$(QEMU_ENV) FULL=1 prove $(PROVE_FLAGS) $(sort $(wildcard tests/qemu/check/*.t tests/qemu/full/*.t))
+include tests/qemu/qemu.mk
 
 deps:
 	$(Q)tools/build/deps.sh x86_64 arm64 guests tests
@@ -271,29 +257,17 @@ check: deps
 	$(Q)+for part in all rules images unit host-programs fuzz tool-check qemu-check; do \
 		$(MAKE) $$part || exit 1; done
 
-check-full: check
-	$(Q)+$(MAKE) fuzz FUZZ_SECONDS=600
+# Fuzzers at the end: how long they take is a matter of taste, and of FUZZ_SECONDS
+check-full:
+	$(Q)+$(MAKE) check FUZZ_SECONDS=
 	$(Q)+$(MAKE) deb rpm
 	$(Q)+$(MAKE) qemu-full
-	$(Q)tools/build/fuzz.sh total $(FUZZES)
+	$(Q)+$(MAKE) fuzz FUZZ_SECONDS=$(or $(FUZZ_SECONDS),200)
 
 install: all
 	$(Q)tools/build/install.sh $(BUILD) $(prefix) $(DESTDIR)
 
-# The tool knows where it is installed, so packages have one of their own; and of the stubs the one for this machine
-PACKAGE := $(BUILD)/package
-NATIVE   = $(subst aarch64,arm64,$(shell uname -m))
-package-files:
-	$(Q)tools/build/deps.sh $(NATIVE) packages
-	$(Q)+$(MAKE) ARCH=$(NATIVE) image
-	$(Q)+$(MAKE) BUILD=$(PACKAGE) prefix=/usr tool
-	$(Q)install -D -m 644 -t $(PACKAGE)/$(NATIVE) $(BUILD)/$(NATIVE)/capstub.*Image
-
-deb: package-files
-	$(Q)file=$$(tools/package/deb.sh $(PACKAGE) $(VERSION) $(BUILD)) && lintian --fail-on error $$file && $(say) DEB $$file
-
-rpm: package-files
-	$(Q)file=$$(tools/package/rpm.sh $(PACKAGE) $(VERSION) $(BUILD)) && $(say) RPM $$file
+include tools/package/package.mk
 
 # newlib and what came from Debian are kept: they are what costs time. "rm -rf $(BUILD)" removes them too.
 clean:

@@ -14,8 +14,8 @@ copy=$build/again
 fail=0 compared=0
 rm -rf "$copy"
 mkdir -p "$copy"
-for d in Makefile stub drivers arch linker include tools; do
-	[ ! -e "$d" ] || cp -r "$d" "$copy"
+for d in Makefile stub drivers arch linker include tools tests/qemu/qemu.mk; do
+	[ ! -e "$d" ] || cp -r --parents "$d" "$copy"
 done
 for image in x86_64/capstub.bzImage arm64/capstub.Image; do
 	[ -e "$build/$image" ] || continue
