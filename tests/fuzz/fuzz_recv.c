@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: tools/recv/recv_session.c tools/recv/recv_store.c tools/recv/marks.c tools/recv/spans.c tools/util.c tools/media/outfile.c tools/media/kdump.c */
+/* needs: tools/recv/recv_session.c tools/recv/recv_store.c tools/recv/marks.c tools/recv/spans.c tools/util.c tools/media/outfile.c tools/media/flat.c tools/media/kdump.c */
 /*
  * A hostile stream for capstub recv. The input is a program of frames with good CRCs (noise alone hardly ever makes one), noise
  * between them, time, and restarts of the receiver. The contents of a page are a function of its place, so that afterwards

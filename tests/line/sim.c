@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* needs: tests/host/dumpfile.c tests/unit/fake/arena.c tools/recv/recv_session.c tools/recv/recv_store.c tools/recv/marks.c tools/recv/spans.c tools/util.c */
-/* needs: tools/media/outfile.c tools/media/kdump.c stub/idle.c stub/send/session.c stub/send/line.c */
+/* needs: tools/media/outfile.c tools/media/flat.c tools/media/kdump.c stub/idle.c stub/send/session.c stub/send/line.c */
 /* needs: stub/dead/meta.c stub/dead/select.c stub/dead/kallsyms.c stub/dead/vmcore.c */
 /* needs: stub/dead/pages.c stub/dead/dmesg.c stub/dead/report.c */
 /*

@@ -42,11 +42,11 @@ equal(sorted(complete_bash("")), sorted(commands), "bash offers the commands")
 equal(complete_bash("st"), ["status"], "... those that begin so")
 equal(complete_bash("load", "--syscall", "=", "l"), ["load"], "... values")
 equal(complete_bash("load", "--syscall", "="), ["auto", "load", "file"], "... all of them")
-equal(complete_bash("save", "-F", ""), ["kdump", "elf"], "... also of a letter")
+equal(complete_bash("save", "-F", ""), ["kdump", "elf", "flat"], "... also of a letter")
 equal(complete_bash("load", "--config", "=", "/e"), [], "... and leaves files to the shell")
 if has_zsh:
     equal(sorted(complete_zsh("")), sorted(commands), "zsh offers the commands")
-    ok(any(s.startswith("(-F --format)--format=[") and s.endswith(":kdump elf:(kdump elf)") for s in complete_zsh("save", "")), "... values",
+    ok(any(s.startswith("(-F --format)--format=[") and s.endswith(":kdump elf flat:(kdump elf flat)") for s in complete_zsh("save", "")), "... values",
        complete_zsh("save", ""))
 else:
     skip("zsh", "is not here")

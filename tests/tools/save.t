@@ -7,6 +7,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import struct
 import subprocess
@@ -235,7 +236,7 @@ for name in ("kdump32", "kdump-be"):
     d = outdir()
     expect(1, "another architecture", "save", "--format", "elf", "-o", d, g.foreign(path(name), name))
     ok(not os.path.exists(d), "... and no folder is made")
-for args, words in ((["save"], "which TARGET"), (["save", "--format", "tar", t], "kdump or elf")):
+for args, words in ((["save"], "which TARGET"), (["save", "--format", "tar", t], "kdump, elf or flat")):
     expect(2, words, *args)
 
 # Damaged labels: refused, unless forced; never marked
@@ -406,6 +407,98 @@ if os.geteuid() == 0 and run("mount", "-t", "tmpfs", "-o", "size=2M", "tmpfs", t
 else:
     skip("full filesystem", "needs root to mount a small one")
 
+# Through a pipe, flattened
+def piped(*args, stdout=subprocess.PIPE):
+    return subprocess.run([TOOL, "save", "--format", "flat", "-o", "-", *args], stdout=stdout, stderr=subprocess.PIPE, timeout=120)
+
+
+def rearrange(flat):
+    """The file that it stands for, by the format's description"""
+    assert flat[:4096] == b"makedumpfile\0\0\0\0" + struct.pack(">qq", 1, 1) + bytes(4064), flat[:64]
+    at, file = 4096, bytearray()
+    while True:
+        offset, n = struct.unpack_from(">qq", flat, at)
+        at += 16
+        if (offset, n) == (-1, -1):
+            return bytes(file) if at == len(flat) else None
+        if offset < len(file) or n <= 0 or len(flat) < at + n:      # none twice: readers differ in which of them counts
+            return None
+        file += bytes(offset - len(file)) + flat[at:at + n]
+        at += n
+
+
+R = shutil.which("makedumpfile")
+zeros = g.Dump(stored=0)
+for what, rc, dump, fields, options in (
+        ("whole", 0, whole, {}, []), ("lzo", 0, whole, {}, ["--compress", "lzo"]), ("zlib", 0, whole, {}, ["--compress", "zlib"]),
+        ("zstd", 0, whole, {}, ["-c", "zstd"]), ("none", 0, whole, {}, ["-c", "none"]),
+        ("cut", 0, g.Dump(stored=700, patch=begun), dict(state=g.DUMPING, stop=1), []),
+        ("cut, zlib", 0, g.Dump(stored=700, patch=begun), dict(state=g.DUMPING, stop=1), ["-c", "zlib"]),
+        ("pages missing", 0, g.Dump(stored=900), dict(state=g.INCOMPLETE, stop=40), []),
+        ("damaged", 1, g.Dump(patch=evil), {}, []),
+        ("damaged, zlib", 1, g.Dump(patch=evil, incomplete=True), {}, ["-c", "zlib"]),
+        ("zeros at the end", 0, zeros, dict(state=g.COMPLETE, dump_bytes=15 * g.MIB), [])):
+    t, d = g.image(path("flat.img"), dump, **fields), outdir()
+    before = sha(t)
+    r = piped(*options, t)
+    ok(r.returncode == rc and sha(t) == before, f"flat, {what}: status {rc}, nothing is written to the target", r.stderr)
+    capstub("save", "--keep", *options, "-o", d, t)
+    ok(rearrange(r.stdout) == read(d, "vmcore"), f"flat, {what}: it is the vmcore that goes to a directory")
+    if R:
+        run("sh", "-c", 'makedumpfile -R "$1" <"$2"', "sh", d + "/again", open(path("flat"), "wb").write(r.stdout) and path("flat"))
+        ok(read(d, "again") == read(d, "vmcore"), f"flat, {what}: and so says makedumpfile -R")
+    else:
+        skip(f"flat, {what}: and so says makedumpfile -R", "not installed")
+ok(len(r.stdout) < 2 * g.MIB, "runs of zeros take no room there, too", len(r.stdout))
+# A page that cannot be decompressed shows behind a header that says all is there
+t = g.image(path("flat.img"), g.Dump(patch={5: (whole.data_at + g.PAGE, 77, g.ZLIB)}))
+r = piped("-c", "zlib", t)
+ok(r.returncode == 1 and b"not through a pipe" in r.stderr and r.stdout[-16:] != b"\xff" * 16, "flat: a header that cannot be taken back", r.stderr)
+equal(state(t), "complete", "... not marked")
+# Marked when the other end of the pipe is content, by a command of its own
+t = g.image(path("flat.img"), whole)
+r = piped(t)
+ok(f"when it has arrived: capstub save --mark {t}" in r.stderr.decode(), "flat: says how to mark the target", r.stderr)
+expect(0, "marked saved", "save", "--mark", t)
+equal(state(t), "saved", "--mark: it is marked")
+expect(1, "was saved already", "save", "--mark", t)
+expect(0, "", "save", "--mark", "--if-needed", t)
+r = piped(t)
+ok(r.returncode == 1 and not r.stdout and b"--force saves it again" in r.stderr, "flat: not twice", r.stderr)
+ok(rearrange(piped("--force", t).stdout) == whole.bytes, "flat: --force")
+t = g.image(path("flat.img"), g.Dump(stored=700), state=g.DUMPING, stop=1)
+expect(0, "marked saved", "save", "--mark", t)
+equal((state(t), info(t)["label"]["dump_bytes"]), ("saved", max(ends)), "--mark: a cut one has the length found")
+t = g.image(path("flat.img"), g.Dump(patch=evil))
+expect(1, "is damaged, and is not marked", "save", "--mark", t)
+equal(state(t), "complete", "--mark: not one that is damaged")
+t = g.image(path("flat.img"), None, state=g.INCOMPLETE, stop=24, dump_bytes=0)
+r = piped(t)
+ok(r.returncode == 1 and not r.stdout and b"holds no pages" in r.stderr, "flat: texts only", r.stderr)
+open(path("plain"), "wb").write(whole.bytes)
+r = piped(path("plain"))
+ok(r.returncode == 0 and rearrange(r.stdout) == whole.bytes and b"--mark" not in r.stderr, "flat: of a vmcore", r.stderr)
+# The reader goes away, the disk behind it is full
+t = g.image(path("flat.img"), g.Dump(compress=False))
+for n in (0, 5000, 1 << 20, 3 << 20):
+    p = subprocess.Popen([TOOL, "save", "-F", "flat", "-o", "-", t], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdout.read(n)
+    p.stdout.close()
+    err = p.stderr.read()
+    ok(p.wait() == 1 and b"went away after" in err and err.count(b"\n") == 1, f"flat: the pipe is closed after {n} bytes", (p.returncode, err))
+with open("/dev/full", "wb") as f:
+    r = piped(t, stdout=f)
+ok(r.returncode == 1 and b"No space left" in r.stderr, "flat: no room", r.stderr)
+equal(state(t), "complete", "... not marked")
+for args, words in ((["--format", "flat"], "belong together"), (["-o", "-"], "belong together"), (["-F", "flat", "-o", outdir()], "belong together"),
+                    (["--mark", "--keep"], "goes with none"), (["--mark", "-o", outdir()], "goes with none")):
+    expect(2, words, "save", *args, t)
+master, terminal = os.openpty()
+r = piped(t, stdout=terminal)
+ok(r.returncode == 2 and b"is a terminal" in r.stderr, "flat: not to a terminal", r.stderr)
+os.close(master)
+os.close(terminal)
+
 # Zeros do not take room
 big = g.Dump(stored=0)
 t, d = g.image(path("holes.img"), big, state=g.COMPLETE, dump_bytes=15 * g.MIB), outdir()
@@ -427,7 +520,6 @@ d = path("ro")
 os.mkdir(d)
 os.chmod(d, 0o777)
 if os.geteuid() == 0:
-    import shutil
     mine = shutil.copy(TOOL, path("capstub"))
     as_nobody = dict(user="nobody", group="nogroup", extra_groups=[])
 else:

@@ -27,7 +27,7 @@ for what in "$@"; do
 		;;
 	tests)
 		# Unit tests, fuzzers, rules; signatures that the host tool must refuse; independent readers
-		packages="$packages libcmocka-dev libkdumpfile-dev clang libclang-rt-dev perl fdisk e2fsprogs
+		packages="$packages libcmocka-dev libkdumpfile-dev makedumpfile clang libclang-rt-dev perl fdisk e2fsprogs
 			util-linux dosfstools xfsprogs btrfs-progs cryptsetup-bin lvm2 mdadm
 			qemu-utils mmdebstrap device-tree-compiler gdb gdb-multiarch openssl sbsigntool osslsigncode
 			dpkg-dev rpm zsh curl"

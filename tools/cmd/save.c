@@ -4,14 +4,18 @@
  * be overwritten by the next crash, only after every file is verified and on stable storage. And
  * whatever cuts a run short, the next one with the same words succeeds: a new directory has its
  * name only when it is whole, and a file that is there with the right contents is no obstacle.
+ *
+ * What goes through a pipe is neither verified nor known to be on stable storage, and marks nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "stub/bits.h"
 #include "stub/format/crc.h"
 #include "tools/cmd/args.h"
 #include "tools/cmd/commands.h"
@@ -26,7 +30,7 @@
 #define COPY_BYTES	(1u << 20)
 #define MAX_NAMES	100u	/* NAME, NAME-2, ... */
 
-enum save_format { FORMAT_KDUMP, FORMAT_ELF };
+enum save_format { FORMAT_KDUMP, FORMAT_ELF, FORMAT_FLAT };
 
 struct save_args {
 	const char *path;
@@ -34,7 +38,7 @@ struct save_args {
 	enum save_format format;
 	bool repack;			/* pages are compressed anew */
 	uint32_t method;		/* so */
-	bool force, keep, if_needed;
+	bool force, keep, mark, if_needed;
 };
 
 /* What may be in a directory of ours, in the order of writing */
@@ -62,9 +66,14 @@ static struct save_args save_args;
 
 static void parse_format(const char *value, struct argp_state *state)
 {
-	if (strcmp(value, "kdump") && strcmp(value, "elf"))
-		argp_error(state, "the format is kdump or elf, not '%s'", value);
-	save_args.format = *value == 'e' ? FORMAT_ELF : FORMAT_KDUMP;
+	if (!strcmp(value, "kdump"))
+		save_args.format = FORMAT_KDUMP;
+	else if (!strcmp(value, "elf"))
+		save_args.format = FORMAT_ELF;
+	else if (!strcmp(value, "flat"))
+		save_args.format = FORMAT_FLAT;
+	else
+		argp_error(state, "the format is kdump, elf or flat, not '%s'", value);
 }
 
 static void parse_compress(const char *value, struct argp_state *state)
@@ -76,19 +85,31 @@ static void parse_compress(const char *value, struct argp_state *state)
 
 static void check_args(struct argp_state *state)
 {
-	if (save_args.repack && save_args.format == FORMAT_ELF)
-		argp_error(state, "an ELF core is not compressed: --compress is for --format kdump");
+	const struct save_args *a = &save_args;
+	bool pipe = a->dir && !strcmp(a->dir, "-");
+
+	if (a->repack && a->format == FORMAT_ELF)
+		argp_error(state, "an ELF core is not compressed: --compress is for --format kdump and flat");
+	if (pipe != (a->format == FORMAT_FLAT))
+		argp_error(state, "--format flat and -o - belong together: a flattened dump goes to standard output, and nothing else");
+	if (pipe && isatty(STDOUT_FILENO))
+		argp_error(state, "standard output is a terminal: -o - is for a pipe");
+	if (a->mark && (a->dir || a->format != FORMAT_KDUMP || a->repack || a->force || a->keep))
+		argp_error(state, "--mark writes no dump, and goes with none of the other options but --if-needed");
 }
 
 static const struct arg options[] = {
-	{ "output", 'o', "DIR", "Directory for the files (default: ./HOST-RELEASE-TIME)", &save_args.dir, NULL },
-	{ "format", 'F', "kdump|elf", "kdump: as captured, for crash, drgn, makedumpfile (default); elf: for gdb",
-	  NULL, parse_format },
+	{ "output", 'o', "DIR", "Directory for the files (default: ./HOST-RELEASE-TIME); -: standard output, when flat",
+	  &save_args.dir, NULL },
+	{ "format", 'F', "kdump|elf|flat", "kdump: as captured, for crash, drgn, makedumpfile (default); elf: for gdb; "
+	  "flat: kdump through a pipe, for 'makedumpfile -R'", NULL, parse_format },
 	{ "compress", 'c', "none|lzo|zlib|zstd", "Compress the pages anew (default: as captured)", NULL,
 	  parse_compress },
 	{ "force", 'f', NULL, "Save again what is saved, overwrite files, try to read a target with a damaged label",
 	  &save_args.force, NULL },
 	{ "keep", 'k', NULL, "Do not mark the target saved: it is only read", &save_args.keep, NULL },
+	{ "mark", 'm', NULL, "Save nothing: mark the target saved, after what went through a pipe has arrived",
+	  &save_args.mark, NULL },
 	{ "if-needed", 0x100, NULL, "Succeed without a word when there is nothing to save",
 	  &save_args.if_needed, NULL },
 	{ 0 }
@@ -98,14 +119,14 @@ static const struct args args = {
 	.options = options, .paths = &save_args.path, .max = 1, .check = check_args,
 	.usage = "TARGET", .which = "which TARGET?", .too_many = "one TARGET at a time",
 	.doc = "Copy the dump on TARGET to DIR/vmcore, with dmesg.txt, capstub.log and info.json, "
-	       "verify the copy, and mark the target saved. With --format elf or --compress TARGET may "
-	       "also be a vmcore that was saved before.",
+	       "verify the copy, and mark the target saved. With --format elf or flat, or --compress, TARGET "
+	       "may also be a vmcore that was saved before.",
 };
 
 /* Does the copy differ from what is on the target, and its size with it? */
 static bool converts(const struct save_args *a)
 {
-	return a->format == FORMAT_ELF || a->repack;
+	return a->format != FORMAT_KDUMP || a->repack;
 }
 
 /*
@@ -313,72 +334,117 @@ static int open_output(struct save *s)
 }
 
 /*
- * The used bytes, as they are; the CRC for outfile_verify() is computed on the way. A target that
+ * Readers follow descriptors without asking (libkdumpfile 0.5.1 gets SIGBUS behind the end of a
+ * file), so in the copy a damaged one, or one that was only begun, becomes what a missing page looks
+ * like. The target itself is not changed: other tools may still get something out of it.
+ */
+struct mend {
+	struct kdump_walk walk;
+	struct kdump_page page;	/* the next one whose descriptor does not go over as it is */
+	bool more;		/* there is one */
+};
+
+static int mend_next(struct mend *m)
+{
+	static const struct page_desc none;
+	int rc;
+
+	do
+		rc = kdump_walk_next(&m->walk, &m->page);
+	while (rc == 1 && (m->page.state == PAGE_STORED || !memcmp(&m->page.desc, &none, sizeof(none))));
+	m->more = rc == 1;
+	return rc < 0 ? rc : 0;
+}
+
+static int mend_start(struct mend *m, const struct save *s)
+{
+	kdump_walk_start(&m->walk, &s->info.dump);
+	m->more = false;
+	return s->info.counts.bad || s->info.counts.missing ? mend_next(m) : 0;
+}
+
+/* @buf is [@at, @at + @len) of the dump. Pieces come in order; the first one has the header. */
+static int mend(struct mend *m, const struct save *s, uint8_t *buf, uint64_t at, size_t len)
+{
+	int rc = 0;
+
+	if (!at && (s->info.counts.bad || s->info.counts.missing)) {
+		uint32_t status = s->info.dump.hdr.status | KDUMP_INCOMPLETE;
+
+		memcpy(buf + offsetof(struct disk_dump_header, status), &status, sizeof(status));
+	}
+	while (!rc && m->more) {
+		uint64_t from = s->info.dump.descs + m->page.index * sizeof(struct page_desc);
+		uint64_t to = from + sizeof(struct page_desc), end = at + len;
+
+		if (from >= end)
+			break;
+		memset(buf + (max_u64(from, at) - at), 0, min_u64(to, end) - max_u64(from, at));
+		if (to > end)
+			break;	/* the rest of it is in the next piece */
+		rc = mend_next(m);
+	}
+	return rc;
+}
+
+/*
+ * The used bytes, mended; the CRC for outfile_verify() is computed on the way. A target that
  * cannot be read somewhere ends the save: what was copied would look whole to every reader.
  */
 static int copy_stream(struct save *s, struct outfile *o)
 {
 	uint8_t *buf = must_alloc(COPY_BYTES, 1);
 	struct progress p;
+	struct mend m;
 	uint64_t done = 0;
-	int rc = 0;
+	int rc = mend_start(&m, s), failed = 0;
 
 	posix_fadvise(s->t.fd, 0, (off_t)s->saved.bytes, POSIX_FADV_SEQUENTIAL);
 	progress_start(&p, "copying", s->saved.bytes);
-	while (!rc && done < s->saved.bytes) {
+	while (!rc && !failed && done < s->saved.bytes) {
 		uint64_t left = s->saved.bytes - done;
 		size_t len = left < COPY_BYTES ? left : COPY_BYTES;
 
 		rc = read_at(s->t.fd, buf, len, done);
-		if (rc) {
-			progress_end(&p);
-			fail(rc, "%s: reading at byte %llu failed: %s", s->t.path,
-			     (unsigned long long)done, strerror(-rc));
+		if (!rc)
+			rc = mend(&m, s, buf, done, len);
+		if (rc)
 			break;
-		}
-		rc = outfile_append(o, buf, len);
+		failed = outfile_append(o, buf, len);
 		done += len;
 		progress_step(&p, done);
 	}
 	progress_end(&p);
 	free(buf);
+	if (!rc)
+		return failed;
+	return fail(rc, "%s: reading at byte %llu failed: %s", s->t.path, (unsigned long long)done, strerror(-rc));
+}
+
+/* Copy or convert */
+static int write_core(struct save *s, struct outfile *o)
+{
+	int rc;
+
+	if (s->a->format == FORMAT_ELF) {
+		s->elf = (struct elf_job){
+			.path = s->t.path, .dump = &s->info.dump,
+			.dmesg = s->text[FILE_DMESG], .dmesg_len = s->text_len[FILE_DMESG],
+		};
+		rc = elf_write(&s->elf, o);
+		s->lost = s->elf.lost;
+	} else if (s->a->repack) {
+		struct repack_job job = { .path = s->t.path, .dump = &s->info.dump, .method = s->a->method };
+
+		rc = repack_write(&job, o);
+		s->lost = job.lost;
+	} else {
+		rc = copy_stream(s, o);
+	}
 	return rc;
 }
 
-/*
- * Readers follow descriptors without asking (libkdumpfile 0.5.1 gets SIGBUS behind the end of a
- * file), so in the copy a damaged one, or one that was only begun, becomes what a missing page looks
- * like. The target itself is not changed: other tools may still get something out of it. After the verification, so the CRC in
- * info.json is that of the bytes on the target.
- */
-static int repair(const struct save *s, struct outfile *o)
-{
-	static const struct page_desc none;
-	const struct kdump *k = &s->info.dump;
-	uint32_t status = k->hdr.status | KDUMP_INCOMPLETE;
-	struct kdump_walk w;
-	struct kdump_page p;
-	int rc;
-
-	if (!s->info.counts.bad && !s->info.counts.missing)
-		return 0;
-	kdump_walk_start(&w, k);
-	while ((rc = kdump_walk_next(&w, &p)) == 1) {
-		if (p.state == PAGE_STORED || !memcmp(&p.desc, &none, sizeof(none)))
-			continue;
-		rc = write_at(o->fd, &none, sizeof(none), k->descs + p.index * sizeof(none));
-		if (rc)
-			break;
-	}
-	if (!rc)
-		rc = write_at(o->fd, &status, sizeof(status),
-			      offsetof(struct disk_dump_header, status));
-	return rc ? fail(rc, "%s/%s: repairing it failed: %s", o->dir, o->name, strerror(-rc)) : 0;
-}
-
-/*
- * Copy or convert, verify, repair what readers would stumble over, then give the file its name
- */
+/* Write, verify, then give the file its name */
 static int save_core(struct save *s)
 {
 	struct outfile o;
@@ -386,25 +452,9 @@ static int save_core(struct save *s)
 
 	if (rc)
 		return rc;
-	if (s->a->format == FORMAT_ELF) {
-		s->elf = (struct elf_job){
-			.path = s->t.path, .dump = &s->info.dump,
-			.dmesg = s->text[FILE_DMESG], .dmesg_len = s->text_len[FILE_DMESG],
-		};
-		rc = elf_write(&s->elf, &o);
-		s->lost = s->elf.lost;
-	} else if (s->a->repack) {
-		struct repack_job job = { .path = s->t.path, .dump = &s->info.dump, .method = s->a->method };
-
-		rc = repack_write(&job, &o);
-		s->lost = job.lost;
-	} else {
-		rc = copy_stream(s, &o);
-	}
+	rc = write_core(s, &o);
 	if (!rc)
 		rc = outfile_verify(&o);
-	if (!rc && !converts(s->a))
-		rc = repair(s, &o);
 	if (rc) {
 		outfile_abort(&o);
 		return rc;
@@ -542,23 +592,11 @@ static void report_elf(const struct save *s, const char *vmlinux)
 		     "other memory by its physical address");
 }
 
-/* The last words. -EBADMSG when what was saved is less than what the stub wrote. */
-static int report(const struct save *s)
+/* What of the dump is not in the copy. -EBADMSG when that is less than what the stub wrote. */
+static int report_missing(const struct save *s)
 {
 	const struct kdump_counts *c = &s->info.counts;
 
-	if (!s->saved.file) {
-		note("%s holds no pages (stop code %u, %s): only the texts were saved to %s",
-		     s->t.path, s->t.label.stop_code, stop_name(s->t.label.stop_code), s->out.path);
-		return s->info.damaged ? -EBADMSG : 0;
-	}
-	printf("%s/%s: %s, verified, %s\n", s->out.path, s->saved.file, human_bytes(s->saved.bytes),
-	       s->complete ? "complete" : "INCOMPLETE");
-	if (s->a->format == FORMAT_ELF)
-		report_elf(s, find_vmlinux(release_of(s)));
-	else
-		printf("Open it with: crash %s %s/%s\n", find_vmlinux(release_of(s)), s->out.path,
-		       s->saved.file);
 	if (s->complete && c->missing)
 		note("%s: %llu pages could not be read when the machine crashed", s->t.path,
 		     (unsigned long long)c->missing);
@@ -574,6 +612,24 @@ static int report(const struct save *s)
 			    "marked saved",
 			    s->t.path, (unsigned long long)(c->bad + s->lost));
 	return 0;
+}
+
+/* The last words. -EBADMSG as above. */
+static int report(const struct save *s)
+{
+	if (!s->saved.file) {
+		note("%s holds no pages (stop code %u, %s): only the texts were saved to %s",
+		     s->t.path, s->t.label.stop_code, stop_name(s->t.label.stop_code), s->out.path);
+		return s->info.damaged ? -EBADMSG : 0;
+	}
+	printf("%s/%s: %s, verified, %s\n", s->out.path, s->saved.file, human_bytes(s->saved.bytes),
+	       s->complete ? "complete" : "INCOMPLETE");
+	if (s->a->format == FORMAT_ELF)
+		report_elf(s, find_vmlinux(release_of(s)));
+	else
+		printf("Open it with: crash %s %s/%s\n", find_vmlinux(release_of(s)), s->out.path,
+		       s->saved.file);
+	return report_missing(s);
 }
 
 /*
@@ -593,10 +649,56 @@ static int write_files(struct save *s)
 	return rc ? rc : outdir_commit(&s->out);
 }
 
+/*
+ * The dump alone, to standard output. Nobody here knows what becomes of it there, so the target is not marked: that is
+ * for --mark, when the other end of the pipe is content.
+ */
+static int save_piped(struct save *s)
+{
+	struct outfile o;
+	int rc;
+
+	if (!s->info.has_dump)
+		return fail(-ENODATA, "%s holds no pages: save the texts to a directory", s->t.path);
+	signal(SIGPIPE, SIG_IGN);	/* said in words instead */
+	rc = outfile_pipe(&o);
+	if (rc)
+		return rc;
+	rc = write_core(s, &o);
+	if (rc) {
+		outfile_abort(&o);
+		return rc;
+	}
+	rc = outfile_commit(&o);
+	if (rc)
+		return rc;
+	note("%s: %s to standard output, %s%s%s", s->t.path, human_bytes(o.bytes),
+	     s->complete ? "complete" : "INCOMPLETE",
+	     s->t.status == LABEL_OK ? "; when it has arrived: capstub save --mark " : "",
+	     s->t.status == LABEL_OK ? s->t.path : "");
+	return report_missing(s);
+}
+
+static int mark_only(struct save *s)
+{
+	int rc;
+
+	if (s->info.counts.bad || s->info.damaged)
+		return fail(-EBADMSG, "%s: the dump is damaged, and is not marked saved", s->t.path);
+	rc = mark_saved(s);
+	if (!rc)
+		printf("%s: marked saved, the next capture may overwrite it\n", s->t.path);
+	return rc;
+}
+
 static int save_all(struct save *s)
 {
 	int rc = plan(s);
 
+	if (!rc && s->a->mark)
+		return mark_only(s);
+	if (!rc && s->a->format == FORMAT_FLAT)
+		return save_piped(s);
 	if (!rc)
 		rc = info_dmesg(&s->info, &s->text[FILE_DMESG], &s->text_len[FILE_DMESG]);
 	if (!rc)
@@ -617,7 +719,7 @@ static int save_all(struct save *s)
 static int save(const struct save_args *a)
 {
 	struct save s = { .a = a, .out.fd = -1 };
-	bool write = !a->keep;
+	bool write = !a->keep && a->format != FORMAT_FLAT;
 	int rc = target_open(&s.t, a->path, O_RDONLY);
 
 	if (rc)

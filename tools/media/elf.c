@@ -452,8 +452,9 @@ static int write_all(struct elf *e, struct outfile *out)
 	int rc;
 
 	do {
-		outfile_rewind(out);
-		rc = find_runs(e);
+		rc = outfile_rewind(out);
+		if (!rc)
+			rc = find_runs(e);
 		if (rc)
 			return rc;
 		find_segments(e);

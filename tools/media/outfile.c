@@ -30,6 +30,10 @@ static const uint8_t zeros[HOLE_BYTES];
 /* No room is the one failure that people can do something about */
 static int out_failed(const struct outfile *o, int rc)
 {
+	if (rc == -EPIPE)
+		return fail(rc, "who was to read the dump went away after %s", human_bytes(o->bytes));
+	if (o->piped)
+		return fail(rc, "standard output: %s, after %s", strerror(-rc), human_bytes(o->bytes));
 	if (rc == -ENOSPC || rc == -EDQUOT || rc == -EFBIG)
 		return fail(rc, "%s/%s: no room (%s) after %s: save to another place with -o",
 			    o->dir, o->name, strerror(-rc), human_bytes(o->bytes));
@@ -299,6 +303,18 @@ int outfile_open(struct outfile *o, int dirfd, const char *dir, const char *name
 	return o->fd < 0 ? out_failed(o, o->fd) : 0;
 }
 
+int outfile_pipe(struct outfile *o)
+{
+	int rc;
+
+	*o = (struct outfile){ .fd = -1, .piped = true };
+	rc = flat_begin(&o->flat, STDOUT_FILENO);
+	if (!rc)
+		return 0;
+	outfile_abort(o);
+	return out_failed(o, rc);
+}
+
 /*
  * Whole pieces of zeros are not written: the file system then stores nothing for them. They count
  * for CRC and length, which are of the stream and not of what happens to be stored.
@@ -313,7 +329,8 @@ int outfile_append(struct outfile *o, const void *buf, size_t len)
 		size_t piece = len < HOLE_BYTES ? len : HOLE_BYTES;
 
 		if (piece < HOLE_BYTES || memcmp(p, zeros, HOLE_BYTES))
-			rc = write_at(o->fd, p, piece, o->bytes);
+			rc = o->piped ? flat_write(&o->flat, p, piece, o->bytes) :
+					write_at(o->fd, p, piece, o->bytes);
 		if (rc)
 			break;
 		o->bytes += piece;
@@ -337,13 +354,17 @@ int outfile_append_zeros(struct outfile *o, uint64_t len)
 }
 
 /* For a writer that learns only from the contents that its headers are wrong (tools/media/elf.c) */
-void outfile_rewind(struct outfile *o)
+int outfile_rewind(struct outfile *o)
 {
+	if (o->piped)
+		return !o->bytes ? 0 : fail(-ESPIPE, "pages are damaged, which showed only when the header was written: "
+					    "this dump can be saved to a directory, but not through a pipe");
 	/* The size is checked and set again at the end: an error shows there */
 	if (ftruncate(o->fd, 0))
 		note("%s/%s: %s", o->dir, o->name, strerror(errno));
 	o->bytes = 0;
 	o->crc = 0;
+	return 0;
 }
 
 /* Holes at the end need the size set; then everything to the disk */
@@ -405,6 +426,17 @@ static int flush_name(const struct outfile *o)
 			      "the directory cannot be flushed: %s", o->dir, o->name, strerror(-rc));
 }
 
+/* With close(), which says what a file system could not store where standard output is a file */
+static int end_pipe(struct outfile *o)
+{
+	int rc = flat_end(&o->flat, o->bytes);
+
+	if (!rc && close(STDOUT_FILENO))
+		rc = -errno;
+	outfile_abort(o);
+	return rc ? out_failed(o, rc) : 0;
+}
+
 /*
  * RENAME_NOREPLACE closes the gap between the check and now. close() is asked for errors as well: a
  * network file system may report there what it could not store.
@@ -413,8 +445,11 @@ int outfile_commit(struct outfile *o)
 {
 	unsigned flags = o->replace ? 0 : RENAME_NOREPLACE;
 	char part[256];
-	int rc = flush(o);
+	int rc;
 
+	if (o->piped)
+		return end_pipe(o);
+	rc = flush(o);
 	if (rc)
 		goto abort;
 	if (close(o->fd)) {
@@ -442,6 +477,10 @@ void outfile_abort(struct outfile *o)
 {
 	char part[256];
 
+	if (o->piped) {
+		flat_free(&o->flat);
+		return;
+	}
 	part_name(o, part);
 	unlinkat(o->dirfd, part, 0);
 	if (o->fd >= 0)

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tools/media/flat.h"
+
 struct outfile {
 	int dirfd;
 	const char *dir;	/* for messages */
@@ -19,6 +21,8 @@ struct outfile {
 	int fd;
 	uint64_t bytes;		/* appended so far */
 	uint32_t crc;		/* of those */
+	bool piped;		/* to standard output */
+	struct flat flat;	/* then */
 };
 
 /*
@@ -74,13 +78,18 @@ int outfile_check(int dirfd, const char *dir, const char *name, bool replace);
  */
 int outfile_open(struct outfile *o, int dirfd, const char *dir, const char *name, bool replace);
 /*
+ * No file: what is appended goes to standard output, flattened. It can be neither verified nor begun again, and has its
+ * end with outfile_commit().
+ */
+int outfile_pipe(struct outfile *o);
+/*
  * Append; runs of zeros become holes. 0 or -errno with a message; the file is then good for
  * outfile_abort() only.
  */
 int outfile_append(struct outfile *o, const void *buf, size_t len);
 int outfile_append_zeros(struct outfile *o, uint64_t len);
-/* Begin again from an empty file. */
-void outfile_rewind(struct outfile *o);
+/* Begin again from an empty file. 0, or -ESPIPE, said: what was appended has gone through a pipe. */
+int outfile_rewind(struct outfile *o);
 /*
  * Flush to stable storage, read back past the page cache, compare CRC and length. 0 or -errno with
  * a message; -EIO when it reads back changed. Once, after the last append.

@@ -154,11 +154,11 @@ static int copy_headers(struct repack *p)
 /* Everything before the data, from the file's start */
 static int write_table(struct repack *p)
 {
-	int rc;
+	int rc = outfile_rewind(p->out);
 
-	outfile_rewind(p->out);
 	p->job->lost = p->done = 0;
-	rc = copy_headers(p);
+	if (!rc)
+		rc = copy_headers(p);
 	return rc ? rc : write_pages(p, true);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: tools/media/outfile.c tools/util.c */
+/* needs: tools/media/outfile.c tools/media/flat.c tools/util.c */
 /* Files that appear when they are whole, on a disk and in a directory that cannot be flushed. */
 #include <errno.h>
 #include <fcntl.h>

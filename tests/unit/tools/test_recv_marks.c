@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* needs: tools/recv/marks.c tools/media/outfile.c tools/util.c */
+/* needs: tools/recv/marks.c tools/media/outfile.c tools/media/flat.c tools/util.c */
 /* Marks in a file against a plain array, and what a mark on everything costs. */
 #include <errno.h>
 #include <fcntl.h>
