@@ -634,37 +634,27 @@ static void test_absurd_roots(void **state)
 	}
 }
 
-static unsigned hooks_called;
-
-static void count_hook(uint64_t now_us)
-{
-	(void)now_us;
-	hooks_called++;
-}
-
 /* What takes long feeds the watchdogs, and what is only for a warning ends with the time that there is */
 static void test_long_loops(void **state)
 {
-	static idle_hook *const hooks[] = { count_hook, NULL };
-
 	(void)state;
 	machine_build(STYLE_6_3, MODEL_EXTREME, false, 3);
 	set_sections(24, 24 + 52 - 27, 16);
-	idle_set_hooks(hooks);
+	idle_set_hooks(fake_feeding);
 	fake_step_us = IDLE_PERIOD_US;
-	hooks_called = 0;
+	fake_fed = 0;
 	assert_int_equal(unlisted(LAST), SECTION);
-	assert_true(hooks_called);
+	assert_true(fake_fed);
 	init(0, NULL);
-	hooks_called = 0;
+	fake_fed = 0;
 	for (uint64_t pfn = 0; pfn < MACHINE_PFNS; pfn++)
 		pfn = pages_kept_until(pfn, MACHINE_PFNS);
-	assert_true(hooks_called);
+	assert_true(fake_fed);
 	init(LEVEL_MAX, NULL);
-	hooks_called = 0;
+	fake_fed = 0;
 	for (uint64_t pfn = 0; pfn < MACHINE_PFNS; pfn++)
 		pages_class(pfn);
-	assert_true(hooks_called);
+	assert_true(fake_fed);
 	idle_set_deadline(arch_time_us());
 	assert_int_equal(unlisted(LAST), 0);
 	idle_set_deadline(0);

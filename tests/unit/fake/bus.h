@@ -9,11 +9,16 @@
 #define FAKE_BUS_H
 
 #include "stub/bits.h"
+#include "stub/idle.h"
 
 /* The clock: every look at it costs fake_step_us, so that each bounded wait ends. Starts at 0. */
 extern uint64_t fake_now_us;
 extern uint64_t fake_step_us;		/* default 10 */
 extern void (*fake_tick)(void);		/* called at each look: simulated devices do work here */
+
+/* For idle_set_hooks(): how often what waits or takes long has seen to the watchdogs */
+extern unsigned fake_fed;
+extern idle_hook *const fake_feeding[];
 
 /* A window of registers, or of I/O ports when port is set */
 struct fake_window {

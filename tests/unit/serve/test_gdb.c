@@ -633,24 +633,15 @@ static void test_timeout(void **state)
 	assert_in_range(fake_now_us - client.last_us, 19 * SECOND, 21 * SECOND);
 }
 
-static unsigned fed;
-
-static void feed_watchdog(uint64_t now)
-{
-	(void)now;
-	fed++;
-}
-
 static void test_watchdog(void **state)
 {
-	static idle_hook *const hooks[] = {feed_watchdog, NULL};
 	static idle_hook *const none[] = {NULL};
 
 	(void)state;
-	idle_set_hooks(hooks);
+	idle_set_hooks(fake_feeding);
 	run("qC");
 	idle_set_hooks(none);
-	assert_true(fed > 1000);
+	assert_true(fake_fed > 1000);
 }
 
 static void test_no_memory(void **state)
